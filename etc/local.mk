@@ -1,0 +1,56 @@
+# The configuration, and samples for web servers, PostgreSQL and the system.
+# millrace.ini is put in place when there is none yet; all else is installed as
+# examples, with the configured folders filled in.
+
+# Where the samples let the web server and the worker meet.
+mr_socket = /run/millrace/millrace.sock
+
+examplesdir = $(pkgdatadir)/examples
+dist_examples_DATA = etc/millrace.ini
+ex_apachedir = $(examplesdir)/apache
+ex_apache_DATA = etc/apache/millrace.conf
+ex_lighttpddir = $(examplesdir)/lighttpd
+ex_lighttpd_DATA = etc/lighttpd/millrace.conf
+ex_logrotatedir = $(examplesdir)/logrotate
+dist_ex_logrotate_DATA = etc/logrotate/millrace
+ex_nginxdir = $(examplesdir)/nginx
+ex_nginx_DATA = etc/nginx/millrace.conf
+ex_postgresqldir = $(examplesdir)/postgresql
+dist_ex_postgresql_DATA = \
+	etc/postgresql/development.conf \
+	etc/postgresql/large.conf \
+	etc/postgresql/medium.conf \
+	etc/postgresql/small.conf
+ex_systemddir = $(examplesdir)/systemd
+ex_systemd_DATA = etc/systemd/millrace.service
+
+mr_samples = $(ex_apache_DATA) $(ex_lighttpd_DATA) $(ex_nginx_DATA) $(ex_systemd_DATA)
+etc/apache/millrace.conf: etc/apache/millrace.conf.in
+etc/lighttpd/millrace.conf: etc/lighttpd/millrace.conf.in
+etc/nginx/millrace.conf: etc/nginx/millrace.conf.in
+etc/systemd/millrace.service: etc/systemd/millrace.service.in
+$(mr_samples): Makefile
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && \
+	$(SED) -e 's|@fcgibin[@]|$(fcgidir)/millrace.fcgi|g' \
+	  -e 's|@conffile[@]|$(sysconfdir)/millrace/millrace.ini|g' \
+	  -e 's|@socket[@]|$(mr_socket)|g' \
+	  -e 's|@wwwdir[@]|$(pkgdatadir)/www|g' $(srcdir)/$@.in > $@.tmp && \
+	mv $@.tmp $@
+CLEANFILES += $(mr_samples)
+EXTRA_DIST += \
+	etc/apache/millrace.conf.in \
+	etc/lighttpd/millrace.conf.in \
+	etc/nginx/millrace.conf.in \
+	etc/systemd/millrace.service.in
+
+# An administrator's configuration is never overwritten, and only removed when
+# it is the one that was installed.
+mr_installed_ini = $(DESTDIR)$(sysconfdir)/millrace/millrace.ini
+install-data-local:
+	$(MKDIR_P) $(DESTDIR)$(sysconfdir)/millrace
+	test -e $(mr_installed_ini) || \
+	  $(INSTALL_DATA) $(srcdir)/etc/millrace.ini $(mr_installed_ini)
+uninstall-local:
+	if cmp -s $(srcdir)/etc/millrace.ini $(mr_installed_ini); then \
+	  rm -f $(mr_installed_ini); \
+	fi

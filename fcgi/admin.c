@@ -1,0 +1,64 @@
+/* Clients and the administrator: see admin.h. */
+#include "admin.h"
+
+#include <strings.h>
+
+#include "io/secret.h"
+#include "routes.h"
+
+#define SCHEME "Bearer "
+
+struct mr_ip
+mr_admin_client(const struct mr_worker *worker, const struct mr_request *request)
+{
+	struct mr_ip peer = { .family = 0 };
+
+	/* A unix socket between two servers has no address: treat it as none. */
+	(void)mr_ip_parse(request->remote_addr, &peer);
+	return mr_ip_client(&peer, request->forwarded_for, worker->trusted, worker->n_trusted);
+}
+
+bool
+mr_admin_has_token(const struct mr_worker *worker, const struct mr_request *request)
+{
+	struct mr_str header = request->authorization;
+
+	if (worker->conf->token_sha256[0] == '\0' || header.n < sizeof SCHEME - 1 ||
+	    strncasecmp(header.p, SCHEME, sizeof SCHEME - 1) != 0)
+		return false;
+	header.p += sizeof SCHEME - 1;
+	header.n -= sizeof SCHEME - 1;
+	return mr_secret_matches(header, worker->conf->token_sha256);
+}
+
+/* A proxy on this machine makes every client look local; its header gives it away. */
+static bool
+is_local(const struct mr_worker *worker, const struct mr_request *request)
+{
+	struct mr_ip peer, client = mr_admin_client(worker, request);
+
+	if (!mr_ip_parse(request->remote_addr, &peer) || !mr_ip_is_loopback(&client))
+		return false;
+	return request->forwarded_for.p == NULL ||
+	    mr_ip_in(&peer, worker->trusted, worker->n_trusted);
+}
+
+bool
+mr_admin_allow(const struct mr_worker *worker, const struct mr_request *request,
+    struct mr_response *response)
+{
+	if (worker->conf->token_sha256[0] == '\0') {
+		if (is_local(worker, request))
+			return true;
+		mr_response_fail(response, 403, "no admin token is configured: only this "
+		    "machine itself may ask");
+		return false;
+	}
+	if (mr_admin_has_token(worker, request))
+		return true;
+	mr_response_fail(response, 401, request->authorization.p == NULL ?
+	    "this needs the admin token: Authorization: Bearer TOKEN" :
+	    "the admin token is wrong");
+	mr_buf_add_cstr(&response->headers, "WWW-Authenticate: Bearer realm=\"millrace\"\r\n");
+	return false;
+}

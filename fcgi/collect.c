@@ -1,0 +1,362 @@
+/*
+ * Taking events: see collect.h. A request becomes a batch, the writer stores
+ * it, and what became of it is told in one of the documented answers.
+ */
+#include "collect.h"
+
+#include <strings.h>
+
+#include "admin.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/stats.h"
+#include "cors.h"
+#include "format/event.h"
+#include "format/gunzip.h"
+#include "format/jsonout.h"
+#include "format/utf8.h"
+#include "routes.h"
+
+/* Longest host name, RFC 1035 section 2.3.4, as good as a site. */
+#define MAX_HOST 255
+
+/* A transparent GIF of one pixel. */
+static const char pixel[43] = "GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x00\x00"
+    "!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02"
+    "D\x01\x00;";
+
+/* What became of one request. */
+struct taking {
+	struct mr_batch batch;
+	struct mr_receipt receipt;
+	struct mr_error err;
+	int status; /* 0: the receipt tells; else refused with err */
+};
+
+/* The host of an absolute URL in lower case; p == NULL: it has none. */
+static struct mr_str
+host_of(struct mr_arena *arena, struct mr_str url)
+{
+	size_t start = 0, end;
+	char *host;
+
+	while (start + 3 <= url.n && memcmp(url.p + start, "://", 3) != 0)
+		start++;
+	if (url.p == NULL || start + 3 > url.n)
+		return MR_STR_NULL;
+	start += 3;
+	for (end = start; end < url.n && strchr("/?#:", url.p[end]) == NULL; end++)
+		;
+	if (end == start || end - start > MAX_HOST ||
+	    (host = mr_arena_alloc(arena, end - start)) == NULL)
+		return MR_STR_NULL;
+	for (size_t i = 0; i < end - start; i++) {
+		unsigned char c = (unsigned char)url.p[start + i];
+
+		host[i] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+		if (c <= ' ' || c >= 0x7f || c == '@')
+			return MR_STR_NULL;
+	}
+	return (struct mr_str){ host, end - start };
+}
+
+static struct mr_str
+default_site(const struct mr_worker *worker, const struct mr_request *request)
+{
+	struct mr_str site = host_of(request->arena, request->origin);
+
+	if (site.p == NULL)
+		site = host_of(request->arena, request->referer);
+	return site.p != NULL ? site : mr_str(worker->conf->default_site);
+}
+
+/* A header as text that PostgreSQL can hold. */
+static struct mr_str
+clean(struct mr_arena *arena, struct mr_str s)
+{
+	char *to;
+	size_t i = 0;
+
+	while (i < s.n && (unsigned char)s.p[i] < 0x80)
+		i++;
+	if (i == s.n)
+		return s;
+	to = mr_arena_array(arena, s.n, 3);
+	if (to == NULL)
+		return MR_STR_NULL;
+	return (struct mr_str){ to, mr_utf8_mend(to, s.p, s.n) };
+}
+
+static struct mr_event_context
+context_of(const struct mr_worker *worker, const struct mr_request *request)
+{
+	struct mr_event_context ctx = {
+		.received_us = mr_clock_now_us(),
+		.default_site = default_site(worker, request),
+		.user_agent = clean(request->arena, request->user_agent),
+		.client_ip = mr_admin_client(worker, request),
+		.max_batch_events = (size_t)worker->conf->max_batch_events,
+	};
+
+	mr_ip_anonymize(&ctx.client_ip, (enum mr_ip_privacy)worker->conf->client_ip);
+	return ctx;
+}
+
+/* The HTTP status for an error of decoding. */
+static int
+status_of(enum mr_err e)
+{
+	if (e == MR_ELIMIT)
+		return 413;
+	return e == MR_EINVAL ? 400 : 503;
+}
+
+/* Reads CONTENT_LENGTH; 0, or the status of the refusal. */
+static int
+read_length(const struct mr_worker *worker, const struct mr_request *request, size_t *length,
+    struct mr_error *err)
+{
+	struct mr_str text = request->content_length;
+	size_t most = (size_t)worker->conf->max_body_bytes, n = 0;
+
+	if (text.n == 0) {
+		(void)mr_fail(err, MR_EINVAL, "Content-Length is missing");
+		return 411;
+	}
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] < '0' || text.p[i] > '9') {
+			(void)mr_fail(err, MR_EINVAL, "Content-Length is not a number");
+			return 400;
+		}
+		/* Stays above `most` once it is, without overflowing. */
+		if (n <= most)
+			n = n * 10 + (size_t)(text.p[i] - '0');
+	}
+	if (n > most) {
+		(void)mr_fail(err, MR_ELIMIT, "the body has %.20s bytes, at most %zu are taken",
+		    text.p, most);
+		return 413;
+	}
+	*length = n;
+	return 0;
+}
+
+/* 0, or the status of the refusal. */
+static int
+read_encoding(struct mr_str encoding, bool *gzip, struct mr_error *err)
+{
+	static const struct {
+		const char *name;
+		bool gzip;
+	} known[] = { { "identity", false }, { "gzip", true }, { "x-gzip", true } };
+
+	*gzip = false;
+	if (encoding.n == 0)
+		return 0;
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+		if (strlen(known[i].name) == encoding.n &&
+		    strncasecmp(known[i].name, encoding.p, encoding.n) == 0) {
+			*gzip = known[i].gzip;
+			return 0;
+		}
+	}
+	(void)mr_fail(err, MR_EINVAL, "Content-Encoding is neither gzip nor identity");
+	return 415;
+}
+
+/* Reads the body, gzip undone, into *body. 0, or the status of the refusal. */
+static int
+read_body(const struct mr_worker *worker, struct mr_request *request, struct mr_buf *body,
+    struct mr_error *err)
+{
+	struct mr_buf packed;
+	size_t length;
+	bool gzip;
+	int status;
+	enum mr_err e;
+
+	if ((status = read_length(worker, request, &length, err)) != 0 ||
+	    (status = read_encoding(request->content_encoding, &gzip, err)) != 0)
+		return status;
+	if (!gzip) {
+		e = mr_request_body(request, length, body, err);
+		return e != MR_OK ? status_of(e) : 0;
+	}
+	mr_buf_init(&packed, length);
+	e = mr_request_body(request, length, &packed, err);
+	if (e == MR_OK)
+		e = mr_gunzip(mr_buf_str(&packed), body, err);
+	mr_buf_free(&packed);
+	return e != MR_OK ? status_of(e) : 0;
+}
+
+static void
+count(const struct taking *t)
+{
+	mr_stat_add(MR_STAT_BAD_TIMESTAMPS, t->batch.bad_times);
+	if (t->receipt.outcome == MR_STORED) {
+		mr_stat_add(MR_STAT_EVENTS_STORED, t->batch.n_rows);
+		mr_stat_add(MR_STAT_EVENTS_REJECTED, t->batch.n_rejects);
+	} else if (t->receipt.outcome == MR_DUPLICATE) {
+		mr_stat_add(MR_STAT_EVENTS_DUPLICATE, t->batch.n_rows);
+	} else if (t->receipt.outcome == MR_UNAVAILABLE) {
+		mr_stat_add(MR_STAT_REQUESTS_UNAVAILABLE, 1);
+	}
+}
+
+/* Hands the decoded batch to the writer. */
+static void
+store(struct mr_worker *worker, struct taking *t)
+{
+	const struct mr_batch *batch = &t->batch;
+
+	if (batch->is_batch)
+		mr_log_info("Processing batch with %zu individual events", batch->n_members);
+	mr_writer_submit(worker->writer, batch, &t->receipt);
+	count(t);
+	if (t->receipt.outcome == MR_REFUSED) {
+		t->err = t->receipt.why;
+		t->status = 400;
+	} else if (t->receipt.outcome == MR_STORED) {
+		mr_log(batch->is_batch ? MR_LOG_INFO : MR_LOG_DEBUG,
+		    "Bulk inserted %zu events from %.*s", batch->n_rows,
+		    (int)batch->rows[0].site_id.n, batch->rows[0].site_id.p);
+	}
+}
+
+static void
+take_body(struct mr_worker *worker, struct mr_request *request, struct taking *t)
+{
+	struct mr_event_context ctx;
+	struct mr_buf body;
+	enum mr_err e;
+
+	mr_buf_init(&body, (size_t)worker->conf->max_body_bytes);
+	t->status = read_body(worker, request, &body, &t->err);
+	if (t->status == 0) {
+		ctx = context_of(worker, request);
+		e = mr_event_decode(request->arena, body.p, body.len, &ctx, &t->batch, &t->err);
+		if (e != MR_OK)
+			t->status = status_of(e);
+		else
+			store(worker, t);
+	}
+	mr_buf_free(&body);
+}
+
+static void
+take_query(struct mr_worker *worker, struct mr_request *request, struct taking *t)
+{
+	struct mr_event_context ctx = context_of(worker, request);
+	enum mr_err e = mr_event_decode_query(request->arena, request->query, &ctx, &t->batch,
+	    &t->err);
+
+	if (e != MR_OK)
+		t->status = status_of(e);
+	else
+		store(worker, t);
+}
+
+static void
+write_rejects(struct mr_buf *b, const struct mr_batch *batch)
+{
+	mr_buf_printf(b, ",\"events_rejected\":%zu,\"errors\":[", batch->n_rejects);
+	for (size_t i = 0; i < batch->n_rejects; i++) {
+		mr_buf_printf(b, "%s{\"index\":%lld,\"error\":", i > 0 ? "," : "",
+		    (long long)batch->rejects[i].index);
+		mr_jsonout_string(b, batch->rejects[i].reason);
+		mr_buf_add_char(b, '}');
+	}
+	mr_buf_add_char(b, ']');
+}
+
+static void
+answer_refused(const struct taking *t, struct mr_response *response)
+{
+	mr_stat_add(MR_STAT_REQUESTS_REFUSED, 1);
+	mr_response_error(response, t->status, &t->err);
+	if (t->batch.n_rejects == 0)
+		return;
+	/* Say which and why, in front of the closing brace. */
+	response->body.len--;
+	write_rejects(&response->body, &t->batch);
+	mr_buf_add_char(&response->body, '}');
+}
+
+static void
+answer_unavailable(const struct mr_worker *worker, struct mr_response *response)
+{
+	mr_response_fail(response, 503, "the events cannot be stored now; send them again later");
+	mr_buf_printf(&response->headers, "Retry-After: %lld\r\n",
+	    (long long)worker->conf->retry_after_s);
+}
+
+static void
+answer_stored(const struct taking *t, struct mr_response *response)
+{
+	struct mr_buf *b = &response->body;
+	bool duplicate = t->receipt.outcome == MR_DUPLICATE;
+	size_t n = duplicate ? 0 : t->batch.n_rows, rejected = duplicate ? 0 : t->batch.n_rejects;
+
+	mr_response_json(response, 200);
+	mr_buf_printf(b, "{\"status\":\"%s\",\"message\":\"", rejected > 0 ? "partial" :
+	    "success");
+	if (duplicate)
+		mr_buf_add_cstr(b, "batch was received before; nothing stored again");
+	else
+		mr_buf_printf(b, "%zu event(s) received and stored", n);
+	if (rejected > 0)
+		mr_buf_printf(b, ", %zu rejected", rejected);
+	mr_buf_printf(b, "\",\"events_processed\":%zu", n);
+	if (duplicate)
+		mr_buf_add_cstr(b, ",\"duplicate\":true");
+	if (rejected > 0)
+		write_rejects(b, &t->batch);
+	mr_response_close(response);
+}
+
+void
+mr_collect_serve(struct mr_worker *worker, struct mr_request *request,
+    struct mr_response *response)
+{
+	struct taking t = { .err = MR_ERROR_INIT };
+	struct mr_str site = MR_STR_NULL;
+
+	mr_stat_add(MR_STAT_REQUESTS, 1);
+	if (mr_str_eq(request->method, MR_STR_LIT("POST")))
+		take_body(worker, request, &t);
+	else
+		take_query(worker, request, &t);
+	if (t.status == 503 || (t.status == 0 && t.receipt.outcome == MR_UNAVAILABLE))
+		answer_unavailable(worker, response);
+	else if (t.status != 0)
+		answer_refused(&t, response);
+	else
+		answer_stored(&t, response);
+	if (t.batch.n_rows > 0)
+		site = t.batch.rows[0].site_id;
+	mr_cors_answer(worker->conf, request->origin, site, &response->headers);
+}
+
+void
+mr_collect_pixel(struct mr_worker *worker, struct mr_request *request,
+    struct mr_response *response)
+{
+	struct taking t = { .err = MR_ERROR_INIT };
+
+	mr_stat_add(MR_STAT_REQUESTS, 1);
+	take_query(worker, request, &t);
+	response->status = 200;
+	response->content_type = "image/gif";
+	mr_buf_add(&response->body, pixel, sizeof pixel);
+	mr_buf_add_cstr(&response->headers, "Cache-Control: no-store\r\n");
+	if (t.status == 400 || t.status == 413) {
+		mr_stat_add(MR_STAT_REQUESTS_REFUSED, 1);
+		mr_buf_printf(&response->headers, "X-Millrace: rejected: %s\r\n", t.err.text);
+	} else if (t.status != 0 || t.receipt.outcome == MR_UNAVAILABLE) {
+		mr_buf_add_cstr(&response->headers, "X-Millrace: unavailable\r\n");
+	} else {
+		mr_buf_printf(&response->headers, "X-Millrace: %s\r\n",
+		    t.receipt.outcome == MR_DUPLICATE ? "duplicate" : "stored");
+	}
+}

@@ -1,0 +1,49 @@
+/* GET /health: see health.h. */
+#include "health.h"
+
+#include <unistd.h>
+
+#include "admin.h"
+#include "base/clock.h"
+#include "base/stats.h"
+#include "config.h"
+#include "cors.h"
+#include "format/jsonout.h"
+#include "routes.h"
+
+static void
+write_detail(const struct mr_worker *worker, const struct mr_error *why, struct mr_buf *b)
+{
+	mr_buf_printf(b, ",\"version\":\"%s\",\"environment\":\"%s\",\"pid\":%ld,"
+	    "\"uptime_s\":%lld,\"threads\":%lld", PACKAGE_VERSION,
+	    worker->conf->environment == MR_PRODUCTION ? "production" : "development",
+	    (long)getpid(), (long long)((mr_clock_now_us() - worker->started_us) / MR_US_PER_S),
+	    (long long)worker->conf->threads);
+	if (why->text[0] != '\0') {
+		mr_buf_add_cstr(b, ",\"error\":");
+		mr_jsonout_string(b, mr_str(why->text));
+	}
+	mr_buf_add_cstr(b, ",\"worker\":{");
+	for (int i = 0; i < MR_STAT_N; i++)
+		mr_buf_printf(b, "%s\"%s\":%llu", i > 0 ? "," : "",
+		    mr_stat_name((enum mr_stat)i),
+		    (unsigned long long)mr_stat_get((enum mr_stat)i));
+	mr_buf_add_char(b, '}');
+}
+
+void
+mr_health_serve(struct mr_worker *worker, struct mr_request *request,
+    struct mr_response *response)
+{
+	struct mr_error why = MR_ERROR_INIT;
+	bool up = mr_writer_check(worker->writer, &why);
+
+	mr_response_json(response, up ? 200 : 503);
+	mr_buf_printf(&response->body, "{\"status\":\"%s\",\"database\":\"%s\"",
+	    up ? "healthy" : "unhealthy", up ? "connected" : "disconnected");
+	if (mr_admin_has_token(worker, request))
+		write_detail(worker, &why, &response->body);
+	mr_response_close(response);
+	mr_buf_add_cstr(&response->headers, "Cache-Control: no-store\r\n");
+	mr_cors_answer(worker->conf, request->origin, MR_STR_NULL, &response->headers);
+}

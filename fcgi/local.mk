@@ -1,0 +1,16 @@
+# millrace.fcgi: the worker that the web server spawns.
+
+fcgidir = $(libexecdir)/millrace
+fcgi_PROGRAMS = fcgi/millrace.fcgi
+fcgi_millrace_fcgi_CPPFLAGS = $(AM_CPPFLAGS) $(FCGI_CFLAGS)
+fcgi_millrace_fcgi_SOURCES = \
+	fcgi/admin.c fcgi/admin.h \
+	fcgi/collect.c fcgi/collect.h \
+	fcgi/cors.c fcgi/cors.h \
+	fcgi/health.c fcgi/health.h \
+	fcgi/main.c \
+	fcgi/recent.c fcgi/recent.h \
+	fcgi/request.c fcgi/request.h \
+	fcgi/routes.c fcgi/routes.h \
+	fcgi/worker.c fcgi/worker.h
+fcgi_millrace_fcgi_LDADD = $(MR_LIBS) $(FCGI_LIBS)

@@ -1,0 +1,137 @@
+/*
+ * GET /events/recent: see recent.h. Reads on a short connection of its own, so
+ * that the writer never waits for a reader; one at a time in a worker.
+ */
+#include "recent.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "format/query.h"
+#include "io/db.h"
+#include "routes.h"
+
+#define DEFAULT_LIMIT "20"
+#define MAX_LIMIT 500
+
+static pthread_mutex_t one_reader = PTHREAD_MUTEX_INITIALIZER;
+
+#define TIME(column) "to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+
+/*
+ * $1: how far back, $2: how many, $3: the site or NULL. The span lets the BRIN
+ * index pass over all but the last pages of a large day.
+ */
+static const char sql[] =
+    "SELECT json_build_object('id', id, 'created_at', " TIME("created_at") ", "
+    "'received_at', " TIME("received_at") ", 'event_time', " TIME("event_time") ", "
+    "'site_id', site_id, 'event_type', event_type, 'session_id', session_id, "
+    "'visitor_id', visitor_id, 'client_ip', host(client_ip), 'user_agent', user_agent, "
+    "'payload', payload) FROM events "
+    "WHERE created_at >= now() - $1::interval AND ($3::text IS NULL OR site_id = $3) "
+    "ORDER BY created_at DESC, id DESC LIMIT $2::integer";
+
+/* Looked at one after the other until enough is found. */
+static const char *const spans[] = { "1 minute", "1 hour", "1 day", "100 years" };
+#define N_SPANS (sizeof spans / sizeof spans[0])
+
+/* A C string of the arena; NULL for "no value" (or no memory). */
+static const char *
+parameter(struct mr_request *request, const char *name, const char *fallback)
+{
+	struct mr_str value = mr_query_get(request->arena, request->query, name);
+
+	if (value.p == NULL || value.n == 0)
+		return fallback;
+	return mr_arena_dup(request->arena, value).p;
+}
+
+static bool
+limit_ok(const char *text)
+{
+	size_t n = strlen(text);
+
+	return n > 0 && n <= 3 && strspn(text, "0123456789") == n && atoi(text) >= 1 &&
+	    atoi(text) <= MAX_LIMIT;
+}
+
+static void
+write_rows(const struct mr_db_rows *rows, struct mr_response *response)
+{
+	struct mr_buf *b = &response->body;
+	int n = mr_db_n_rows(rows);
+
+	mr_response_json(response, 200);
+	mr_buf_add_cstr(b, "{\"events\":[");
+	for (int i = 0; i < n; i++) {
+		if (i > 0)
+			mr_buf_add_char(b, ',');
+		mr_buf_add_str(b, mr_db_value(rows, i, 0));
+	}
+	mr_buf_printf(b, "],\"count\":%d}", n);
+}
+
+static enum mr_db_class
+query(struct mr_db *db, const char *limit, const char *site, struct mr_db_rows **rows,
+    struct mr_error *err)
+{
+	const char *params[] = { NULL, limit, site };
+	enum mr_db_class class = MR_DB_OK;
+
+	*rows = NULL;
+	for (size_t i = 0; i < N_SPANS && class == MR_DB_OK; i++) {
+		if (*rows != NULL && mr_db_n_rows(*rows) >= atoi(limit))
+			break;
+		mr_db_rows_free(*rows);
+		params[0] = spans[i];
+		class = mr_db_query(db, sql, params, 3, rows, err);
+	}
+	return class;
+}
+
+static void
+serve(struct mr_db *db, const char *limit, const char *site, struct mr_response *response)
+{
+	struct mr_error err = MR_ERROR_INIT;
+	struct mr_db_rows *rows = NULL;
+
+	if (mr_db_ensure(db, &err) == MR_OK && query(db, limit, site, &rows, &err) == MR_DB_OK)
+		write_rows(rows, response);
+	else
+		mr_response_error(response, 503, &err);
+	mr_db_rows_free(rows);
+}
+
+void
+mr_recent_serve(struct mr_worker *worker, struct mr_request *request,
+    struct mr_response *response)
+{
+	const struct mr_db_options options = {
+		.url = worker->conf->database_url,
+		.application = "millrace recent",
+		.connect_timeout_ms = worker->conf->connect_timeout_ms,
+		.query_timeout_ms = worker->conf->query_timeout_ms,
+		.recycle_s = 0,
+		.idle_check_s = worker->conf->idle_check_s,
+		.synchronous_commit = true,
+	};
+	const char *limit = parameter(request, "limit", DEFAULT_LIMIT);
+	const char *site = parameter(request, "site", NULL);
+	struct mr_db *db;
+
+	if (limit == NULL || !limit_ok(limit)) {
+		mr_response_fail(response, 400, "limit must be a number from 1 to 500");
+		return;
+	}
+	db = mr_db_new(&options);
+	if (db == NULL) {
+		mr_response_fail(response, 503, "no memory to ask the database");
+		return;
+	}
+	pthread_mutex_lock(&one_reader);
+	serve(db, limit, site, response);
+	pthread_mutex_unlock(&one_reader);
+	mr_db_free(db);
+	mr_buf_add_cstr(&response->headers, "Cache-Control: no-store\r\n");
+}

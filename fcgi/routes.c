@@ -1,0 +1,160 @@
+/* Routing: see routes.h. The table below is the list of endpoints. */
+#include "routes.h"
+
+#include "admin.h"
+#include "base/clock.h"
+#include "collect.h"
+#include "cors.h"
+#include "format/jsonout.h"
+#include "health.h"
+#include "recent.h"
+
+/* Answers are small, but for lists of recent events. */
+#define BODY_MAX_BYTES ((size_t)64 * 1024 * 1024)
+#define HEADERS_MAX_BYTES ((size_t)8 * 1024)
+#define KEEP_BYTES ((size_t)16 * 1024)
+
+enum { GET = 1, POST = 2 };
+
+static const struct route {
+	const char *path; /* the last segments of the request's path */
+	int methods;
+	bool admin;
+	void (*serve)(struct mr_worker *, struct mr_request *, struct mr_response *);
+} routes[] = {
+	{ "/collect", GET | POST, false, mr_collect_serve },
+	{ "/pixel.gif", GET, false, mr_collect_pixel },
+	{ "/health", GET, false, mr_health_serve },
+	{ "/events/recent", GET, true, mr_recent_serve },
+};
+
+void
+mr_response_init(struct mr_response *response)
+{
+	*response = (struct mr_response){ .status = 500 };
+	mr_buf_init(&response->headers, HEADERS_MAX_BYTES);
+	mr_buf_init(&response->body, BODY_MAX_BYTES);
+}
+
+void
+mr_response_free(struct mr_response *response)
+{
+	mr_buf_free(&response->headers);
+	mr_buf_free(&response->body);
+}
+
+static void
+reset(struct mr_response *response)
+{
+	response->status = 500;
+	response->content_type = NULL;
+	mr_buf_reset(&response->headers, KEEP_BYTES);
+	mr_buf_reset(&response->body, KEEP_BYTES);
+}
+
+void
+mr_response_json(struct mr_response *response, int status)
+{
+	response->status = status;
+	response->content_type = "application/json";
+}
+
+void
+mr_response_close(struct mr_response *response)
+{
+	mr_buf_add_char(&response->body, ',');
+	mr_jsonout_key(&response->body, "timestamp");
+	mr_jsonout_time(&response->body, mr_clock_now_us());
+	mr_buf_add_char(&response->body, '}');
+}
+
+void
+mr_response_error(struct mr_response *response, int status, const struct mr_error *err)
+{
+	struct mr_buf *b = &response->body;
+
+	mr_response_json(response, status);
+	mr_buf_reset(b, KEEP_BYTES);
+	mr_buf_add_cstr(b, "{\"status\":\"error\",\"message\":");
+	mr_jsonout_string(b, mr_str(err->text));
+	if (err->offset >= 0)
+		mr_buf_printf(b, ",\"offset\":%lld", (long long)err->offset);
+	mr_response_close(response);
+}
+
+void
+mr_response_fail(struct mr_response *response, int status, const char *message)
+{
+	struct mr_error err = MR_ERROR_INIT;
+
+	(void)mr_fail(&err, MR_EINVAL, "%s", message);
+	mr_response_error(response, status, &err);
+}
+
+/* So that it works under any prefix: only the end of the path has to fit. */
+static bool
+path_ends_with(struct mr_str path, const char *end)
+{
+	size_t n = strlen(end);
+
+	while (path.n > 1 && path.p[path.n - 1] == '/')
+		path.n--;
+	return path.n >= n && memcmp(path.p + path.n - n, end, n) == 0;
+}
+
+static const struct route *
+find(struct mr_str path)
+{
+	for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
+		if (path_ends_with(path, routes[i].path))
+			return &routes[i];
+	return NULL;
+}
+
+static int
+method_of(const struct mr_request *request)
+{
+	if (mr_str_eq(request->method, MR_STR_LIT("POST")))
+		return POST;
+	if (mr_str_eq(request->method, MR_STR_LIT("GET")) ||
+	    mr_str_eq(request->method, MR_STR_LIT("HEAD")))
+		return GET;
+	return 0;
+}
+
+static void
+serve_options(struct mr_worker *worker, const struct mr_request *request,
+    struct mr_response *response)
+{
+	response->status = 204;
+	mr_cors_preflight(worker->conf, request->origin, &response->headers);
+}
+
+static void
+refuse_method(const struct route *route, struct mr_response *response)
+{
+	mr_response_fail(response, 405, "the method is not allowed here");
+	mr_buf_printf(&response->headers, "Allow: GET, HEAD%s, OPTIONS\r\n",
+	    (route->methods & POST) != 0 ? ", POST" : "");
+}
+
+void
+mr_routes_serve(struct mr_worker *worker, struct mr_request *request,
+    struct mr_response *response)
+{
+	const struct route *route = find(request->path);
+
+	reset(response);
+	if (mr_str_eq(request->method, MR_STR_LIT("OPTIONS")))
+		serve_options(worker, request, response);
+	else if (route == NULL)
+		mr_response_fail(response, 404, "there is nothing at this path");
+	else if ((route->methods & method_of(request)) == 0)
+		refuse_method(route, response);
+	else if (!route->admin || mr_admin_allow(worker, request, response))
+		route->serve(worker, request, response);
+	if (response->body.failed || response->headers.failed) {
+		mr_buf_reset(&response->headers, 0);
+		mr_response_fail(response, 500, "no memory for the answer");
+	}
+}

@@ -1,0 +1,180 @@
+/*
+ * The worker's threads: see worker.h. The main thread waits for the signal to
+ * stop; request threads look at `stopping` between two requests.
+ */
+#include "worker.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "request.h"
+#include "routes.h"
+
+/* Deepest use: a log line's buffers on top of libpq. */
+#define STACK_BYTES ((size_t)512 * 1024)
+/* A body's JSON needs up to 20 bytes a value, its rows 200 bytes an event. */
+#define ARENA_BYTES_PER_BODY_BYTE 64
+
+static atomic_bool stopping;
+
+static enum mr_err
+read_trusted(struct mr_worker *worker, struct mr_error *err)
+{
+	const struct mr_conf_list *list = &worker->conf->trusted_proxies;
+
+	worker->trusted = calloc(list->n > 0 ? list->n : 1, sizeof *worker->trusted);
+	if (worker->trusted == NULL)
+		return mr_fail(err, MR_ENOMEM, "no memory for trusted_proxies");
+	for (size_t i = 0; i < list->n; i++) {
+		if (!mr_ip_block_parse(mr_str(list->items[i]), &worker->trusted[i]))
+			return mr_fail(err, MR_EINVAL, "[collector] trusted_proxies: '%s' is "
+			    "neither an address nor a block such as 10.0.0.0/8",
+			    list->items[i]);
+		worker->n_trusted++;
+	}
+	return MR_OK;
+}
+
+enum mr_err
+mr_worker_init(struct mr_worker *worker, const struct mr_conf *conf, struct mr_error *err)
+{
+	enum mr_err e;
+
+	*worker = (struct mr_worker){ .conf = conf, .started_us = mr_clock_now_us() };
+	e = read_trusted(worker, err);
+	if (e != MR_OK)
+		mr_worker_free(worker);
+	return e;
+}
+
+void
+mr_worker_free(struct mr_worker *worker)
+{
+	free(worker->trusted);
+	*worker = (struct mr_worker){ .conf = NULL };
+}
+
+static size_t
+arena_max(const struct mr_conf *conf)
+{
+	return (size_t)conf->max_body_bytes * ARENA_BYTES_PER_BODY_BYTE;
+}
+
+static void
+serve_one(struct mr_worker *worker, struct mr_connection *c, struct mr_request *request,
+    struct mr_response *response)
+{
+	mr_routes_serve(worker, request, response);
+	mr_connection_answer(c, response, mr_str_eq(request->method, MR_STR_LIT("HEAD")));
+}
+
+static void *
+request_thread(void *arg)
+{
+	struct mr_worker *worker = arg;
+	struct mr_connection *c = mr_connection_new(arena_max(worker->conf));
+	struct mr_response response;
+	struct mr_request request;
+
+	if (c == NULL) {
+		mr_log_error("no memory for a request thread");
+		return NULL;
+	}
+	mr_response_init(&response);
+	while (!atomic_load(&stopping))
+		if (mr_connection_accept(c, &request) == MR_OK)
+			serve_one(worker, c, &request, &response);
+	mr_response_free(&response);
+	mr_connection_free(c);
+	return NULL;
+}
+
+static enum mr_err
+serve_cgi(struct mr_worker *worker, struct mr_error *err)
+{
+	struct mr_connection *c = mr_connection_new(arena_max(worker->conf));
+	struct mr_response response;
+	struct mr_request request;
+
+	mr_response_init(&response);
+	if (c == NULL || mr_connection_cgi(c, &request) != MR_OK) {
+		mr_connection_free(c);
+		return mr_fail(err, MR_ENOMEM, "no memory for the request");
+	}
+	serve_one(worker, c, &request, &response);
+	mr_response_free(&response);
+	mr_connection_free(c);
+	return MR_OK;
+}
+
+/* Returns how many threads it could start. */
+static size_t
+start_threads(struct mr_worker *worker, pthread_t *threads, size_t n)
+{
+	pthread_attr_t attr;
+	size_t started = 0;
+	int e = 0;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	while (started < n && e == 0) {
+		e = pthread_create(&threads[started], &attr, request_thread, worker);
+		started += e == 0;
+	}
+	pthread_attr_destroy(&attr);
+	if (e != 0)
+		mr_log_warning("only %zu of %zu request threads were started: %s", started, n,
+		    strerror(e));
+	return started;
+}
+
+static enum mr_err
+serve_fastcgi(struct mr_worker *worker, const sigset_t *stop_signals, struct mr_error *err)
+{
+	size_t n = (size_t)worker->conf->threads, started;
+	pthread_t *threads = calloc(n, sizeof *threads);
+	int which;
+
+	if (threads == NULL)
+		return mr_fail(err, MR_ENOMEM, "no memory for %zu threads", n);
+	started = start_threads(worker, threads, n);
+	if (started == 0) {
+		free(threads);
+		return mr_fail(err, MR_EIO, "no request thread could be started");
+	}
+	mr_log_info("ready, %zu threads", started);
+	sigwait(stop_signals, &which);
+	mr_log_info("stopping: signal %d", which);
+	atomic_store(&stopping, true);
+	for (size_t i = 0; i < started; i++)
+		pthread_join(threads[i], NULL);
+	free(threads);
+	return MR_OK;
+}
+
+enum mr_err
+mr_worker_run(struct mr_worker *worker, struct mr_error *err)
+{
+	sigset_t stop_signals;
+	enum mr_err e;
+
+	/* Blocked in all threads, so that they arrive at sigwait() alone. */
+	sigemptyset(&stop_signals);
+	sigaddset(&stop_signals, SIGTERM);
+	sigaddset(&stop_signals, SIGINT);
+	sigaddset(&stop_signals, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &stop_signals, NULL);
+	if ((e = mr_request_init(err)) != MR_OK ||
+	    (e = mr_writer_start(&worker->writer, worker->conf, "millrace", err)) != MR_OK)
+		return e;
+	e = mr_request_is_cgi() ? serve_cgi(worker, err) :
+	    serve_fastcgi(worker, &stop_signals, err);
+	mr_writer_stop(worker->writer);
+	worker->writer = NULL;
+	return e;
+}

@@ -1,0 +1,93 @@
+/*
+ * Configuration: the INI file and the environment, read into one struct.
+ *
+ * Every key stands in one table (conf.c) with its type, range and default;
+ * etc/millrace.ini and millrace.ini(5) list the same keys, which the tests
+ * check. An unknown section or key, a value out of range, a repeated key, or
+ * a line longer than the INI reader's buffer is an error that names file and
+ * line. Environment variables override the file: DATABASE_URL, ENVIRONMENT.
+ */
+#ifndef MR_BASE_CONF_H
+#define MR_BASE_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+
+enum mr_environment { MR_DEVELOPMENT, MR_PRODUCTION };
+enum mr_ip_privacy { MR_IP_KEEP, MR_IP_TRUNCATE, MR_IP_DROP };
+
+/* A list value: items separated by commas or white space. */
+struct mr_conf_list {
+	char **items; /* owned by the struct mr_conf */
+	size_t n;
+};
+
+/* [site NAME]: what differs for one site. */
+struct mr_conf_site {
+	char *name;
+	struct mr_conf_list origins;
+};
+
+struct mr_conf {
+	/* [millrace] */
+	int64_t environment; /* enum mr_environment */
+	char *log;           /* "stderr", "syslog" or a path */
+	int64_t log_level;   /* enum mr_log_level */
+
+	/* [database] */
+	char *database_url;         /* libpq connection string or URI */
+	int64_t connect_timeout_ms;
+	int64_t query_timeout_ms;
+	int64_t recycle_s;          /* a connection is replaced at this age; 0: never */
+	int64_t idle_check_s;       /* idle for so long, it is tried before use */
+	bool synchronous_commit;
+	int64_t partitions_ahead;   /* days */
+
+	/* [collector] */
+	int64_t threads;
+	int64_t max_body_bytes;
+	int64_t max_batch_events;
+	int64_t group_max_rows;
+	int64_t group_max_bytes;
+	int64_t retry_after_s;
+	char *default_site;
+	struct mr_conf_list trusted_proxies; /* addresses or CIDR blocks */
+	struct mr_conf_list origins;         /* "*" or exact origins */
+
+	/* [privacy] */
+	int64_t client_ip; /* enum mr_ip_privacy */
+
+	/* [admin] */
+	char *token_sha256; /* 64 hex digits, or "" */
+
+	struct mr_conf_site *sites;
+	size_t n_sites;
+};
+
+/*
+ * Fills *conf with the defaults, then from the file, then from the
+ * environment, and checks the whole. path == NULL: defaults and environment
+ * only. Returns MR_EINVAL with file, line and reason, or MR_EIO when the file
+ * cannot be read. On error *conf is empty and needs no free.
+ */
+enum mr_err mr_conf_load(struct mr_conf *conf, const char *path, struct mr_error *err);
+
+/* Releases what load made. Secrets in it are wiped. */
+void mr_conf_free(struct mr_conf *conf);
+
+/* The [site NAME] section, or NULL. */
+const struct mr_conf_site *mr_conf_site_find(const struct mr_conf *conf, struct mr_str name);
+
+/*
+ * Writes one "section.key" line for each key of the table to the stream-like
+ * callback; the test that compares code, sample and manual uses it.
+ */
+void mr_conf_each_key(void (*visit)(void *arg, const char *section, const char *key,
+    const char *default_text), void *arg);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * The program's log: stderr, a file, or syslog.
+ *
+ * A line is "TIME NAME[PID] LEVEL: text". Every byte of the text that is not
+ * printable ASCII is written as \xNN, so that nothing that a client sent can
+ * forge a line or reach a terminal. A log file that was renamed or removed
+ * (logrotate) is opened anew within a second. Safe from any thread.
+ */
+#ifndef MR_BASE_LOG_H
+#define MR_BASE_LOG_H
+
+#include "base/error.h"
+
+enum mr_log_level { MR_LOG_DEBUG, MR_LOG_INFO, MR_LOG_WARNING, MR_LOG_ERROR };
+
+/*
+ * target: "stderr", "syslog", or the path of a file, created with mode 0640.
+ * name: what the lines are marked with; must stay valid. Until the first
+ * call, lines of level info and above go to stderr. On error the old target
+ * stays.
+ */
+enum mr_err mr_log_open(const char *name, const char *target, enum mr_log_level least,
+    struct mr_error *err);
+
+/* Closes the target; later lines go to stderr. */
+void mr_log_close(void);
+
+/* One line; longer ones are cut at 2,000 bytes. errno is kept. */
+void mr_log(enum mr_log_level level, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#define mr_log_debug(...) mr_log(MR_LOG_DEBUG, __VA_ARGS__)
+#define mr_log_info(...) mr_log(MR_LOG_INFO, __VA_ARGS__)
+#define mr_log_warning(...) mr_log(MR_LOG_WARNING, __VA_ARGS__)
+#define mr_log_error(...) mr_log(MR_LOG_ERROR, __VA_ARGS__)
+
+#endif

@@ -1,0 +1,436 @@
+/*
+ * Decoding events: see event.h. The keys that become columns stand in one
+ * table; everything else stays in the payload alone.
+ */
+#include "format/event.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "format/json.h"
+#include "format/jsonout.h"
+#include "format/query.h"
+#include "format/utf8.h"
+
+/* What a row takes up on its way besides its texts. */
+#define ROW_OVERHEAD 64
+
+enum field { TYPE, SITE, SESSION, VISITOR, TIME, EVENTS, BATCH_ID, N_FIELDS };
+
+static const struct {
+	const char *name;
+	size_t length;
+} keys[N_FIELDS] = {
+#define KEY(text) { text, sizeof text - 1 }
+	[TYPE] = KEY("eventType"),
+	[SITE] = KEY("siteId"),
+	[SESSION] = KEY("sessionId"),
+	[VISITOR] = KEY("visitorId"),
+	[TIME] = KEY("timestamp"),
+	[EVENTS] = KEY("events"),
+	[BATCH_ID] = KEY("batchId"),
+#undef KEY
+};
+
+struct decoder {
+	struct mr_arena *arena;
+	const struct mr_event_context *ctx;
+	struct mr_batch *batch;
+	struct mr_json json;
+	struct mr_error *err;
+};
+
+static enum mr_err
+no_memory(struct mr_error *err)
+{
+	return mr_fail(err, MR_ENOMEM, "no memory for the events");
+}
+
+/*
+ * Where the known keys of an object have their values; -1: absent. The last
+ * of a repeated key wins, as in jsonb.
+ */
+static void
+find_fields(const struct mr_json *json, int object, int found[N_FIELDS])
+{
+	int node = object + 1;
+
+	for (int f = 0; f < N_FIELDS; f++)
+		found[f] = -1;
+	for (int i = 0; i < json->nodes[object].size; i++) {
+		for (int f = 0; f < N_FIELDS; f++) {
+			if (mr_json_is(json, node,
+			    (struct mr_str){ keys[f].name, keys[f].length })) {
+				found[f] = node + 1;
+				break;
+			}
+		}
+		node = json->nodes[node + 1].next;
+	}
+}
+
+/* A column's text from a scalar; *out stays for null, "" and an absent value. */
+static enum mr_err
+decode_text(struct decoder *d, enum field f, int node, struct mr_str *out)
+{
+	struct mr_str s;
+	int type;
+
+	if (node < 0)
+		return MR_OK;
+	type = d->json.nodes[node].type;
+	if (type == MR_JSON_NULL)
+		return MR_OK;
+	if (type == MR_JSON_STRING)
+		s = mr_json_string(d->arena, &d->json, node);
+	else if (type == MR_JSON_NUMBER || type == MR_JSON_TRUE || type == MR_JSON_FALSE)
+		s = mr_json_raw(&d->json, node);
+	else
+		return mr_fail_at(d->err, MR_EINVAL, d->json.nodes[node].start,
+		    "%s must be a string", keys[f].name);
+	if (s.p == NULL)
+		return no_memory(d->err);
+	if (s.n > MR_EVENT_MAX_TEXT)
+		return mr_fail_at(d->err, MR_EINVAL, d->json.nodes[node].start,
+		    "%s is longer than %d bytes", keys[f].name, MR_EVENT_MAX_TEXT);
+	if (s.n > 0)
+		*out = s;
+	return MR_OK;
+}
+
+static enum mr_err
+decode_type(struct decoder *d, int node, struct mr_event *row)
+{
+	row->event_type = MR_STR_NULL;
+	if (node >= 0 && d->json.nodes[node].type != MR_JSON_STRING &&
+	    d->json.nodes[node].type != MR_JSON_NULL)
+		return mr_fail_at(d->err, MR_EINVAL, d->json.nodes[node].start,
+		    "eventType must be a string");
+	if (decode_text(d, TYPE, node, &row->event_type) != MR_OK)
+		return d->err->code;
+	if (row->event_type.p == NULL)
+		return mr_fail(d->err, MR_EINVAL, "eventType is missing");
+	return MR_OK;
+}
+
+static void
+set_time(struct decoder *d, struct mr_str text, bool readable, struct mr_event *row)
+{
+	if (readable && mr_clock_parse(text, &row->event_us))
+		return;
+	row->event_us = row->received_us;
+	d->batch->bad_times++;
+}
+
+static enum mr_err
+decode_time(struct decoder *d, int node, struct mr_event *row)
+{
+	struct mr_str text = MR_STR_NULL;
+	int type;
+
+	if (node < 0 || (type = d->json.nodes[node].type) == MR_JSON_NULL)
+		return MR_OK;
+	if (type == MR_JSON_STRING) {
+		text = mr_json_string(d->arena, &d->json, node);
+		if (text.p == NULL)
+			return no_memory(d->err);
+	} else if (type == MR_JSON_NUMBER) {
+		text = mr_json_raw(&d->json, node);
+	}
+	set_time(d, text, text.p != NULL, row);
+	return MR_OK;
+}
+
+/* Refuses a number that is too large among the nodes from..to, the subtree `except` apart. */
+static enum mr_err
+check_numbers(struct decoder *d, int from, int to, int except)
+{
+	if (d->json.bad_numbers == 0)
+		return MR_OK;
+	for (int i = from; i < to; i++) {
+		if (i == except) {
+			i = d->json.nodes[i].next - 1;
+			continue;
+		}
+		if (d->json.nodes[i].type == MR_JSON_BAD_NUMBER)
+			return mr_fail_at(d->err, MR_EINVAL, d->json.nodes[i].start,
+			    "the number at byte %d has more than %d digits or an exponent "
+			    "beyond %d", d->json.nodes[i].start, MR_JSON_MAX_DIGITS,
+			    MR_JSON_MAX_EXPONENT);
+	}
+	return MR_OK;
+}
+
+/* Fills the row's columns from an object; the row already holds what it inherits. */
+static enum mr_err
+decode_fields(struct decoder *d, const int found[N_FIELDS], struct mr_event *row)
+{
+	enum mr_err e;
+
+	if ((e = decode_type(d, found[TYPE], row)) != MR_OK ||
+	    (e = decode_text(d, SITE, found[SITE], &row->site_id)) != MR_OK ||
+	    (e = decode_text(d, SESSION, found[SESSION], &row->session_id)) != MR_OK ||
+	    (e = decode_text(d, VISITOR, found[VISITOR], &row->visitor_id)) != MR_OK)
+		return e;
+	return decode_time(d, found[TIME], row);
+}
+
+/* A row with what comes from the request alone. */
+static struct mr_event
+blank_row(const struct mr_event_context *ctx)
+{
+	struct mr_event row = {
+		.received_us = ctx->received_us,
+		.event_us = ctx->received_us,
+		.site_id = ctx->default_site,
+		.user_agent = ctx->user_agent,
+		.client_ip = ctx->client_ip,
+	};
+
+	row.user_agent.n = mr_utf8_cut(row.user_agent.p, row.user_agent.n,
+	    MR_EVENT_MAX_USER_AGENT);
+	return row;
+}
+
+static void
+add_row(struct mr_batch *batch, const struct mr_event *row)
+{
+	batch->bytes += row->payload.n + row->site_id.n + row->event_type.n +
+	    row->session_id.n + row->visitor_id.n + row->user_agent.n + ROW_OVERHEAD;
+	batch->rows[batch->n_rows++] = *row;
+}
+
+/* The object without its members of the name `events`. */
+static struct mr_str
+without_events(struct decoder *d, int object)
+{
+	const struct mr_json *json = &d->json;
+	struct mr_str whole = mr_json_raw(json, object), member;
+	char *p = mr_arena_alloc(d->arena, whole.n), *to = p;
+	int node = object + 1;
+
+	if (p == NULL)
+		return MR_STR_NULL;
+	*to++ = '{';
+	for (int i = 0; i < json->nodes[object].size; i++) {
+		int value = node + 1;
+
+		if (!mr_json_is(json, node, MR_STR_LIT("events"))) {
+			struct mr_str key = mr_json_raw(json, node);
+			struct mr_str val = mr_json_raw(json, value);
+
+			member = (struct mr_str){ key.p, (size_t)(val.p + val.n - key.p) };
+			if (to > p + 1)
+				*to++ = ',';
+			memcpy(to, member.p, member.n);
+			to += member.n;
+		}
+		node = json->nodes[value].next;
+	}
+	*to++ = '}';
+	return (struct mr_str){ p, (size_t)(to - p) };
+}
+
+static enum mr_err
+decode_member(struct decoder *d, int node, const struct mr_event *envelope, struct mr_event *row)
+{
+	int found[N_FIELDS];
+	enum mr_err e;
+
+	if (d->json.nodes[node].type != MR_JSON_OBJECT)
+		return mr_fail_at(d->err, MR_EINVAL, d->json.nodes[node].start,
+		    "an event must be an object");
+	find_fields(&d->json, node, found);
+	*row = *envelope;
+	if ((e = decode_fields(d, found, row)) != MR_OK)
+		return e;
+	if (mr_str_eq(row->event_type, MR_STR_LIT("batch")))
+		return mr_fail_at(d->err, MR_EINVAL, d->json.nodes[node].start,
+		    "a batch cannot hold a batch");
+	row->payload = mr_json_raw(&d->json, node);
+	return check_numbers(d, node, d->json.nodes[node].next, -1);
+}
+
+static enum mr_err
+reject_member(struct decoder *d, int node, int64_t index)
+{
+	struct mr_reject *r = &d->batch->rejects[d->batch->n_rejects];
+
+	r->index = index;
+	r->payload = mr_json_raw(&d->json, node);
+	r->reason = mr_arena_dup(d->arena, mr_str(d->err->text));
+	if (r->reason.p == NULL)
+		return no_memory(d->err);
+	d->batch->n_rejects++;
+	d->batch->bytes += r->payload.n + r->reason.n + ROW_OVERHEAD;
+	return MR_OK;
+}
+
+static enum mr_err
+decode_members(struct decoder *d, int events)
+{
+	struct mr_batch *batch = d->batch;
+	const struct mr_event envelope = batch->rows[0];
+	int n = d->json.nodes[events].size, node = events + 1;
+	struct mr_event row;
+	enum mr_err e;
+
+	for (int i = 0; i < n; i++) {
+		e = decode_member(d, node, &envelope, &row);
+		if (e == MR_OK)
+			add_row(batch, &row);
+		else if (e != MR_EINVAL || (e = reject_member(d, node, i)) != MR_OK)
+			return e;
+		node = d->json.nodes[node].next;
+	}
+	if (n > 0 && batch->n_rejects == (size_t)n)
+		return mr_fail(d->err, MR_EINVAL, "no event of the batch is valid");
+	return MR_OK;
+}
+
+/* Room for the rows (and refusals) of an events array. */
+static enum mr_err
+make_room(struct decoder *d, int events)
+{
+	struct mr_batch *batch = d->batch;
+
+	if (events >= 0) {
+		batch->n_members = (size_t)d->json.nodes[events].size;
+		if (batch->n_members > d->ctx->max_batch_events)
+			return mr_fail_at(d->err, MR_ELIMIT, d->json.nodes[events].start,
+			    "events has %zu members; at most %zu are taken at once",
+			    batch->n_members, d->ctx->max_batch_events);
+	}
+	batch->rows = mr_arena_array(d->arena, batch->n_members + 1, sizeof *batch->rows);
+	batch->rejects = mr_arena_array(d->arena, batch->n_members, sizeof *batch->rejects);
+	if (batch->rows == NULL || batch->rejects == NULL)
+		return no_memory(d->err);
+	return MR_OK;
+}
+
+static enum mr_err
+decode_top(struct decoder *d)
+{
+	struct mr_event row = blank_row(d->ctx);
+	struct mr_json *json = &d->json;
+	int found[N_FIELDS], events;
+	enum mr_err e;
+
+	if (json->nodes[0].type != MR_JSON_OBJECT)
+		return mr_fail_at(d->err, MR_EINVAL, 0, "the body must be a JSON object");
+	find_fields(json, 0, found);
+	if ((e = decode_fields(d, found, &row)) != MR_OK ||
+	    (e = decode_text(d, BATCH_ID, found[BATCH_ID], &d->batch->batch_id)) != MR_OK)
+		return e;
+	d->batch->is_batch = mr_str_eq(row.event_type, MR_STR_LIT("batch"));
+	events = d->batch->is_batch ? found[EVENTS] : -1;
+	if (events >= 0 && json->nodes[events].type != MR_JSON_ARRAY)
+		return mr_fail_at(d->err, MR_EINVAL, json->nodes[events].start,
+		    "events must be an array");
+	if ((e = check_numbers(d, 0, json->n, events)) != MR_OK ||
+	    (e = make_room(d, events)) != MR_OK)
+		return e;
+	row.payload = events >= 0 ? without_events(d, 0) : mr_json_raw(json, 0);
+	if (row.payload.p == NULL)
+		return no_memory(d->err);
+	add_row(d->batch, &row);
+	return events >= 0 ? decode_members(d, events) : MR_OK;
+}
+
+enum mr_err
+mr_event_decode(struct mr_arena *arena, char *body, size_t len,
+    const struct mr_event_context *ctx, struct mr_batch *batch, struct mr_error *err)
+{
+	struct mr_error local = MR_ERROR_INIT;
+	struct decoder d = { .arena = arena, .ctx = ctx, .batch = batch,
+		.err = err != NULL ? err : &local };
+	enum mr_err e;
+
+	*batch = (struct mr_batch){ .rows = NULL };
+	e = mr_json_parse(arena, body, len, &d.json, d.err);
+	if (e == MR_OK)
+		e = decode_top(&d);
+	if (e != MR_OK)
+		batch->n_rows = 0;
+	return e;
+}
+
+static enum mr_err
+query_text(enum field f, struct mr_str value, struct mr_str *out, struct mr_error *err)
+{
+	if (value.n > MR_EVENT_MAX_TEXT)
+		return mr_fail(err, MR_EINVAL, "%s is longer than %d bytes", keys[f].name,
+		    MR_EVENT_MAX_TEXT);
+	if (value.n > 0)
+		*out = value;
+	return MR_OK;
+}
+
+/* Takes one parameter into the row's columns. */
+static enum mr_err
+query_field(struct decoder *d, const struct mr_query_pair *pair, struct mr_event *row)
+{
+	struct mr_str *const columns[N_FIELDS] = {
+		[TYPE] = &row->event_type,
+		[SITE] = &row->site_id,
+		[SESSION] = &row->session_id,
+		[VISITOR] = &row->visitor_id,
+		[BATCH_ID] = &d->batch->batch_id,
+	};
+
+	for (int f = 0; f < N_FIELDS; f++) {
+		if (!mr_str_eq(pair->name, (struct mr_str){ keys[f].name, keys[f].length }))
+			continue;
+		if (f == TIME)
+			set_time(d, pair->value, true, row);
+		if (columns[f] != NULL)
+			return query_text((enum field)f, pair->value, columns[f], d->err);
+	}
+	return MR_OK;
+}
+
+static enum mr_err
+decode_pairs(struct decoder *d, struct mr_str query, struct mr_buf *payload, struct mr_event *row)
+{
+	struct mr_query_pair pair;
+	bool failed = false;
+	enum mr_err e;
+
+	mr_buf_add_char(payload, '{');
+	while (mr_query_next(d->arena, &query, &pair, &failed)) {
+		if ((e = query_field(d, &pair, row)) != MR_OK)
+			return e;
+		if (payload->len > 1)
+			mr_buf_add_char(payload, ',');
+		mr_jsonout_string(payload, pair.name);
+		mr_buf_add_char(payload, ':');
+		mr_jsonout_string(payload, pair.value);
+	}
+	mr_buf_add_char(payload, '}');
+	if (row->event_type.p == NULL && !failed)
+		return mr_fail(d->err, MR_EINVAL, "eventType is missing");
+	row->payload = mr_arena_dup(d->arena, mr_buf_str(payload));
+	return failed || payload->failed || row->payload.p == NULL ? no_memory(d->err) : MR_OK;
+}
+
+enum mr_err
+mr_event_decode_query(struct mr_arena *arena, struct mr_str query,
+    const struct mr_event_context *ctx, struct mr_batch *batch, struct mr_error *err)
+{
+	struct mr_error local = MR_ERROR_INIT;
+	struct decoder d = { .arena = arena, .ctx = ctx, .batch = batch,
+		.err = err != NULL ? err : &local };
+	struct mr_event row = blank_row(ctx);
+	struct mr_buf payload;
+	enum mr_err e;
+
+	*batch = (struct mr_batch){ .rows = NULL };
+	batch->rows = mr_arena_array(arena, 1, sizeof *batch->rows);
+	if (batch->rows == NULL)
+		return no_memory(d.err);
+	mr_buf_init(&payload, arena->max);
+	e = decode_pairs(&d, query, &payload, &row);
+	mr_buf_free(&payload);
+	if (e == MR_OK)
+		add_row(batch, &row);
+	return e;
+}

@@ -1,0 +1,84 @@
+/*
+ * Events: what a client sends, decoded into the rows that are stored.
+ *
+ * A row is the same struct everywhere: decoding fills it, the writer stores
+ * it. Does no I/O. All slices of a batch live in the request's body or arena.
+ */
+#ifndef MR_FORMAT_EVENT_H
+#define MR_FORMAT_EVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "format/ip.h"
+
+#define MR_EVENT_MAX_TEXT 255        /* bytes of site, type, session, visitor */
+#define MR_EVENT_MAX_USER_AGENT 1024 /* bytes; a longer one is cut */
+
+/* One row of the table `events`. A slice with p == NULL is SQL NULL. */
+struct mr_event {
+	int64_t received_us;
+	int64_t event_us;  /* the client's timestamp, or received_us */
+	struct mr_str site_id;
+	struct mr_str event_type;
+	struct mr_str session_id;
+	struct mr_str visitor_id;
+	struct mr_str user_agent;
+	struct mr_str payload; /* JSON, the event as it was sent */
+	struct mr_ip client_ip;
+};
+
+/* An event that was refused, and why: one row of `rejected_events`. */
+struct mr_reject {
+	int64_t index;         /* in the client's array; 0 for a single event */
+	struct mr_str payload; /* its bytes as sent */
+	struct mr_str reason;
+};
+
+/* What one request brought. */
+struct mr_batch {
+	struct mr_event *rows;
+	size_t n_rows;
+	struct mr_reject *rejects;
+	size_t n_rejects;
+	bool is_batch;        /* eventType "batch": rows[0] is the envelope */
+	size_t n_members;     /* length of its events array */
+	struct mr_str batch_id; /* p == NULL: none */
+	size_t bytes;         /* of all payloads and texts, for the writer's cap */
+	unsigned bad_times;   /* unreadable timestamps, replaced by received_us */
+};
+
+/* What the request itself contributes. */
+struct mr_event_context {
+	int64_t received_us;
+	struct mr_str default_site; /* for events that name none; as user_agent */
+	struct mr_str user_agent;   /* UTF-8 without NUL; p == NULL: none */
+	struct mr_ip client_ip;
+	size_t max_batch_events;
+};
+
+/*
+ * Decodes a JSON body: one event, or a batch whose members inherit sessionId,
+ * visitorId, siteId and timestamp from the envelope. A batch becomes the
+ * envelope (without its array) and then its members, in their order. The body
+ * is edited in place (see json.h).
+ * A member that is refused goes to batch->rejects, the others to rows.
+ * Errors: MR_EINVAL (not JSON, or nothing valid in it; err->offset says
+ * where), MR_ELIMIT (too many members), MR_ENOMEM.
+ */
+enum mr_err mr_event_decode(struct mr_arena *arena, char *body, size_t len,
+    const struct mr_event_context *ctx, struct mr_batch *batch, struct mr_error *err);
+
+/*
+ * Decodes a query string ("eventType=click&siteId=x&plan=pro") as one event;
+ * every parameter goes into the payload as a string. Invalid UTF-8 and NUL
+ * become U+FFFD. Errors as above.
+ */
+enum mr_err mr_event_decode_query(struct mr_arena *arena, struct mr_str query,
+    const struct mr_event_context *ctx, struct mr_batch *batch, struct mr_error *err);
+
+#endif

@@ -1,0 +1,90 @@
+/*
+ * One connection to PostgreSQL: made, kept fresh, asked with a deadline, and
+ * its errors classified. The only user of libpq. Not thread-safe: a struct
+ * mr_db belongs to one thread at a time.
+ */
+#ifndef MR_IO_DB_H
+#define MR_IO_DB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/str.h"
+
+/* What became of a statement, and so what its caller may do. */
+enum mr_db_class {
+	MR_DB_OK,
+	MR_DB_DATA,        /* the values are refused; other rows would be stored */
+	MR_DB_DUPLICATE,   /* a unique key exists already */
+	MR_DB_TRANSIENT,   /* not done; the same again may work at once */
+	MR_DB_UNAVAILABLE, /* not done; the server cannot work now */
+	MR_DB_UNKNOWN,     /* sent, and the connection was lost before the answer */
+	MR_DB_OPERATOR     /* not done; somebody has to mend the set-up */
+};
+
+struct mr_db;
+
+struct mr_db_options {
+	const char *url;         /* libpq connection string or URI */
+	const char *application; /* application_name, unless the url has one */
+	int64_t connect_timeout_ms;
+	int64_t query_timeout_ms;
+	int64_t recycle_s;    /* replaced at this age; 0: never */
+	int64_t idle_check_s; /* tried before use when it was idle for so long */
+	bool synchronous_commit;
+	const char *const *statements; /* prepared on every connection; $1 … binary */
+	int n_statements;
+	/* Called on every new connection, before the session's settings; not 0: give up. */
+	enum mr_err (*on_connect)(struct mr_db *db, void *arg, struct mr_error *err);
+	void *on_connect_arg;
+};
+
+struct mr_db_param {
+	const void *data; /* in binary format; NULL: SQL NULL */
+	int len;
+};
+
+/* Rows in text format. */
+struct mr_db_rows;
+
+/* Copies the options (not the strings). Connects at the first use. NULL: no memory. */
+struct mr_db *mr_db_new(const struct mr_db_options *options);
+void mr_db_free(struct mr_db *db);
+
+/*
+ * Makes sure of a live connection with everything prepared: connects when
+ * there is none, replaces an old one, tries an idle one. MR_EAGAIN when the
+ * server cannot be reached within connect_timeout_ms; MR_EIO when it refuses
+ * what we need (encoding, permissions, a statement).
+ */
+enum mr_err mr_db_ensure(struct mr_db *db, struct mr_error *err);
+
+/*
+ * Runs prepared statement number `statement`. *rows (NULL: not wanted) is to
+ * be freed by the caller, also when it is an error: NULL then. A connection
+ * that failed or ran into query_timeout_ms is closed.
+ */
+enum mr_db_class mr_db_execute(struct mr_db *db, int statement,
+    const struct mr_db_param *params, int n_params, struct mr_db_rows **rows,
+    struct mr_error *err);
+
+/* One statement with text parameters (NULL pointer: SQL NULL), not prepared. */
+enum mr_db_class mr_db_query(struct mr_db *db, const char *sql, const char *const *params,
+    int n_params, struct mr_db_rows **rows, struct mr_error *err);
+
+/* Several statements, no parameters, with a time limit of their own. */
+enum mr_db_class mr_db_script(struct mr_db *db, const char *sql, int64_t timeout_ms,
+    struct mr_error *err);
+
+int mr_db_n_rows(const struct mr_db_rows *rows);
+
+/* A field as text; p == NULL: SQL NULL. Valid until the rows are freed. */
+struct mr_str mr_db_value(const struct mr_db_rows *rows, int row, int column);
+
+/* How many rows an INSERT, UPDATE or DELETE touched. */
+int64_t mr_db_affected(const struct mr_db_rows *rows);
+
+void mr_db_rows_free(struct mr_db_rows *rows);
+
+#endif

@@ -1,0 +1,30 @@
+# libmillrace.a: everything that the worker and the cron programs share.
+# base knows nothing of the others; format includes base; io includes both.
+
+noinst_LIBRARIES += lib/libmillrace.a
+lib_libmillrace_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBPQ_CFLAGS) $(INIH_CFLAGS) \
+	$(SODIUM_CFLAGS) $(ZLIB_CFLAGS)
+lib_libmillrace_a_SOURCES = \
+	lib/base/arena.c lib/base/arena.h \
+	lib/base/buf.c lib/base/buf.h \
+	lib/base/clock.c lib/base/clock.h \
+	lib/base/conf.c lib/base/conf.h \
+	lib/base/error.c lib/base/error.h \
+	lib/base/log.c lib/base/log.h \
+	lib/base/stats.c lib/base/stats.h \
+	lib/base/str.h \
+	lib/format/event.c lib/format/event.h \
+	lib/format/gunzip.c lib/format/gunzip.h \
+	lib/format/ip.c lib/format/ip.h \
+	lib/format/json.c lib/format/json.h \
+	lib/format/jsonout.c lib/format/jsonout.h \
+	lib/format/query.c lib/format/query.h \
+	lib/format/utf8.c lib/format/utf8.h \
+	lib/io/db.c lib/io/db.h \
+	lib/io/pgarray.c lib/io/pgarray.h \
+	lib/io/schema.c lib/io/schema.h \
+	lib/io/secret.c lib/io/secret.h \
+	lib/io/store.c lib/io/store.h \
+	lib/io/writer.c lib/io/writer.h
+
+MR_LIBS = lib/libmillrace.a $(LIBPQ_LIBS) $(INIH_LIBS) $(SODIUM_LIBS) $(ZLIB_LIBS)

@@ -1,0 +1,15 @@
+# Migrations: installed for administrators, and compiled into the library so
+# that a worker never depends on where they lie.
+
+MIGRATIONS = schema/001-events.sql
+schemadir = $(pkgdatadir)/schema
+dist_schema_DATA = $(MIGRATIONS)
+
+schema/migrations.inc: $(MIGRATIONS) schema/embed.awk
+	$(AM_V_GEN)$(MKDIR_P) schema && \
+	cd $(srcdir) && LC_ALL=C $(AWK) -f schema/embed.awk $(MIGRATIONS) \
+	  > $(abs_top_builddir)/$@.tmp && \
+	mv $(abs_top_builddir)/$@.tmp $(abs_top_builddir)/$@
+BUILT_SOURCES += schema/migrations.inc
+CLEANFILES += schema/migrations.inc schema/migrations.inc.tmp
+EXTRA_DIST += schema/embed.awk

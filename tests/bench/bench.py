@@ -1,0 +1,315 @@
+"""make bench: ratios of millrace to other things, taken in one run on one machine.
+
+Every side of a ratio uses the same private PostgreSQL, the same table and the same
+load; the sides take turns and a ratio is the median over the turns, because a shared
+machine is never equally fast twice. After each run the rows stored are held against
+the events acknowledged: any difference ends the benchmark with status 1. How fast
+anything was never does.
+"""
+
+import argparse
+import contextlib
+import os
+import platform
+import signal
+import statistics
+import sys
+
+import load
+import servers
+from bodies import rows, write
+from harness import postgres, proc
+
+MEASURES = {
+    "a": "the stack it succeeds: FastAPI + SQLAlchemy",
+    "b": "a FastCGI responder that does nothing",
+    "c": "batches of 1,000 and the ceiling of libpq",
+    "d": "latency at half load",
+    "e": "memory of the worker over a million events",
+    "f": "group commit and one statement a request",
+}
+
+
+class Wrong(Exception):
+    """Rows and acknowledgements differ."""
+
+
+class Bench:
+    """The cluster, the sides as they are needed, and the lines of the result."""
+
+    def __init__(self, options, stack, pg, folder):
+        self.options, self.stack, self.pg, self.folder = options, stack, pg, folder
+        self.lines, self.skipped, self.wrong = [], [], []
+        self.runs = 0
+        self.maxima = {}
+        self.sides = {}
+
+    # --- sides ----------------------------------------------------------------
+
+    def side(self, name):
+        """A side by its name, started when first used; raises servers.Missing."""
+        if name not in self.sides:
+            make = getattr(servers, name)
+            self.sides[name] = make(self.stack, self.pg, self.folder, self.options)
+            self.wrk(name, 0, seconds=1, quiet=True)
+        return self.sides[name]
+
+    # --- runs -----------------------------------------------------------------
+
+    def new_bodies(self, members):
+        """A file of bodies with a site of its own, by which its rows are found."""
+        self.runs += 1
+        site = f"bench-{self.runs:04d}"
+        path = os.path.join(self.folder, "bodies")
+        write(path, site, members)
+        return site, path
+
+    def wrk(self, name, members, seconds=None, quiet=False):
+        side = self.side(name)
+        site, path = self.new_bodies(members)
+        self.clean(side)
+        done = load.wrk(side.url, path, seconds or self.options.seconds)
+        self.check(side, site, members, done, quiet)
+        return done
+
+    def pacer(self, name, members, rate, seconds):
+        side = self.side(name)
+        site, path = self.new_bodies(members)
+        self.clean(side)
+        done = load.pacer(side.port, side.path, path, rate, seconds)
+        self.check(side, site, members, done)
+        return done
+
+    def loader(self, members, connections):
+        side = self.side("millrace")
+        site, path = self.new_bodies(members)
+        self.clean(side)
+        done = load.loader(side.dsn, path, self.options.seconds, connections)
+        stored = self.settled(side, site)
+        self.report(f"loader, {connections} connection(s)", site, done.accepted * rows(members),
+                    done.accepted * rows(members), stored, 0, done, False)
+        return done
+
+    def clean(self, side):
+        """The same start for every run: an empty table and no checkpoint due."""
+        if side.database:
+            self.pg.execute("TRUNCATE events; TRUNCATE dedup_keys; TRUNCATE rejected_events;",
+                            side.database)
+        self.pg.execute("CHECKPOINT", "postgres")
+
+    # --- correctness ----------------------------------------------------------
+
+    def settled(self, side, site):
+        """Rows of a run, counted when nothing more is being written."""
+        busy = ("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' "
+                "AND state <> 'idle' AND pid <> pg_backend_pid()")
+        counts = []
+
+        def still():
+            counts.append((self.pg.value(f"SELECT count(*) FROM events WHERE site_id = '{site}'",
+                                         side.database),
+                           self.pg.value(busy, side.database)))
+            return len(counts) > 1 and counts[-1] == counts[-2] and counts[-1][1] == 0
+        proc.wait_for(still, "the last rows are written")
+        return counts[-1][0]
+
+    def check(self, side, site, members, done, quiet=False):
+        """acknowledged <= stored <= acknowledged + what was under way at the end, and
+        every request is in the table as a whole, once."""
+        if not side.database:
+            return
+        stored = self.settled(side, site)
+        torn = self.pg.value(
+            f"SELECT count(*) FROM (SELECT FROM events WHERE site_id = '{site}' "
+            f"GROUP BY session_id HAVING count(*) <> {rows(members)}) AS torn", side.database)
+        low = done.accepted * rows(members)
+        self.report(side.title, site, low, low + done.slack * rows(members), stored, torn,
+                    done, quiet)
+
+    def report(self, title, site, low, high, stored, torn, done, quiet):
+        good = low <= stored <= high and torn == 0 and done.accepted > 0
+        if not quiet or not good or done.refused:
+            print(f"  {site}  {title:<24} {done.rate:>9,.0f}/s  acknowledged {low:,}, "
+                  f"stored {stored:,} (at most {high:,}), torn or doubled {torn}"
+                  f"{f', refused {done.refused:,}' if done.refused else ''}: "
+                  f"{'ok' if good else 'WRONG'}", flush=True)
+        if not good:
+            self.wrong.append(f"{title}, {site}")
+
+    # --- ratios ---------------------------------------------------------------
+
+    def turns(self, one, other):
+        """Medians of the rates of both sides and of their ratio, the sides taking turns."""
+        pairs = [(one(), other()) for _ in range(self.options.pairs)]
+        return (statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs),
+                statistics.median(a / b for a, b in pairs))
+
+    def versus(self, label, name, other, members, floor):
+        ours, theirs, ratio = self.turns(lambda: self.wrk(name, members).rate,
+                                         lambda: self.wrk(other, members).rate)
+        self.maxima[name, members] = max(ours, self.maxima.get((name, members), 0))
+        self.maxima[other, members] = max(theirs, self.maxima.get((other, members), 0))
+        self.ratio(label, f"{ours:,.0f}/s", f"{theirs:,.0f}/s", ratio, floor)
+
+    def ratio(self, label, ours, theirs, ratio, floor):
+        if floor is None:
+            self.row(label, ours, theirs, f"{ratio:.2f}")
+        else:
+            self.row(label, ours, theirs, f"{ratio:.2f}", f"at least {floor:g}", ratio >= floor)
+
+    def row(self, label, ours, theirs, ratio="", goal="", met=True):
+        if goal:
+            goal += ": met" if met else ": MISSED"
+        self.lines.append((label, ours, theirs, ratio, goal))
+
+    def maximum(self, name, members):
+        """The measured maximum rate, measured now if no earlier ratio needed it."""
+        if (name, members) not in self.maxima:
+            self.maxima[name, members] = statistics.median(
+                self.wrk(name, members).rate for _ in range(self.options.pairs))
+        return self.maxima[name, members]
+
+    # --- the measures ---------------------------------------------------------
+
+    def measure_a(self):
+        self.side("peer")
+        self.versus("a  single events : FastAPI", "millrace", "peer", 0, 18)
+        self.versus("a  batches of 10 : FastAPI", "millrace", "peer", 10, 12)
+
+    def measure_b(self):
+        self.versus("b  single events : no-op responder", "millrace", "noop", 0, 0.40)
+
+    def measure_c(self):
+        members = 1000
+        for connections in (1, 2):
+            ours, theirs, ratio = self.turns(
+                lambda: self.wrk("millrace", members).rate * rows(members),
+                lambda: self.loader(members, connections).rate * rows(members))
+            # One worker has one connection; two show what a second worker could add.
+            self.ratio(f"c  batches of 1,000 : libpq, {connections} connection(s)",
+                       f"{ours:,.0f} rows/s", f"{theirs:,.0f} rows/s", ratio,
+                       0.70 if connections == 1 else None)
+
+    def measure_d(self):
+        for name in ("millrace", "peer"):
+            for members in (0, 10):
+                try:
+                    rate = self.maximum(name, members) / 2
+                except servers.Missing as missing:
+                    self.skip("d  latency, FastAPI", missing)
+                    break
+                done = self.pacer(name, members, rate, max(5, 2 * self.options.seconds))
+                what = f"batches of {members}" if members else "single events"
+                self.row(f"d  {what} at {rate:,.0f}/s, {self.side(name).title}",
+                         f"p50 {done.p50_ms:.1f} ms", f"p99 {done.p99_ms:.1f} ms")
+
+    def measure_e(self):
+        members, total = 10, 0
+        rate = self.maximum("millrace", members) * rows(members)
+        quarter = self.options.events // 4
+        points = []
+        for step in range(1, 5):
+            while total < step * quarter:
+                seconds = max(1, round((step * quarter - total) / rate + 0.5))
+                total += self.wrk("millrace", members, min(seconds, 60)).accepted * rows(members)
+            points.append((total, self.memory()))
+        for events, mib in points:
+            self.row(f"e  worker's memory after {events:,} events", f"{mib:.1f} MiB", "", "",
+                     "at most 24 MiB", mib <= 24)
+        self.row("e  its growth over the last three quarters",
+                 f"{points[-1][1] - points[0][1]:+.1f} MiB", "")
+        self.wrk("millrace", 1000)
+        self.row("e  worker's memory after batches of 1,000, 32 at a time",
+                 f"{self.memory():.1f} MiB", "")
+
+    def memory(self):
+        """Of the largest worker process, in MiB."""
+        return max(map(proc.rss_kib, self.side("millrace").pids())) / 1024
+
+    def measure_f(self):
+        self.versus("f  single events : one statement a request", "millrace", "ungrouped", 0, None)
+        self.versus("f  batches of 10 : one statement a request", "millrace", "ungrouped", 10, None)
+
+    def skip(self, label, reason):
+        self.row(label, "skipped:", str(reason))
+
+    def run(self, letter):
+        print(f"{letter}: {MEASURES[letter]}", flush=True)
+        try:
+            getattr(self, f"measure_{letter}")()
+        except servers.Missing as missing:
+            self.skip(f"{letter}  {MEASURES[letter]}", missing)
+
+
+def machine():
+    model = next((line.split(":", 1)[1].strip() for line in proc.read_text("/proc/cpuinfo").split("\n")
+                  if line.startswith("model name")), platform.machine())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores ({model}), {memory:.0f} GiB, Linux {platform.release()}"
+
+
+def settings(pg):
+    names = ("synchronous_commit", "fsync", "full_page_writes", "shared_buffers", "wal_buffers",
+             "max_wal_size", "checkpoint_timeout", "wal_compression")
+    return ", ".join(f"{name}={pg.execute(f'SHOW {name}', 'postgres').strip()}" for name in names)
+
+
+def table(bench):
+    options, pg = bench.options, bench.pg
+    print(f"\nmachine     {machine()}\n"
+          f"PostgreSQL  {pg.execute('SHOW server_version', 'postgres').strip()}: {settings(pg)}")
+    for side in bench.sides.values():
+        print(f"{side.title:<11} {side.facts}")
+    print(f"load        wrk -t{load.THREADS} -c{load.CONNECTIONS}, {options.seconds} s a run, "
+          f"medians of {options.pairs} pair(s) of turns; everything on this machine\n"
+          "latency     open loop, random arrivals at half the measured maximum; counted from the\n"
+          "            moment a request was due, waiting for a free connection included\n")
+    head = ("", "millrace", "the other", "ratio", "goal")
+    lines = [head, *bench.lines]
+    widths = [max(len(line[i]) for line in lines) for i in range(5)]
+    for line in lines:
+        print("  ".join([line[0].ljust(widths[0])]
+                        + [line[i].rjust(widths[i]) for i in range(1, 5)]).rstrip())
+    print(f"\nrows stored = events acknowledged in {bench.runs} runs: "
+          + (f"NO: {'; '.join(bench.wrong)}" if bench.wrong else "yes"), flush=True)
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(prog="make bench BENCHFLAGS=…", description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="short runs, one pair, 100,000 events")
+    parser.add_argument("--seconds", type=int, help="of each run (5)")
+    parser.add_argument("--pairs", type=int, help="turns of each ratio (3)")
+    parser.add_argument("--only", help="measures, of " + ",".join(MEASURES))
+    parser.add_argument("--threads", type=int, default=32, help="threads of the worker (32)")
+    options = parser.parse_args(argv)
+    options.seconds = options.seconds or (2 if options.quick else 5)
+    options.pairs = options.pairs or (1 if options.quick else 3)
+    options.events = 100_000 if options.quick else 1_000_000
+    options.only = options.only.split(",") if options.only else list(MEASURES)
+    if not set(options.only) <= set(MEASURES) or not 1 <= options.seconds <= 300:
+        parser.error("unknown measure, or seconds not within 1 to 300")
+    return options
+
+
+def main(argv):
+    options = parse(argv)
+    # SIGTERM unwinds like Ctrl-C, so that every server is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if not proc.find("wrk"):
+        print("skipped: apt-get install wrk")
+        return 0
+    if not postgres.bindir():
+        print("skipped: apt-get install postgresql")
+        return 0
+    with contextlib.ExitStack() as stack:
+        pg = stack.enter_context(postgres.Postgres(settings=servers.postgres_settings()))
+        folder = stack.enter_context(proc.temp_dir())
+        bench = Bench(options, stack, pg, folder)
+        for letter in options.only:
+            bench.run(letter)
+        table(bench)
+        return 1 if bench.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

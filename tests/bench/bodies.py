@@ -1,0 +1,69 @@
+"""Request bodies that look like a tracker's, 300 to 500 bytes an event."""
+
+import datetime
+import json
+import random
+
+# Replaced in each request by an id of the same length, unique in the run.
+PLACEHOLDER = "@session-id@"
+
+AGENT_LANGUAGES = ["de-DE", "en-GB", "en-US", "fr-FR", "pl-PL"]
+SCREENS = [(1920, 1080), (1536, 864), (390, 844), (2560, 1440), (360, 800)]
+PAGES = [("/", "Start"), ("/schuhe/wanderschuhe-für-damen", "Wanderschuhe für Damen | Größe 36–43"),
+         ("/checkout/shipping", "Versand und Zahlung"), ("/blog/2026/how-to-choose-a-tent", "How to choose a tent"),
+         ("/search?q=sleeping+bag&sort=price", "Search: sleeping bag")]
+REFERRERS = ["https://www.google.com/", "https://duckduckgo.com/?q=tent", "",
+             "https://news.example.org/outdoor/gear-of-the-year"]
+
+
+def _data(rng, kind):
+    if kind == "click":
+        return {"element": f"button#add-to-cart-{rng.randrange(1000)}", "text": "Add to cart",
+                "x": rng.randrange(1900), "y": rng.randrange(1000), "button": 0}
+    if kind == "scroll":
+        return {"depth": rng.randrange(5, 100), "maxDepth": 100, "direction": "down",
+                "elapsedMs": rng.randrange(100, 60000)}
+    return {"loadTimeMs": rng.randrange(200, 4000), "campaign": "autumn-sale",
+            "utm": {"source": "newsletter", "medium": "email"}, "returning": rng.random() < 0.5}
+
+
+def _event(rng, now):
+    kind = rng.choice(["pageview", "click", "scroll"])
+    path, title = rng.choice(PAGES)
+    width, height = rng.choice(SCREENS)
+    at = now + datetime.timedelta(milliseconds=rng.randrange(60000))
+    return {
+        "eventType": kind,
+        "timestamp": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "url": "https://shop.example.com" + path, "path": path, "title": title,
+        "referrer": rng.choice(REFERRERS), "language": rng.choice(AGENT_LANGUAGES),
+        "screen": {"width": width, "height": height}, "viewport": {"width": width, "height": height - 120},
+        "eventData": _data(rng, kind),
+    }
+
+
+def _context(rng, site):
+    return {"siteId": site, "sessionId": PLACEHOLDER, "visitorId": f"vis_{rng.getrandbits(64):016x}"}
+
+
+def _body(rng, now, site, members):
+    if members == 0:
+        return {**_event(rng, now), **_context(rng, site)}
+    return {"eventType": "batch", **_context(rng, site),
+            "timestamp": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "url": "https://shop.example.com/", "events": [_event(rng, now) for _ in range(members)]}
+
+
+def write(path, site, members, variants=None):
+    """A file with one body a line. members: of each batch; 0: single events."""
+    rng = random.Random(members)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    with open(path, "w", encoding="utf-8") as f:
+        for _ in range(variants or max(4, 64 // (members + 1))):
+            f.write(json.dumps(_body(rng, now, site, members), ensure_ascii=False,
+                               separators=(",", ":")) + "\n")
+
+
+def rows(members):
+    """Rows that one request becomes: a batch's envelope is stored too."""
+    return members + 1

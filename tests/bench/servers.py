@@ -1,0 +1,152 @@
+"""The sides of the benchmark: what is measured and what it is measured against."""
+
+import glob
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import Callable
+
+import load
+from harness import client, postgres, proc, web
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PATH = "/collect"
+
+# The harness keeps the cluster to its own unix socket; these stay as it sets them.
+NOT_OURS = {"listen_addresses", "port", "unix_socket_directories", "max_connections",
+            "log_destination", "logging_collector", "log_directory", "log_filename"}
+
+
+class Missing(Exception):
+    """A side cannot run; the text says what to install."""
+
+
+@dataclass
+class Side:
+    title: str
+    port: int
+    facts: str
+    database: str = ""           # where its rows go; "" when it stores none
+    dsn: str = ""
+    pids: Callable = field(default=lambda: [])
+    path: str = PATH
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}{self.path}"
+
+
+def postgres_settings():
+    """The development profile that the quickstart uses, too; always durable."""
+    settings = {}
+    path = os.path.join(proc.SRCDIR, "etc", "postgresql", "development.conf")
+    for line in proc.read_text(path).splitlines():
+        key, equals, value = line.split("#")[0].partition("=")
+        if equals and key.strip() not in NOT_OURS:
+            settings[key.strip()] = value.strip()
+    settings |= {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
+    return settings
+
+
+# --- millrace, and what stands in its place behind the same nginx -----------------
+
+def _nginx(stack, program, ini, env=None):
+    """nginx as Debian sets it up: one process a core."""
+    for needed, package in (("nginx", "nginx-light"), ("spawn-fcgi", "spawn-fcgi")):
+        if not proc.find(needed):
+            raise Missing(f"apt-get install {package}")
+    return stack.enter_context(web.Nginx(ini, program, env, processes=os.cpu_count()))
+
+
+def _worker(stack, pg, options, title, collector):
+    ini = {"database": {"url": pg.dsn()},
+           "collector": {"threads": options.threads, **collector}}
+    program = os.path.join(proc.BUILDDIR, "fcgi", "millrace.fcgi")
+    server = _nginx(stack, program, ini).wait_healthy()
+    version = subprocess.run([program, "-V"], capture_output=True, text=True, check=True)
+    more = "".join(f", {key}={value}" for key, value in collector.items())
+    return Side(title, server.port, f"{version.stdout.split(chr(10))[0]}; 1 process, "
+                f"{options.threads} threads{more}, behind nginx with {os.cpu_count()} processes",
+                pg.database, pg.dsn(), server.pids)
+
+
+def millrace(stack, pg, _folder, options):
+    return _worker(stack, pg, options, "millrace", {})
+
+
+def ungrouped(stack, pg, _folder, options):
+    """The same, but the writer takes one request at a time."""
+    return _worker(stack, pg, options, "ungrouped", {"group_max_rows": 1})
+
+
+def noop(stack, _pg, _folder, options):
+    server = _nginx(stack, load.built("noop"), {}, {"BENCH_THREADS": options.threads})
+    return Side("no-op", server.port, f"libfcgi alone, {options.threads} threads, behind the same "
+                "nginx", pids=server.pids)
+
+
+# --- the stack that millrace succeeds -----------------------------------------
+
+PEER_PACKAGES = ("python3-fastapi python3-sqlalchemy python3-psycopg2 python3-uvicorn "
+                 "python3-uvloop python3-httptools")
+PEER_VERSIONS = """
+import sys, fastapi, sqlalchemy, psycopg2, uvicorn, uvloop, httptools
+print(f"Python {sys.version.split()[0]}, FastAPI {fastapi.__version__}, "
+      f"SQLAlchemy {sqlalchemy.__version__}, psycopg2 {psycopg2.__version__.split()[0]}, "
+      f"uvicorn {uvicorn.__version__} (uvloop, httptools)")
+"""
+
+
+def _peer_python():
+    """A Python that has the peer's packages, and their versions."""
+    for python in (sys.executable, "/usr/bin/python3"):
+        done = subprocess.run([python, "-c", PEER_VERSIONS], capture_output=True, text=True,
+                              check=False)
+        if done.returncode == 0:
+            return python, done.stdout.strip()
+    raise Missing(f"apt-get install {PEER_PACKAGES}")
+
+
+def peer(stack, pg, folder, _options):
+    """Two uvicorn processes, reached without a web server in front: that favours them."""
+    python, versions = _peer_python()
+    pg.create_database("peer")
+    for path in sorted(glob.glob(os.path.join(proc.SRCDIR, "schema", "[0-9]*.sql"))):
+        pg.execute(proc.read_text(path), "peer", postgres.OWNER)
+    pg.execute("SELECT events_make_partitions(7)", "peer", postgres.OWNER)
+    port = proc.free_port()
+    env = proc.clean_env(
+        DATABASE_URL=f"postgresql+psycopg2://{postgres.OWNER}@/peer?host={pg.dir}",
+        PYTHONDONTWRITEBYTECODE=1)
+    process = proc.Process(
+        [python, "-m", "uvicorn", "app:app", "--app-dir", os.path.join(HERE, "peer"),
+         "--host", "127.0.0.1", "--port", str(port), "--workers", "2", "--no-access-log"],
+        os.path.join(folder, "peer.log"), env=env)
+    stack.callback(_end_group, process)
+    _wait_healthy(port, process)
+    return Side("FastAPI", port, f"{versions}; 2 processes, pool 10+20, no web server in front",
+                "peer", pids=lambda: proc.children(process.pid))
+
+
+def _end_group(process):
+    """Ends a process and those it started, which share its process group."""
+    try:
+        process.stop(deadline_s=10)
+    finally:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+def _wait_healthy(port, process):
+    def healthy():
+        if not process.running():
+            raise RuntimeError(f"{process.name} ended:\n{process.text()[-4000:]}")
+        try:
+            return client.get(f"http://127.0.0.1:{port}", "/health", timeout_s=5).status == 200
+        except OSError:
+            return False
+    proc.wait_for(healthy, f"{process.name} answers", detail=lambda: process.text()[-4000:])

@@ -1,0 +1,206 @@
+"""A private PostgreSQL cluster in a temporary folder, reached through a unix socket only."""
+
+import glob
+import json
+import os
+import signal
+import subprocess
+
+from . import proc, tap
+
+SUPERUSER = "postgres"
+OWNER = "millrace"
+
+
+def bindir():
+    """Folder of the server's programs, or None."""
+    config = proc.find("pg_config")
+    if config:
+        path = subprocess.run([config, "--bindir"], capture_output=True, text=True,
+                              check=True).stdout.strip()
+        if os.access(os.path.join(path, "initdb"), os.X_OK):
+            return path
+    found = [os.path.dirname(p) for p in glob.glob("/usr/lib/postgresql/*/bin/initdb")]
+    return max(found, key=lambda p: int(p.split("/")[-2]), default=None)
+
+
+def need():
+    """Skips the test program when PostgreSQL's server programs are not installed."""
+    if not bindir():
+        tap.skip_all("the PostgreSQL server programs are not installed")
+
+
+class SqlError(Exception):
+    """psql failed; the text is its message."""
+
+
+class Postgres:
+    """The cluster. `with Postgres() as pg:` creates and starts it, with one empty database.
+
+    fsync: False is quicker, for tests that are not about durability.
+    settings: further lines for postgresql.conf, as a dict.
+    start: False leaves it stopped.
+    """
+
+    def __init__(self, fsync=True, settings=None, start=True):
+        self.bin = bindir()
+        if not self.bin:
+            raise FileNotFoundError("PostgreSQL's initdb was not found")
+        self.options = {
+            "listen_addresses": "''", "fsync": "on" if fsync else "off",
+            "max_connections": 60, "shared_buffers": "'64MB'", "timezone": "'UTC'",
+            "log_line_prefix": "'%m [%p] '", "log_min_messages": "warning",
+            "client_min_messages": "warning", **(settings or {})}
+        self.autostart = start
+        self.process = None
+        self.database = OWNER
+
+    def __enter__(self):
+        # As root the server runs as the user postgres, which must own the folder.
+        owner = SUPERUSER if os.geteuid() == 0 else None
+        self._temp = proc.temp_dir(owner)
+        self.dir = self._temp.__enter__()
+        try:
+            self._create()
+            if self.autostart:
+                self.start()
+                self.create_database(self.database)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_exc):
+        self.close()
+
+    def _create(self):
+        self.data = os.path.join(self.dir, "data")
+        self.log = os.path.join(self.dir, "postgresql.log")
+        command = proc.as_user(SUPERUSER) + [
+            os.path.join(self.bin, "initdb"), "-D", self.data, "-E", "UTF8",
+            "--locale=C.UTF-8", "--no-sync", "-A", "trust", "-U", SUPERUSER]
+        made = subprocess.run(command, capture_output=True, text=True, cwd=self.dir,
+                              env=proc.clean_env(), check=False)
+        if made.returncode:
+            raise RuntimeError(f"initdb failed:\n{made.stdout}{made.stderr}")
+        options = {"unix_socket_directories": f"'{self.dir}'", **self.options}
+        with open(os.path.join(self.data, "postgresql.conf"), "a", encoding="utf-8") as f:
+            f.writelines(f"{key} = {value}\n" for key, value in options.items())
+
+    def close(self):
+        """Stops the server and removes the cluster."""
+        try:
+            if self.process:
+                self.cont()
+                self.stop("immediate")
+        finally:
+            self._temp.__exit__(None, None, None)
+
+    # --- running it ----------------------------------------------------------
+
+    def start(self):
+        """Starts the server and waits until it takes connections."""
+        # After a kill the old server's last processes may hold its shared memory.
+        proc.wait_for(self._try_start, "PostgreSQL starts", detail=lambda: self.log_text()[-4000:])
+
+    def _try_start(self):
+        self.process = proc.Process(
+            proc.as_user(SUPERUSER) + [os.path.join(self.bin, "postgres"), "-D", self.data],
+            self.log, cwd=self.dir)
+        proc.wait_for(lambda: self._ready() or not self.process.running(), "PostgreSQL is ready",
+                      detail=lambda: self.log_text()[-4000:])
+        if self.process.running():
+            return True
+        self.process = None
+        return False
+
+    def _ready(self):
+        lines = proc.read_text(os.path.join(self.data, "postmaster.pid")).split("\n")
+        return (len(lines) >= 8 and lines[0] == str(self.process.pid)
+                and lines[7].strip() == "ready")
+
+    def stop(self, mode="fast"):
+        """mode: smart, fast or immediate, as in pg_ctl."""
+        signum = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
+        process, self.process = self.process, None
+        if process:
+            process.stop(signum[mode])
+
+    def restart(self, mode="fast"):
+        self.stop(mode)
+        self.start()
+
+    def kill9(self):
+        """Kills every process of the server at once, as a crash of the machine would."""
+        process, self.process = self.process, None
+        process.kill(signal.SIGSTOP)
+        pids = proc.children(process.pid)
+        process.kill(signal.SIGKILL)
+        for pid in pids:
+            self._signal(pid, signal.SIGKILL)
+        process.wait()
+        proc.wait_for(lambda: not any(map(proc.alive, pids)), "PostgreSQL's processes end")
+
+    def sigstop(self):
+        """Freezes the server: connections stay open and nothing answers."""
+        self.process.kill(signal.SIGSTOP)
+        for pid in proc.children(self.process.pid):
+            self._signal(pid, signal.SIGSTOP)
+
+    def cont(self):
+        """Undoes sigstop."""
+        for pid in proc.children(self.process.pid):
+            self._signal(pid, signal.SIGCONT)
+        self.process.kill(signal.SIGCONT)
+
+    @staticmethod
+    def _signal(pid, signum):
+        try:
+            os.kill(pid, signum)
+        except ProcessLookupError:
+            pass
+
+    def log_text(self):
+        return proc.read_text(self.log)
+
+    # --- using it ------------------------------------------------------------
+
+    def dsn(self, database=None, user=OWNER, **more):
+        """libpq connection string."""
+        parts = {"host": self.dir, "user": user, "dbname": database or self.database, **more}
+        return " ".join(f"{k}={v}" for k, v in parts.items())
+
+    def create_database(self, name, owner=OWNER, options=""):
+        """An empty database, in place of one of that name. Returns the dsn of user millrace."""
+        if not self.query(f"SELECT FROM pg_roles WHERE rolname = '{OWNER}'", "postgres"):
+            self.execute(f"CREATE ROLE {OWNER} LOGIN", "postgres")
+        self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", "postgres")
+        self.execute(f"CREATE DATABASE {name} OWNER {owner} TEMPLATE template0 {options}",
+                     "postgres")
+        return self.dsn(name)
+
+    def execute(self, sql, database=None, user=SUPERUSER):
+        """Runs statements and returns what psql prints, unaligned. Raises SqlError."""
+        command = [os.path.join(self.bin, "psql"), "-XqAt", "-v", "ON_ERROR_STOP=1",
+                   self.dsn(database, user)]
+        done = subprocess.run(command, input=sql, capture_output=True, text=True,
+                              encoding="utf-8", env=proc.clean_env(PGCLIENTENCODING="UTF8"),
+                              check=False)
+        if done.returncode:
+            raise SqlError(done.stderr.strip())
+        return done.stdout
+
+    def query(self, sql, database=None, user=SUPERUSER):
+        """Rows of one SELECT as dicts, with JSON's types (timestamps are text)."""
+        text = self.execute("SELECT coalesce(json_agg(row_to_json(rows)), '[]') "
+                            f"FROM ({sql}) AS rows;", database, user)
+        return json.loads(text)
+
+    def value(self, sql, database=None, user=SUPERUSER):
+        """The only column of the first row, or None."""
+        rows = self.query(sql, database, user)
+        return next(iter(rows[0].values())) if rows else None
+
+    def events(self, where="true", database=None):
+        """Rows of the table events in the order of their ids."""
+        return self.query(f"SELECT * FROM events WHERE {where} ORDER BY id", database)

@@ -1,0 +1,286 @@
+"""Bad input, sent to the worker directly: the documented status and a message that says what
+and where, nothing stored but the good events, and the same worker lives on."""
+
+import gzip
+import json
+import zlib
+
+from common import check_error, success, without_time, worker
+from harness import fcgi, postgres, tap
+
+GOOD = b'{"eventType":"good"}'
+MEGABYTE = 1 << 20
+
+# name, body, message, offset of the first wrong byte (None: not about a byte)
+NOT_JSON = [
+    ("empty body", b"", r"empty", None),
+    ("blanks only", b" \n\t ", r"", 4),
+    ("cut in a string", b'{"eventType":"a', r"", 15),
+    ("cut before the brace", b'{"eventType":"a"', r"", 16),
+    ("two colons", b'{"a"::1}', r"", 5),
+    ("no colon", b'{"a" 1}', r"", 5),
+    ("comma before the bracket", b"[1,]", r"", 3),
+    ("comma before the brace", b'{"a":1,}', r"", 7),
+    ("leading zero", b"01", r"", 1),
+    ("plus sign", b'{"a":+1}', r"", 5),
+    ("NaN", b'{"a":NaN}', r"", 5),
+    ("single quotes", b"{'a':1}", r"", 1),
+    ("bare word", b"hello", r"", 0),
+    ("two values", GOOD + b" {}", r"", 21),
+    ("line feed in a string", b'{"eventType":"a\nb"}', r"", 15),
+    ("unknown escape", b'{"eventType":"a\\x"}', r"", 16),
+    ("stray byte", b'{"eventType":"\xff"}', r"UTF-8", 14),
+    ("overlong NUL", b'{"eventType":"\xc0\x80"}', r"UTF-8", 14),
+    ("encoded surrogate", b'{"eventType":"\xed\xa0\x80"}', r"UTF-8", 14),
+    ("beyond U+10FFFF", b'{"eventType":"\xf4\x90\x80\x80"}', r"UTF-8", 14),
+    ("cut character", b'{"eventType":"\xe2\x82"}', r"UTF-8", 14),
+    ("NUL byte in a string", b'{"eventType":"a\x00b"}', r"NUL", 15),
+    ("NUL byte at the end", GOOD + b"\x00", r"NUL", 20),
+    ("100,000 brackets", b"[" * 100_000, r"deep|depth|nest", 32),
+    ("100,000 objects", b'{"a":' * 100_000, r"deep|depth|nest", 160),
+]
+
+# name, value, message
+NO_EVENT = [
+    ("a number", 1, r"object"),
+    ("an array", [1], r"object"),
+    ("a string", "x", r"object"),
+    ("null", None, r"object"),
+    ("no eventType", {}, r"eventType"),
+    ("eventType null", {"eventType": None}, r"eventType"),
+    ("eventType number", {"eventType": 7}, r"eventType"),
+    ("eventType object", {"eventType": {}}, r"eventType"),
+    ("eventType empty", {"eventType": ""}, r"eventType"),
+    ("eventType of 256 bytes", {"eventType": "é" * 128}, r"eventType.*255|255.*eventType"),
+    ("siteId object", {"eventType": "x", "siteId": {}}, r"siteId"),
+    ("sessionId array", {"eventType": "x", "sessionId": []}, r"sessionId"),
+    ("visitorId of 256 bytes", {"eventType": "x", "visitorId": "v" * 256}, r"visitorId"),
+    ("events object", {"eventType": "batch", "events": {}}, r"events"),
+    ("events string", {"eventType": "batch", "events": "x"}, r"events"),
+]
+
+# name, text of the number
+BAD_NUMBERS = [("1e131071", "1e131071"), ("1e-131071", "1e-131071"), ("exponent 401", "1e401"),
+               ("129 digits", "1" * 129), ("129 digits of fraction", "0." + "1" * 129)]
+
+# name, CONTENT_LENGTH, status
+LENGTHS = [
+    ("absent", None, 411), ("empty", "", 411),
+    ("negative", "-1", 400), ("not a number", "abc", 400), ("digits, then letters", "20x", 400),
+    ("hexadecimal", "0x14", 400), ("exponent", "2e1", 400), ("fraction", "20.0", 400),
+    ("2^64 + 20", str(2**64 + 20), 400), ("2^32 + 20", str(2**32 + 20), 413),
+    ("a hundred digits", "9" * 100, 400),
+]
+
+
+def post(w, body, **more):
+    return w.request("POST", "/collect", body, **more)
+
+
+def lives(t, w, pid):
+    """The same process still stores events."""
+    answer = post(w, GOOD)
+    t.is_((answer.status, w.running(), w.pid), (200, True, pid), "the same worker lives on")
+
+
+def not_json(t, w):
+    for name, body, pattern, offset in NOT_JSON:
+        with t.case(name):
+            check_error(t, post(w, body), 400, pattern, offset)
+
+
+def no_event(t, w):
+    for name, value, pattern in NO_EVENT:
+        with t.case(name):
+            check_error(t, post(w, json.dumps(value)), 400, pattern)
+    for name, number in BAD_NUMBERS:
+        with t.case(f"number {name}"):
+            check_error(t, post(w, '{"eventType":"x","n":%s}' % number), 400, r"number")
+    with t.case("number alone"):
+        check_error(t, post(w, "1e131071"), 400, r"object|number")
+
+
+def sizes(t, w):
+    def sized(n):
+        return b'{"eventType":"good","t":"%s"}' % (b"x" * (n - 28))
+
+    with t.case("largest body"):
+        body = sized(MEGABYTE)
+        t.is_(len(body), MEGABYTE, "is 1 MiB")
+        t.is_(without_time(post(w, body)), success(1), "is stored")
+    with t.case("one byte more"):
+        check_error(t, post(w, sized(MEGABYTE + 1)), 413, r"1048576|1 ?M")
+    with t.case("2 MB"):
+        check_error(t, post(w, sized(2_000_000)), 413, r"1048576|1 ?M")
+    with t.case("members: 1,000"):
+        answer = post(w, {"eventType": "batch", "events": [{"eventType": "good"}] * 1000})
+        t.is_(without_time(answer), success(1001), "are stored")
+    for n in (1001, 10_000):
+        with t.case(f"members: {n:,}"):
+            check_error(t, post(w, {"eventType": "batch", "events": [{"eventType": "x"}] * n}),
+                        413, rf"\b{n}\b.*\b1000\b|\b1000\b")
+
+
+def lengths(t, w):
+    for name, value, status in LENGTHS:
+        with t.case(f"Content-Length {name}"):
+            check_error(t, post(w, GOOD, content_length=value), status, r"(?i)length|body|large")
+    with t.case("body shorter than Content-Length"):
+        check_error(t, post(w, GOOD, content_length=len(GOOD) + 5), 400,
+                    rf"\b{len(GOOD)}\b.*\b{len(GOOD) + 5}\b|\b{len(GOOD) + 5}\b.*\b{len(GOOD)}\b")
+    with t.case("body longer than Content-Length"):
+        answer = post(w, GOOD + b"more", content_length=len(GOOD))
+        t.is_(without_time(answer), success(1), "the rest is not looked at")
+    with t.case("no body at all, but a length"):
+        check_error(t, post(w, b"", content_length=len(GOOD)), 400, r"\b20\b")
+
+
+def encodings(t, w):
+    def packed(data, encoding="gzip"):
+        return post(w, data, headers={"Content-Encoding": encoding})
+
+    zipped = gzip.compress(GOOD)
+    for name, body, encoding in (
+            ("gzip", zipped, "gzip"), ("x-gzip", zipped, "x-gzip"), ("GZIP", zipped, "GZIP"),
+            ("identity", GOOD, "identity")):
+        with t.case(f"encoding {name}"):
+            t.is_(without_time(packed(body, encoding)), success(1), "is stored")
+    for encoding in ("br", "deflate", "zstd", "gzip, gzip", "gzipx"):
+        with t.case(f"encoding {encoding}"):
+            check_error(t, packed(GOOD, encoding), 415, r"(?i)encoding")
+    bomb = gzip.compress(b" " * 10_000_000 + GOOD)
+    with t.case("gzip bomb of 10 MB"):
+        t.ok(len(bomb) < 20_000, "is small")
+        check_error(t, packed(bomb), 413, r"1048576|1 ?M")
+    corrupt = bytearray(zipped)
+    corrupt[-8] ^= 1
+    for name, body in (
+            ("truncated gzip", zipped[:-4]), ("gzip cut in the data", zipped[:15]),
+            ("gzip header alone", zipped[:10]), ("empty gzip body", b""),
+            ("gzip with a wrong CRC", bytes(corrupt)), ("not gzip", GOOD),
+            ("zlib instead of gzip", zlib.compress(GOOD))):
+        with t.case(name):
+            check_error(t, packed(body), 400, r"(?i)gzip|empty")
+    with t.case("gzip of no JSON"):
+        check_error(t, packed(gzip.compress(b'{"a"::1}')), 400, r"", 5)
+
+
+MIXED = b"""{"eventType":"batch","siteId":"mixed.test","sessionId":"s","events":[
+{"eventType":"good","n":0},42,{"eventData":{}},{"eventType":"batch","events":[]},
+{"eventType":"x","n":1e999},"text",null,{"eventType":"good","n":7},
+{"eventType":"x","siteId":[]},{"eventType":""}]}"""
+BAD_MEMBERS = [(1, "42", r"object"), (2, '{"eventData":{}}', r"eventType"),
+               (3, '{"eventType":"batch","events":[]}', r"batch"),
+               (4, '{"eventType":"x","n":1e999}', r"number"), (5, '"text"', r"object"),
+               (6, "null", r"object"), (8, '{"eventType":"x","siteId":[]}', r"siteId"),
+               (9, '{"eventType":""}', r"eventType")]
+
+
+def partly_bad(t, pg, w):
+    with t.case("partly bad batch"):
+        answer = post(w, MIXED, remote_addr="192.0.2.7")
+        t.is_(answer.status, 200, "status")
+        body = without_time(answer)
+        errors = body.pop("errors")
+        t.is_(body, {"status": "partial", "events_processed": 3, "events_rejected": 8,
+                     "message": "3 event(s) received and stored, 8 rejected"}, "answer")
+        t.is_([error["index"] for error in errors], [index for index, _, _ in BAD_MEMBERS],
+              "indexes into the client's array")
+        for error, (index, _, pattern) in zip(errors, BAD_MEMBERS):
+            t.like(error["error"], pattern, f"reason of {index}")
+        t.is_([(row["event_type"], row["payload"].get("n"), row["session_id"])
+               for row in pg.events("site_id = 'mixed.test'")],
+              [("batch", None, "s"), ("good", 0, "s"), ("good", 7, "s")], "the good ones")
+        t.is_(pg.query("SELECT event_index, reason, convert_from(payload, 'UTF8') AS payload, "
+                       "site_id, client_ip FROM rejected_events ORDER BY event_index"),
+              [{"event_index": index, "reason": error["error"], "payload": payload,
+                "site_id": "mixed.test", "client_ip": "192.0.2.7"}
+               for error, (index, payload, _) in zip(errors, BAD_MEMBERS)], "rejected_events")
+
+    with t.case("wholly bad batch"):
+        answer = post(w, {"eventType": "batch", "siteId": "wholly.test", "events": [1, {}]})
+        t.is_(answer.status, 400, "status")
+        body = answer.json()
+        t.includes(body, {"status": "error", "events_rejected": 2}, "answer")
+        t.is_([error["index"] for error in body["errors"]], [0, 1], "errors")
+        t.is_(len(pg.events("site_id = 'wholly.test'")), 0, "not even the envelope is stored")
+
+
+def broken_connections(t, w, pid):
+    """Peers that do not keep to FastCGI, or go away. Each is followed by a good request."""
+    def cut_in_params(c):
+        c.begin()
+        c.send(fcgi.record(fcgi.PARAMS, fcgi.pairs(fcgi.make_params("POST", "/collect")))[:40])
+
+    def cut_in_body(c):
+        c.begin()
+        c.params(fcgi.make_params("POST", "/collect", content_length=100))
+        c.stdin(b'{"eventType":')
+
+    def cut_before_answer(c):
+        c.begin()
+        c.params(fcgi.make_params("POST", "/collect", GOOD))
+        c.stdin(GOOD)
+        c.end_stdin()
+
+    for name, send in (
+            ("nothing is sent", lambda c: None),
+            ("garbage", lambda c: c.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 10)),
+            ("half a record", lambda c: c.send(b"\x01\x01\x00")),
+            ("cut in the parameters", cut_in_params),
+            ("cut in the body", cut_in_body),
+            ("cut before the answer", cut_before_answer),
+            ("parameters with a wrong length", lambda c: (
+                c.begin(), c.send(fcgi.record(fcgi.PARAMS, b"\xff\xff\xff\xff\x7fxx"))))):
+        with t.case(name):
+            with fcgi.Connection(w.address) as c:
+                send(c)
+            lives(t, w, pid)
+
+    with t.case("body cut, the answer still read"):
+        with fcgi.Connection(w.address) as c:
+            cut_in_body(c)
+            c.cut()
+            c.response()
+        lives(t, w, pid)
+
+    with t.case("more silent connections than threads"):
+        silent = [fcgi.Connection(w.address) for _ in range(64)]
+        for c in silent:
+            c.close()
+        lives(t, w, pid)
+
+    with t.case("slow body"):
+        with fcgi.Connection(w.address) as c:
+            c.begin()
+            c.params(fcgi.make_params("POST", "/collect", GOOD))
+            for i in range(len(GOOD)):
+                c.stdin(GOOD[i:i + 1])
+            c.end_stdin()
+            t.is_(without_time(c.response()), success(1), "byte by byte is stored")
+
+    with t.case("odd parameters"):
+        answer = post(w, GOOD, params={"HTTP_USER_AGENT": "\x00\xff\n" * 1000,
+                                       "REMOTE_ADDR": "not an address",
+                                       "HTTP_REFERER": "\x80://", "HTTP_X_" + "Y" * 5000: "1",
+                                       "QUERY_STRING": "%zz&=&&%"})
+        t.is_(answer.status, 200, "status")
+        lives(t, w, pid)
+
+
+postgres.need()
+with tap.Suite() as t, postgres.Postgres() as pg:
+    with worker(pg) as w:
+        w.wait_healthy()
+        pid = w.pid
+        not_json(t, w)
+        no_event(t, w)
+        lengths(t, w)
+        encodings(t, w)
+        t.is_(pg.value("SELECT count(*) FROM events WHERE event_type <> 'good'"), 0,
+              "nothing of all that is stored")
+        lives(t, w, pid)
+        sizes(t, w)
+        partly_bad(t, pg, w)
+        broken_connections(t, w, pid)
+        t.unlike(w.log(), r"[^\x0a\x20-\x7e]", "the log is printable ASCII")

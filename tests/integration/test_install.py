@@ -1,0 +1,57 @@
+"""make install and make uninstall with DESTDIR; an administrator's configuration is kept."""
+
+import os
+import re
+import subprocess
+
+from harness import proc, tap
+
+FILES = {"libexecdir": ["millrace/millrace.fcgi"], "sysconfdir": ["millrace/millrace.ini"],
+         "datadir": ["millrace/schema/001-events.sql", "millrace/examples/millrace.ini"]}
+
+
+def directory(name):
+    """A directory variable of the build's Makefile, without variables in it."""
+    text = proc.read_text(os.path.join(proc.BUILDDIR, "Makefile"))
+    values = dict(re.findall(r"(?m)^(\w+) = (.*)$", text))
+    value = values[name]
+    while "$" in value:
+        value = re.sub(r"\$[({](\w+)[)}]", lambda m: values[m[1]], value)
+    return value
+
+
+def make(target, dest):
+    # What an outer make says to its children is not meant for this one.
+    env = {k: v for k, v in proc.clean_env().items()
+           if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DESTDIR")}
+    done = subprocess.run([proc.find("make"), "-s", target, f"DESTDIR={dest}"], text=True,
+                          cwd=proc.BUILDDIR, capture_output=True, env=env, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def left(dest):
+    return sorted(os.path.join(folder, name) for folder, _, names in os.walk(dest)
+                  for name in names)
+
+
+with tap.Suite() as t, proc.temp_dir() as dest:
+    proc.worker_path()
+    paths = {name: dest + os.path.join(directory(base), name)
+             for base, names in FILES.items() for name in names}
+    ini = paths["millrace/millrace.ini"]
+    status, output = make("install", dest)
+    t.is_(status, 0, "make install")
+    for name, path in paths.items():
+        t.ok(os.path.isfile(path), f"{name} is installed", output)
+    t.ok(os.access(paths["millrace/millrace.fcgi"], os.X_OK), "millrace.fcgi can be run")
+    t.is_(proc.read_text(ini), proc.read_text(os.path.join(proc.SRCDIR, "etc/millrace.ini")),
+          "millrace.ini is the sample")
+    t.is_([path for path in left(dest) if not path.startswith(dest + directory("prefix"))
+           and path != ini], [], "nothing else is outside the prefix")
+
+    with open(ini, "w", encoding="utf-8") as f:
+        f.write("; edited\n")
+    t.is_(make("install", dest)[0], 0, "make install again")
+    t.is_(proc.read_text(ini), "; edited\n", "keeps the edited millrace.ini")
+    t.is_(make("uninstall", dest)[0], 0, "make uninstall")
+    t.is_(left(dest), [ini], "leaves the edited millrace.ini and nothing else")

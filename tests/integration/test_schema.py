@@ -1,0 +1,172 @@
+"""The worker makes its tables by itself: on an empty database, many workers at once, when
+PostgreSQL comes later. What it cannot use it says clearly, and goes on trying."""
+
+import contextlib
+import re
+
+from common import LOG_LINE, check_error, success, without_time, worker
+from harness import postgres, proc, tap
+
+PARTITIONS = """SELECT inhrelid::regclass::text AS name FROM pg_inherits
+    WHERE inhparent = 'events'::regclass ORDER BY 1"""
+WEEK = """SELECT 'events_' || to_char((now() AT TIME ZONE 'UTC')::date + i, 'YYYYMMDD') AS name
+    FROM generate_series(0, {}) AS i ORDER BY 1"""
+WHERE_STORED = "SELECT tableoid::regclass::text AS name FROM events WHERE site_id = '{}'"
+
+
+def post(w, site="default"):
+    return w.request("POST", "/collect", {"eventType": "x", "siteId": site})
+
+
+def errors(w):
+    return "\n".join(re.findall(LOG_LINE + "ERROR: .*", w.log()))
+
+
+def unavailable(t, w, log_pattern):
+    """The worker answers 503 and its log says why."""
+    answer = post(w)
+    check_error(t, answer, 503, r".")
+    t.is_(answer.headers.get("retry-after"), "5", "Retry-After")
+    answer = w.request("GET", "/health")
+    t.is_(answer.status, 503, "/health")
+    t.is_(without_time(answer), {"status": "unhealthy", "database": "disconnected"},
+          "/health answer")
+    logged(t, w, log_pattern)
+
+
+def logged(t, w, pattern):
+    with contextlib.suppress(TimeoutError):
+        proc.wait_for(lambda: re.search(pattern, errors(w)), pattern, deadline_s=20)
+    t.like(errors(w), pattern, "the log says why")
+
+
+def recovers(t, w, pid, site):
+    w.wait_healthy()
+    t.is_(without_time(post(w, site)), success(1), "stores again, by itself")
+    t.is_((w.running(), w.pid), (True, pid), "the same worker")
+
+
+def at_once(t, pg):
+    with t.case("six workers on an empty database"), contextlib.ExitStack() as stack:
+        pg.create_database("empty")
+        first = stack.enter_context(worker(pg, "empty"))
+        workers = [first] + [stack.enter_context(worker(pg, "empty")) for _ in range(5)]
+        for i, w in enumerate(workers):
+            w.wait_healthy()
+            t.is_(without_time(post(w, f"site{i}")), success(1), f"worker {i} stores")
+            t.is_(errors(w), "", f"worker {i} logs no error")
+        t.is_(pg.value("SELECT count(*) FROM events", "empty"), 6, "all rows are there")
+
+
+def partitions(t, pg):
+    with t.case("partitions"):
+        pg.create_database("days")
+        before = pg.query(WEEK.format(7), "days")
+        with worker(pg, "days") as w:
+            w.wait_healthy()
+            after = pg.query(WEEK.format(7), "days")
+            got = [row["name"] for row in pg.query(PARTITIONS, "days")]
+            # Midnight may pass between the questions.
+            t.ok(set(got) in ({row["name"] for row in want} | {"events_default"}
+                              for want in (before, after)), "today and seven days, and the rest",
+                 got)
+            t.is_(post(w, "a").status, 200, "an event")
+            t.ok(pg.value(WHERE_STORED.format("a"), "days") in got[:-1], "goes to its day")
+            for name in got[:-1]:
+                pg.execute(f"ALTER TABLE events DETACH PARTITION {name}; DROP TABLE {name}",
+                           "days")
+            t.is_(without_time(post(w, "b")), success(1), "an event when its day is missing")
+            t.is_(pg.value(WHERE_STORED.format("b"), "days"), "events_default",
+                  "goes to the default partition")
+        with worker(pg, "days") as w:
+            w.wait_healthy()
+            t.is_(without_time(post(w, "c")), success(1), "the next worker")
+            t.is_(pg.value("SELECT count(*) FROM events", "days"), 2, "keeps what is there")
+    with t.case("partitions_ahead = 1"):
+        pg.create_database("two")
+        with worker(pg, "two", {"database": {"partitions_ahead": 1}}) as w:
+            w.wait_healthy()
+            t.is_(len(pg.query(PARTITIONS, "two")), 3, "today, tomorrow, and the rest")
+
+
+def restart_keeps(t, pg):
+    with t.case("second start"):
+        pg.create_database("again")
+        for i in range(2):
+            with worker(pg, "again") as w:
+                w.wait_healthy()
+                t.is_(without_time(post(w, f"run{i}")), success(1), f"start {i} stores")
+                t.is_(errors(w), "", f"start {i} logs no error")
+        t.is_(pg.value("SELECT count(*) FROM events", "again"), 2, "both rows are there")
+
+
+def later(t, pg):
+    with t.case("PostgreSQL comes later"):
+        pg.create_database("later")
+        pg.stop()
+        with worker(pg, "later") as w:
+            pid = w.pid
+            unavailable(t, w, r"(?i)connect")
+            t.is_(w.request("GET", "/events/recent", remote_addr="127.0.0.1").status, 503,
+                  "/events/recent")
+            answer = w.request("GET", "/pixel.gif?eventType=x")
+            t.is_((answer.status, answer.headers.get("x-millrace")), (200, "unavailable"),
+                  "the pixel")
+            pg.start()
+            recovers(t, w, pid, "later")
+            t.is_(pg.value("SELECT count(*) FROM events", "later"), 1, "the refused are not there")
+
+    with t.case("no such database"):
+        with worker(pg, "missing") as w:
+            unavailable(t, w, r"missing")
+            pid = w.pid
+            pg.create_database("missing")
+            recovers(t, w, pid, "x")
+
+    with t.case("secrets"):
+        url = f"postgresql://millrace:sekret%21@/{pg.database}?host={pg.dir}/nowhere"
+        with worker(pg, sections={"database": {"url": url}}) as w:
+            unavailable(t, w, r".")
+            t.unlike(w.log(), r"sekret", "the password is not in the log")
+            t.unlike(post(w).text, r"sekret|nowhere", "nor in an answer")
+
+
+def privileges(t, pg):
+    with t.case("may not create tables"):
+        pg.create_database("closed", owner=postgres.SUPERUSER)
+        with worker(pg, "closed") as w:
+            pid = w.pid
+            unavailable(t, w, r"permission denied")
+            pg.execute("GRANT CREATE ON SCHEMA public TO millrace", "closed")
+            recovers(t, w, pid, "closed")
+
+    with t.case("may not insert"):
+        pg.create_database("readonly")
+        with worker(pg, "readonly") as w:
+            w.wait_healthy()
+            pid = w.pid
+            pg.execute("REVOKE INSERT ON events FROM millrace", "readonly")
+            answer = post(w)
+            check_error(t, answer, 503, r".")
+            t.is_(answer.headers.get("retry-after"), "5", "Retry-After")
+            logged(t, w, r"permission denied")
+            t.is_(pg.value("SELECT count(*) FROM rejected_events", "readonly"), 0,
+                  "the event is not blamed")
+            pg.execute("GRANT INSERT ON events TO millrace", "readonly")
+            recovers(t, w, pid, "readonly")
+
+    with t.case("a database that is not UTF-8"):
+        pg.create_database("latin", options="ENCODING LATIN1 LC_COLLATE 'C' LC_CTYPE 'C'")
+        with worker(pg, "latin") as w:
+            unavailable(t, w, r"(?i)utf-?8")
+            t.is_(pg.query(r"SELECT FROM pg_tables WHERE schemaname = 'public'", "latin"), [],
+                  "nothing is made in it")
+
+
+postgres.need()
+with tap.Suite() as t, postgres.Postgres() as pg:
+    at_once(t, pg)
+    partitions(t, pg)
+    restart_keeps(t, pg)
+    privileges(t, pg)
+    later(t, pg)

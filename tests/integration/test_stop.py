@@ -1,0 +1,128 @@
+"""SIGTERM: whatever got in is answered, and the worker ends with status 0. Also: the log file
+is opened anew when it was renamed."""
+
+import os
+import signal
+
+from common import success, without_time, worker
+from harness import fcgi, postgres, proc, tap
+from load import Load, check
+
+
+def idle(t, pg):
+    with t.case("SIGTERM while idle"), worker(pg) as w:
+        w.wait_healthy()
+        t.is_(w.stop(), 0, "exit status")
+    with t.case("SIGTERM at once"), worker(pg) as w:
+        t.ok(w.stop() in (0, -signal.SIGTERM), "ends", w.status)
+        w.start()
+        w.wait_healthy()
+    with t.case("SIGTERM with an idle connection"), worker(pg) as w:
+        w.wait_healthy()
+        with fcgi.Connection(w.address) as kept, fcgi.Connection(w.address) as half:
+            kept.begin(keep=True)
+            kept.params(fcgi.make_params("GET", "/health"))
+            kept.end_stdin()
+            t.is_(kept.response().status, 200, "a connection that is kept")
+            half.begin()
+            t.is_(w.stop(), 0, "exit status")
+    with t.case("SIGTERM without PostgreSQL"):
+        missing = {"database": {"url": f"host={pg.dir}/nowhere"}}
+        with worker(pg, sections=missing) as w:
+            t.is_(w.request("GET", "/health").status, 503, "unhealthy")
+            t.is_(w.stop(), 0, "exit status")
+
+
+# So large that no socket holds it: when most of it is sent, the worker is reading it.
+LARGE = b'{"eventType":"large","siteId":"flight","x":"' + b"x" * 900_000 + b'"}'
+
+
+def begun(c):
+    """Sends the first part of a request that the worker has then begun to read."""
+    c.begin()
+    c.params(fcgi.make_params("POST", "/collect", LARGE))
+    c.stdin(LARGE[:800_000])
+
+
+def completed(c):
+    c.stdin(LARGE[800_000:])
+    c.end_stdin()
+    return c.response()
+
+
+def in_flight(t, pg):
+    with t.case("request in flight"), worker(pg) as w:
+        w.wait_healthy()
+        with fcgi.Connection(w.address) as c:
+            begun(c)
+            w.process.kill(signal.SIGTERM)
+            t.is_(without_time(completed(c)), success(1), "is answered")
+        t.is_(w.stop(), 0, "exit status")
+        t.is_(len(pg.events("site_id = 'flight'")), 1, "is stored")
+
+    with t.case("request in flight while PostgreSQL hangs"), worker(pg) as w:
+        w.wait_healthy()
+        with fcgi.Connection(w.address) as c:
+            begun(c)
+            pg.sigstop()
+            try:
+                w.process.kill(signal.SIGTERM)
+                t.is_(completed(c).status, 503, "is answered")
+                t.is_(w.stop(), 0, "exit status")
+            finally:
+                pg.cont()
+
+
+def under_load(t, pg):
+    """The listening socket stays open, so a successor serves what the first did not accept."""
+    with t.case("under load"), worker(pg) as w:
+        w.wait_healthy()
+        with Load(w.address, "handover", threads=8) as load:
+            for _ in range(5):
+                load.wait_for(200, 100)
+                t.is_(w.stop(), 0, "exit status")
+                w.start()
+            load.wait_for(200, 100)
+        check(t, pg, load)
+        t.is_(set(load.statuses), {200}, "no request fails")
+
+    with t.case("two workers on one socket"), worker(pg) as one:
+        with worker(pg, share=one) as other:
+            one.wait_healthy()
+            with Load(one.address, "pair", threads=8) as load:
+                for w in (one, other, one, other):
+                    load.wait_for(200, 100)
+                    t.is_(w.stop(), 0, "one is stopped")
+                    load.wait_for(200, 100)
+                    w.start()
+            check(t, pg, load)
+            t.is_(set(load.statuses), {200}, "no request fails")
+
+
+def log_file(t, pg):
+    with t.case("log file"), proc.temp_dir() as folder:
+        path = os.path.join(folder, "millrace.log")
+        with worker(pg, sections={"millrace": {"log": path}}) as w:
+            w.wait_healthy()
+            w.request("POST", "/collect", {"eventType": "x", "siteId": "before"})
+            proc.wait_for(lambda: "from before" in proc.read_text(path), "the first line")
+            t.is_(os.stat(path).st_mode & 0o777, 0o640, "mode")
+            os.rename(path, path + ".1")
+
+            def reopened():
+                w.request("POST", "/collect", {"eventType": "x", "siteId": "after"})
+                return "from after" in proc.read_text(path)
+            proc.wait_for(reopened, "the renamed file is opened anew")
+            t.like(proc.read_text(path + ".1"), r"from before", "the old one keeps its lines")
+            t.unlike(proc.read_text(path), r"from before", "the new one starts empty")
+            os.unlink(path)
+            proc.wait_for(reopened, "the removed file is opened anew")
+            t.ok(w.running(), "the worker lives on")
+
+
+postgres.need()
+with tap.Suite() as t, postgres.Postgres() as pg:
+    idle(t, pg)
+    in_flight(t, pg)
+    under_load(t, pg)
+    log_file(t, pg)

@@ -1,0 +1,15 @@
+# The suite. Every test speaks TAP; one that lacks what it needs skips and says so.
+
+TEST_EXTENSIONS = .py
+LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+PY_LOG_DRIVER = $(LOG_DRIVER)
+PY_LOG_COMPILER = $(PYTHON3)
+AM_TESTS_ENVIRONMENT = \
+	MR_SRCDIR='$(abs_top_srcdir)'; export MR_SRCDIR; \
+	MR_BUILDDIR='$(abs_top_builddir)'; export MR_BUILDDIR; \
+	PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE; \
+	PYTHONPATH='$(abs_top_srcdir)/tests'; export PYTHONPATH;
+
+include tests/unit/local.mk
+include tests/integration/local.mk
+include tests/bench/local.mk
