@@ -54,3 +54,5 @@ uninstall-local:
 	if cmp -s $(srcdir)/etc/millrace.ini $(mr_installed_ini); then \
 	  rm -f $(mr_installed_ini); \
 	fi
+
+dist_man_MANS += etc/millrace.ini.5

@@ -14,3 +14,4 @@ fcgi_millrace_fcgi_SOURCES = \
 	fcgi/routes.c fcgi/routes.h \
 	fcgi/worker.c fcgi/worker.h
 fcgi_millrace_fcgi_LDADD = $(MR_LIBS) $(FCGI_LIBS)
+dist_man_MANS += fcgi/millrace.fcgi.8

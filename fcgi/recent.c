@@ -17,20 +17,19 @@
 
 static pthread_mutex_t one_reader = PTHREAD_MUTEX_INITIALIZER;
 
-#define TIME(column) "to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+#define TIME(column) "to_char(e." column " AT TIME ZONE 'UTC', " \
+	"'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS " column
 
 /*
  * $1: how far back, $2: how many, $3: the site or NULL. The span lets the BRIN
  * index pass over all but the last pages of a large day.
  */
 static const char sql[] =
-    "SELECT json_build_object('id', id, 'created_at', " TIME("created_at") ", "
-    "'received_at', " TIME("received_at") ", 'event_time', " TIME("event_time") ", "
-    "'site_id', site_id, 'event_type', event_type, 'session_id', session_id, "
-    "'visitor_id', visitor_id, 'client_ip', host(client_ip), 'user_agent', user_agent, "
-    "'payload', payload) FROM events "
-    "WHERE created_at >= now() - $1::interval AND ($3::text IS NULL OR site_id = $3) "
-    "ORDER BY created_at DESC, id DESC LIMIT $2::integer";
+    "SELECT row_to_json(e) FROM (SELECT id, " TIME("created_at") ", " TIME("received_at") ", "
+    TIME("event_time") ", site_id, event_type, session_id, visitor_id, "
+    "host(client_ip) AS client_ip, user_agent, payload FROM events e "
+    "WHERE e.created_at >= now() - $1::interval AND ($3::text IS NULL OR site_id = $3) "
+    "ORDER BY e.created_at DESC, e.id DESC LIMIT $2::integer) e";
 
 /* Looked at one after the other until enough is found. */
 static const char *const spans[] = { "1 minute", "1 hour", "1 day", "100 years" };

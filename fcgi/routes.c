@@ -14,7 +14,8 @@
 #define HEADERS_MAX_BYTES ((size_t)8 * 1024)
 #define KEEP_BYTES ((size_t)16 * 1024)
 
-enum { GET = 1, POST = 2 };
+/* HEAD is apart from GET: asking about a pixel must not count as a view of it. */
+enum { GET = 1, HEAD = 2, POST = 4 };
 
 static const struct route {
 	const char *path; /* the last segments of the request's path */
@@ -24,8 +25,8 @@ static const struct route {
 } routes[] = {
 	{ "/collect", GET | POST, false, mr_collect_serve },
 	{ "/pixel.gif", GET, false, mr_collect_pixel },
-	{ "/health", GET, false, mr_health_serve },
-	{ "/events/recent", GET, true, mr_recent_serve },
+	{ "/health", GET | HEAD, false, mr_health_serve },
+	{ "/events/recent", GET | HEAD, true, mr_recent_serve },
 };
 
 void
@@ -111,14 +112,18 @@ find(struct mr_str path)
 	return NULL;
 }
 
+static const struct {
+	int method;
+	const char *name;
+} methods[] = { { GET, "GET" }, { HEAD, "HEAD" }, { POST, "POST" } };
+#define N_METHODS (sizeof methods / sizeof methods[0])
+
 static int
 method_of(const struct mr_request *request)
 {
-	if (mr_str_eq(request->method, MR_STR_LIT("POST")))
-		return POST;
-	if (mr_str_eq(request->method, MR_STR_LIT("GET")) ||
-	    mr_str_eq(request->method, MR_STR_LIT("HEAD")))
-		return GET;
+	for (size_t i = 0; i < N_METHODS; i++)
+		if (mr_str_eq(request->method, mr_str(methods[i].name)))
+			return methods[i].method;
 	return 0;
 }
 
@@ -134,8 +139,11 @@ static void
 refuse_method(const struct route *route, struct mr_response *response)
 {
 	mr_response_fail(response, 405, "the method is not allowed here");
-	mr_buf_printf(&response->headers, "Allow: GET, HEAD%s, OPTIONS\r\n",
-	    (route->methods & POST) != 0 ? ", POST" : "");
+	mr_buf_add_cstr(&response->headers, "Allow: ");
+	for (size_t i = 0; i < N_METHODS; i++)
+		if ((route->methods & methods[i].method) != 0)
+			mr_buf_printf(&response->headers, "%s, ", methods[i].name);
+	mr_buf_add_cstr(&response->headers, "OPTIONS\r\n");
 }
 
 void

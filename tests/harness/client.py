@@ -28,7 +28,7 @@ class Answer:
 def request(base, method, path, body=None, headers=None, timeout_s=proc.DEADLINE_S):
     """One request on a connection of its own.
 
-    base: "http://host:port", or with a leading path. body: bytes, text, or a dict or list to
+    base: "http://host:port", or maybe with a path. body: bytes, text, or a dict or list to
     send as JSON; an iterable of bytes is sent chunked. headers: nothing is added but what HTTP needs.
     """
     if isinstance(body, (dict, list)):

@@ -241,11 +241,18 @@ class Worker:
                                     env=env, stdin=self.socket)
         self.pid = self.process.pid
         self.status = None
+        self.asked = False
 
-    def stop(self, signum=signal.SIGTERM):
+    def terminate(self):
+        """Sends SIGTERM; stop() then waits for the end."""
+        self.asked = True
+        self.process.kill(signal.SIGTERM)
+
+    def stop(self):
         """Stops it and returns the exit status."""
         if self.status is None:
-            self.status = self.process.stop(signum)
+            self.terminate()
+            self.status = self.process.wait()
         return self.status
 
     def running(self):
@@ -279,7 +286,7 @@ class Worker:
 
     def __exit__(self, kind, _value, _tb):
         try:
-            ended_before = not self.running() and self.status is None
+            ended_before = not self.running() and not self.asked
             self.stop()
             reports, log = self.reports(), self.log()
         finally:

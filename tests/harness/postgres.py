@@ -192,9 +192,10 @@ class Postgres:
 
     def query(self, sql, database=None, user=SUPERUSER):
         """Rows of one SELECT as dicts, with JSON's types (timestamps are text)."""
-        text = self.execute("SELECT coalesce(json_agg(row_to_json(rows)), '[]') "
-                            f"FROM ({sql}) AS rows;", database, user)
-        return json.loads(text)
+        # In hex, because psql leaves out characters that it takes for invalid.
+        text = self.execute("SELECT encode(convert_to(coalesce(json_agg(row_to_json(rows)), '[]')"
+                            f"::text, 'UTF8'), 'hex') FROM ({sql}) AS rows;", database, user)
+        return json.loads(bytes.fromhex(text))
 
     def value(self, sql, database=None, user=SUPERUSER):
         """The only column of the first row, or None."""

@@ -56,6 +56,8 @@ def at_once(t, pg):
             t.is_(without_time(post(w, f"site{i}")), success(1), f"worker {i} stores")
             t.is_(errors(w), "", f"worker {i} logs no error")
         t.is_(pg.value("SELECT count(*) FROM events", "empty"), 6, "all rows are there")
+        for w in workers:
+            w.terminate()
 
 
 def partitions(t, pg):

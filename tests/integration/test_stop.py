@@ -8,31 +8,6 @@ from common import success, without_time, worker
 from harness import fcgi, postgres, proc, tap
 from load import Load, check
 
-
-def idle(t, pg):
-    with t.case("SIGTERM while idle"), worker(pg) as w:
-        w.wait_healthy()
-        t.is_(w.stop(), 0, "exit status")
-    with t.case("SIGTERM at once"), worker(pg) as w:
-        t.ok(w.stop() in (0, -signal.SIGTERM), "ends", w.status)
-        w.start()
-        w.wait_healthy()
-    with t.case("SIGTERM with an idle connection"), worker(pg) as w:
-        w.wait_healthy()
-        with fcgi.Connection(w.address) as kept, fcgi.Connection(w.address) as half:
-            kept.begin(keep=True)
-            kept.params(fcgi.make_params("GET", "/health"))
-            kept.end_stdin()
-            t.is_(kept.response().status, 200, "a connection that is kept")
-            half.begin()
-            t.is_(w.stop(), 0, "exit status")
-    with t.case("SIGTERM without PostgreSQL"):
-        missing = {"database": {"url": f"host={pg.dir}/nowhere"}}
-        with worker(pg, sections=missing) as w:
-            t.is_(w.request("GET", "/health").status, 503, "unhealthy")
-            t.is_(w.stop(), 0, "exit status")
-
-
 # So large that no socket holds it: when most of it is sent, the worker is reading it.
 LARGE = b'{"eventType":"large","siteId":"flight","x":"' + b"x" * 900_000 + b'"}'
 
@@ -50,12 +25,40 @@ def completed(c):
     return c.response()
 
 
+def idle(t, pg):
+    with t.case("SIGTERM while idle"), worker(pg) as w:
+        w.wait_healthy()
+        t.is_(w.stop(), 0, "exit status")
+    with t.case("SIGTERM at once"), worker(pg) as w:
+        t.ok(w.stop() in (0, -signal.SIGTERM), "ends", w.status)
+        w.start()
+        w.wait_healthy()
+    with t.case("SIGTERM with a connection that is kept"), worker(pg) as w:
+        w.wait_healthy()
+        with fcgi.Connection(w.address) as c:
+            c.begin(keep=True)
+            c.params(fcgi.make_params("GET", "/health"))
+            c.end_stdin()
+            t.is_(c.response().status, 200, "a request on it")
+            t.is_(w.stop(), 0, "exit status")
+    with t.case("SIGTERM with a request that never gets complete"), worker(pg) as w:
+        w.wait_healthy()
+        with fcgi.Connection(w.address) as c:
+            begun(c)
+            t.is_(w.stop(), 0, "exit status")
+    with t.case("SIGTERM without PostgreSQL"):
+        missing = {"database": {"url": f"host={pg.dir}/nowhere"}}
+        with worker(pg, sections=missing) as w:
+            t.is_(w.request("GET", "/health").status, 503, "unhealthy")
+            t.is_(w.stop(), 0, "exit status")
+
+
 def in_flight(t, pg):
     with t.case("request in flight"), worker(pg) as w:
         w.wait_healthy()
         with fcgi.Connection(w.address) as c:
             begun(c)
-            w.process.kill(signal.SIGTERM)
+            w.terminate()
             t.is_(without_time(completed(c)), success(1), "is answered")
         t.is_(w.stop(), 0, "exit status")
         t.is_(len(pg.events("site_id = 'flight'")), 1, "is stored")
@@ -66,7 +69,7 @@ def in_flight(t, pg):
             begun(c)
             pg.sigstop()
             try:
-                w.process.kill(signal.SIGTERM)
+                w.terminate()
                 t.is_(completed(c).status, 503, "is answered")
                 t.is_(w.stop(), 0, "exit status")
             finally:
@@ -99,18 +102,23 @@ def under_load(t, pg):
             t.is_(set(load.statuses), {200}, "no request fails")
 
 
+def log_a_line(w, site):
+    w.request("POST", "/collect",
+              {"eventType": "batch", "siteId": site, "events": [{"eventType": "x"}]})
+
+
 def log_file(t, pg):
     with t.case("log file"), proc.temp_dir() as folder:
         path = os.path.join(folder, "millrace.log")
         with worker(pg, sections={"millrace": {"log": path}}) as w:
             w.wait_healthy()
-            w.request("POST", "/collect", {"eventType": "x", "siteId": "before"})
+            log_a_line(w, "before")
             proc.wait_for(lambda: "from before" in proc.read_text(path), "the first line")
             t.is_(os.stat(path).st_mode & 0o777, 0o640, "mode")
             os.rename(path, path + ".1")
 
             def reopened():
-                w.request("POST", "/collect", {"eventType": "x", "siteId": "after"})
+                log_a_line(w, "after")
                 return "from after" in proc.read_text(path)
             proc.wait_for(reopened, "the renamed file is opened anew")
             t.like(proc.read_text(path + ".1"), r"from before", "the old one keeps its lines")

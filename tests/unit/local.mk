@@ -1,0 +1,61 @@
+# Unit tests: one program for each module of lib/, and the conformance set.
+
+unit_tests = \
+	tests/unit/test_arena \
+	tests/unit/test_buf \
+	tests/unit/test_clock \
+	tests/unit/test_conf \
+	tests/unit/test_error \
+	tests/unit/test_event \
+	tests/unit/test_gunzip \
+	tests/unit/test_ip \
+	tests/unit/test_json \
+	tests/unit/test_jsonout \
+	tests/unit/test_log \
+	tests/unit/test_pgarray \
+	tests/unit/test_query \
+	tests/unit/test_secret \
+	tests/unit/test_stats \
+	tests/unit/test_str \
+	tests/unit/test_utf8
+
+check_PROGRAMS += $(unit_tests)
+TESTS += $(unit_tests) tests/unit/test_structure.py
+
+tests_unit_test_arena_SOURCES = tests/unit/test_arena.c tests/unit/tap.h
+tests_unit_test_arena_LDADD = $(MR_LIBS)
+tests_unit_test_buf_SOURCES = tests/unit/test_buf.c tests/unit/tap.h
+tests_unit_test_buf_LDADD = $(MR_LIBS)
+tests_unit_test_clock_SOURCES = tests/unit/test_clock.c tests/unit/tap.h
+tests_unit_test_clock_LDADD = $(MR_LIBS)
+tests_unit_test_conf_SOURCES = tests/unit/test_conf.c tests/unit/tap.h
+tests_unit_test_conf_LDADD = $(MR_LIBS)
+tests_unit_test_error_SOURCES = tests/unit/test_error.c tests/unit/tap.h
+tests_unit_test_error_LDADD = $(MR_LIBS)
+tests_unit_test_event_SOURCES = tests/unit/test_event.c tests/unit/tap.h
+tests_unit_test_event_LDADD = $(MR_LIBS)
+tests_unit_test_gunzip_SOURCES = tests/unit/test_gunzip.c tests/unit/tap.h
+tests_unit_test_gunzip_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS)
+tests_unit_test_gunzip_LDADD = $(MR_LIBS)
+tests_unit_test_ip_SOURCES = tests/unit/test_ip.c tests/unit/tap.h
+tests_unit_test_ip_LDADD = $(MR_LIBS)
+tests_unit_test_json_SOURCES = tests/unit/test_json.c tests/unit/tap.h
+tests_unit_test_json_LDADD = $(MR_LIBS)
+tests_unit_test_jsonout_SOURCES = tests/unit/test_jsonout.c tests/unit/tap.h
+tests_unit_test_jsonout_LDADD = $(MR_LIBS)
+tests_unit_test_log_SOURCES = tests/unit/test_log.c tests/unit/tap.h
+tests_unit_test_log_LDADD = $(MR_LIBS)
+tests_unit_test_pgarray_SOURCES = tests/unit/test_pgarray.c tests/unit/tap.h
+tests_unit_test_pgarray_LDADD = $(MR_LIBS)
+tests_unit_test_query_SOURCES = tests/unit/test_query.c tests/unit/tap.h
+tests_unit_test_query_LDADD = $(MR_LIBS)
+tests_unit_test_secret_SOURCES = tests/unit/test_secret.c tests/unit/tap.h
+tests_unit_test_secret_LDADD = $(MR_LIBS)
+tests_unit_test_stats_SOURCES = tests/unit/test_stats.c tests/unit/tap.h
+tests_unit_test_stats_LDADD = $(MR_LIBS)
+tests_unit_test_str_SOURCES = tests/unit/test_str.c tests/unit/tap.h
+tests_unit_test_str_LDADD = $(MR_LIBS)
+tests_unit_test_utf8_SOURCES = tests/unit/test_utf8.c tests/unit/tap.h
+tests_unit_test_utf8_LDADD = $(MR_LIBS)
+
+EXTRA_DIST += tests/unit/test_structure.py tests/data/json

@@ -163,10 +163,12 @@ check_sound(void)
 		    e->site_id.n <= MR_EVENT_MAX_TEXT && e->session_id.n <= MR_EVENT_MAX_TEXT &&
 		    e->visitor_id.n <= MR_EVENT_MAX_TEXT;
 	}
-	ok(json, "every payload is a JSON object that needs no more editing");
-	ok(rest, "every row has the request's time, address and user agent");
-	ok(short_enough, "every text has its length");
-	ok(batch.bytes >= payloads, "bytes counts the payloads");
+	if (!ok(json && rest && short_enough && batch.bytes >= payloads, "the batch is sound")) {
+		diag("every payload is a JSON object that needs no more editing: %d", json);
+		diag("every row has the request's time, address and user agent: %d", rest);
+		diag("every text has its length: %d", short_enough);
+		diag("%zu bytes counted, %zu of payloads", batch.bytes, payloads);
+	}
 }
 
 /* --- single events ------------------------------------------------------ */

@@ -272,6 +272,7 @@ test_switch(void)
 {
 	char *a, *b;
 
+	unlink(other);
 	open_log(MR_LOG_INFO);
 	mr_log_info("one");
 	is_int(mr_log_open("second", other, MR_LOG_INFO, &err), MR_OK, "another file");

@@ -1,0 +1,171 @@
+"""The shape of the C sources: who may include whom, and how long a file may be.
+
+The rules are tried on a made-up tree that breaks each of them first, so that a
+rule that finds nothing is known to be one that could have found something.
+"""
+import os
+import re
+import sys
+import tempfile
+
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, TESTS)
+
+from harness import tap  # noqa: E402
+
+MAX_LINES = 600
+
+THIRD_PARTY = ("jsmn.h", "ini.h", "fcgiapp.h", "fcgi_stdio.h", "sodium.h", "zlib.h",
+               "zstd.h", "libpq-fe.h", "curl/curl.h")
+
+# A folder, and the folders whose headers its files may include.
+LAYERS = {
+    "lib/base": ("base",),
+    "lib/format": ("base", "format"),
+    "lib/io": ("base", "format", "io"),
+    "lib/stage": ("base", "format", "io", "stage"),
+    "fcgi": ("base", "format", "io", "stage", "fcgi"),
+    "cron": ("base", "format", "io", "stage", "cron"),
+}
+GENERATED = ("config.h", "schema/migrations.inc")
+
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
+
+
+def sources(root):
+    """Every C file of the program: {path below root: text}."""
+    found = {}
+    for top in ("lib", "fcgi", "cron"):
+        for folder, _, names in os.walk(os.path.join(root, top)):
+            for name in names:
+                if name.endswith((".c", ".h")):
+                    path = os.path.join(folder, name)
+                    with open(path, encoding="utf-8") as f:
+                        found[os.path.relpath(path, root)] = f.read()
+    return found
+
+
+def includes(text):
+    """(quoted, name) of each #include."""
+    return [(mark == '"', name) for mark, name in INCLUDE.findall(text)]
+
+
+def third_party(files):
+    """Each third-party header belongs to one .c file, and to no header."""
+    problems = []
+    for header in THIRD_PARTY:
+        users = sorted(p for p, text in files.items()
+                       if any(name == header for _, name in includes(text)))
+        problems += [f"{p} is a header and includes {header}" for p in users if p.endswith(".h")]
+        if len([p for p in users if p.endswith(".c")]) > 1:
+            problems.append(f"{header} is included by {', '.join(users)}")
+    return problems
+
+
+def layers(files):
+    """Includes point one way, and name the folder they go to."""
+    problems = []
+    for path, text in sorted(files.items()):
+        folder = os.path.dirname(path)
+        if folder not in LAYERS:
+            problems.append(f"{path} is in a folder that has no layer")
+            continue
+        own = os.path.basename(folder)
+        for quoted, name in includes(text):
+            if name in GENERATED:
+                continue
+            target = name.split("/")[0] if "/" in name else own
+            if quoted and folder.startswith("lib/") and "/" not in name:
+                problems.append(f"{path} includes {name} without its folder")
+            elif (quoted or target in ("base", "format", "io", "stage", "fcgi", "cron")
+                  and "/" in name) and target not in LAYERS[folder]:
+                problems.append(f"{path} includes {name}")
+    return problems
+
+
+def own_header_first(files):
+    """A .c file of the library shows that its header stands on its own."""
+    problems = []
+    for path, text in sorted(files.items()):
+        header = os.path.splitext(path)[0] + ".h"
+        if not path.endswith(".c") or header not in files or not path.startswith("lib/"):
+            continue
+        first = includes(text)[:1]
+        if first != [(True, header[len("lib/"):])]:
+            problems.append(f"{path} does not include its own header first")
+    return problems
+
+
+def lengths(files):
+    """No file is so long that nobody reads it whole."""
+    return [f"{path} has {text.count(chr(10))} lines, more than {MAX_LINES}"
+            for path, text in sorted(files.items()) if text.count("\n") > MAX_LINES]
+
+
+RULES = (
+    ("each third-party header is included by one .c file and no header", third_party),
+    ("includes follow the layers", layers),
+    ("a library file includes its own header first", own_header_first),
+    (f"no file has more than {MAX_LINES} lines", lengths),
+)
+
+# Trees that break one rule each, and what the rule has to name.
+BROKEN = (
+    (third_party, {"lib/base/a.c": "#include <zlib.h>\n", "fcgi/b.c": "#include <zlib.h>\n"},
+     "zlib.h is included by"),
+    (third_party, {"lib/io/db.h": "# include <libpq-fe.h>\n"}, "lib/io/db.h is a header"),
+    (third_party, {"cron/a.c": '#include "curl/curl.h"\n', "lib/io/http.c": "#include <curl/curl.h>\n"},
+     "curl/curl.h is included by"),
+    (layers, {"lib/base/a.c": '#include "format/json.h"\n'}, "lib/base/a.c includes format/json.h"),
+    (layers, {"lib/format/a.h": '#include "io/db.h"\n'}, "lib/format/a.h includes io/db.h"),
+    (layers, {"lib/format/a.h": "#include <io/db.h>\n"}, "lib/format/a.h includes io/db.h"),
+    (layers, {"lib/io/a.c": '#include "stage/stage.h"\n'}, "lib/io/a.c includes stage/stage.h"),
+    (layers, {"lib/io/a.c": '#include "fcgi/request.h"\n'}, "lib/io/a.c includes fcgi/request.h"),
+    (layers, {"lib/io/a.c": '#include "../base/buf.h"\n'}, "lib/io/a.c includes ../base/buf.h"),
+    (layers, {"lib/io/a.c": '#include "db.h"\n'}, "without its folder"),
+    (layers, {"fcgi/a.c": '#include "cron/b.h"\n'}, "fcgi/a.c includes cron/b.h"),
+    (layers, {"cron/a.c": '  #include "fcgi/b.h"\n'}, "cron/a.c includes fcgi/b.h"),
+    (layers, {"lib/other/a.c": ""}, "no layer"),
+    (own_header_first, {"lib/base/a.h": "", "lib/base/a.c": '#include <stdio.h>\n#include "base/a.h"\n'},
+     "lib/base/a.c does not include"),
+    (lengths, {"lib/base/a.c": "\n" * (MAX_LINES + 1)}, "601 lines"),
+)
+
+SOUND = {
+    "lib/base/a.h": "#include <stdint.h>\n",
+    "lib/base/a.c": '#include "base/a.h"\n#include <stdlib.h>\n#include <ini.h>\n' + "\n" * 597,
+    "lib/format/b.c": '#include "config.h"\n#include "base/a.h"\n#include <jsmn.h>\n',
+    "lib/io/c.c": '#include "format/b.h"\n#include "schema/migrations.inc"\n#include <sys/io.h>\n',
+    "fcgi/d.c": '#include "d.h"\n#include "fcgi/d.h"\n#include "io/c.h"\n#include <fcgiapp.h>\n',
+    "cron/e.c": '#include "stage/s.h"\n#include <curl/curl.h>\n',
+}
+
+
+def made_up(tree):
+    """The sources of a tree that is written to a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="mr-structure-") as root:
+        for path, text in tree.items():
+            os.makedirs(os.path.join(root, os.path.dirname(path)), exist_ok=True)
+            with open(os.path.join(root, path), "w", encoding="utf-8") as f:
+                f.write(text)
+        return sources(root)
+
+
+def main():
+    root = os.environ.get("MR_SRCDIR") or os.path.dirname(TESTS)
+    with tap.Suite() as t:
+        for rule, tree, part in BROKEN:
+            problems = rule(made_up(tree))
+            t.ok(len(problems) == 1 and part in problems[0],
+                 f"{rule.__name__} finds: {part}", f"found {problems}")
+        for _, rule in RULES:
+            t.is_(rule(made_up(SOUND)), [], f"{rule.__name__} finds nothing in a sound tree")
+
+        files = sources(root)
+        t.ok(len(files) >= 10, f"the sources are there, {len(files)} files")
+        for name, rule in RULES:
+            problems = rule(files)
+            t.ok(not problems, name, "\n".join(problems))
+
+
+main()
