@@ -175,6 +175,9 @@ class Bench:
         self.side("peer")
         self.versus("a  single events : FastAPI", "millrace", "peer", 0, 18)
         self.versus("a  batches of 10 : FastAPI", "millrace", "peer", 10, 12)
+        self.side("tuned")
+        self.versus("a  single events : FastAPI with uvloop, httptools", "millrace", "tuned", 0, None)
+        self.versus("a  batches of 10 : FastAPI with uvloop, httptools", "millrace", "tuned", 10, None)
 
     def measure_b(self):
         self.versus("b  single events : no-op responder", "millrace", "noop", 0, 0.40)
@@ -256,14 +259,14 @@ def settings(pg):
 
 def table(bench):
     options, pg = bench.options, bench.pg
-    print(f"\nmachine     {machine()}\n"
-          f"PostgreSQL  {pg.execute('SHOW server_version', 'postgres').strip()}: {settings(pg)}")
+    print(f"\nmachine       {machine()}\n"
+          f"PostgreSQL    {pg.execute('SHOW server_version', 'postgres').strip()}: {settings(pg)}")
     for side in bench.sides.values():
-        print(f"{side.title:<11} {side.facts}")
-    print(f"load        wrk -t{load.THREADS} -c{load.CONNECTIONS}, {options.seconds} s a run, "
+        print(f"{side.title:<13} {side.facts}")
+    print(f"load          wrk -t{load.THREADS} -c{load.CONNECTIONS}, {options.seconds} s a run, "
           f"medians of {options.pairs} pair(s) of turns; everything on this machine\n"
-          "latency     open loop, random arrivals at half the measured maximum; counted from the\n"
-          "            moment a request was due, waiting for a free connection included\n")
+          "latency       open loop, random arrivals at half the measured maximum; counted from the\n"
+          "              moment a request was due, waiting for a free connection included\n")
     head = ("", "millrace", "the other", "ratio", "goal")
     lines = [head, *bench.lines]
     widths = [max(len(line[i]) for line in lines) for i in range(5)]

@@ -1,4 +1,5 @@
-"""Request bodies that look like a tracker's, 300 to 500 bytes an event."""
+"""Request bodies that look like a tracker's: about 300 bytes for an event of a batch,
+500 for a single one."""
 
 import datetime
 import json
@@ -7,10 +8,14 @@ import random
 # Replaced in each request by an id of the same length, unique in the run.
 PLACEHOLDER = "@session-id@"
 
-AGENT_LANGUAGES = ["de-DE", "en-GB", "en-US", "fr-FR", "pl-PL"]
+SPREAD = datetime.timedelta(minutes=1)
+
+LANGUAGES = ["de-DE", "en-GB", "en-US", "fr-FR", "pl-PL"]
 SCREENS = [(1920, 1080), (1536, 864), (390, 844), (2560, 1440), (360, 800)]
-PAGES = [("/", "Start"), ("/schuhe/wanderschuhe-für-damen", "Wanderschuhe für Damen | Größe 36–43"),
-         ("/checkout/shipping", "Versand und Zahlung"), ("/blog/2026/how-to-choose-a-tent", "How to choose a tent"),
+PAGES = [("/", "Start"),
+         ("/schuhe/wanderschuhe-für-damen", "Wanderschuhe für Damen | Größe 36–43"),
+         ("/checkout/shipping", "Versand und Zahlung"),
+         ("/blog/2026/how-to-choose-a-tent", "How to choose a tent"),
          ("/search?q=sleeping+bag&sort=price", "Search: sleeping bag")]
 REFERRERS = ["https://www.google.com/", "https://duckduckgo.com/?q=tent", "",
              "https://news.example.org/outdoor/gear-of-the-year"]
@@ -30,28 +35,29 @@ def _data(rng, kind):
 def _event(rng, now):
     kind = rng.choice(["pageview", "click", "scroll"])
     path, title = rng.choice(PAGES)
-    width, height = rng.choice(SCREENS)
-    at = now + datetime.timedelta(milliseconds=rng.randrange(60000))
-    return {
-        "eventType": kind,
-        "timestamp": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "url": "https://shop.example.com" + path, "path": path, "title": title,
-        "referrer": rng.choice(REFERRERS), "language": rng.choice(AGENT_LANGUAGES),
-        "screen": {"width": width, "height": height}, "viewport": {"width": width, "height": height - 120},
-        "eventData": _data(rng, kind),
-    }
+    return {"eventType": kind, "timestamp": _text(now + rng.random() * SPREAD),
+            "url": "https://shop.example.com" + path, "path": path, "title": title,
+            "eventData": _data(rng, kind)}
 
 
 def _context(rng, site):
-    return {"siteId": site, "sessionId": PLACEHOLDER, "visitorId": f"vis_{rng.getrandbits(64):016x}"}
+    """What a tracker says once a request: about the visitor and the browser."""
+    width, height = rng.choice(SCREENS)
+    return {"siteId": site, "sessionId": PLACEHOLDER, "visitorId": f"vis_{rng.getrandbits(64):016x}",
+            "referrer": rng.choice(REFERRERS), "language": rng.choice(LANGUAGES),
+            "screen": {"width": width, "height": height},
+            "viewport": {"width": width, "height": height - 120}}
 
 
 def _body(rng, now, site, members):
     if members == 0:
         return {**_event(rng, now), **_context(rng, site)}
-    return {"eventType": "batch", **_context(rng, site),
-            "timestamp": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "url": "https://shop.example.com/", "events": [_event(rng, now) for _ in range(members)]}
+    return {"eventType": "batch", "timestamp": _text(now), **_context(rng, site),
+            "events": [_event(rng, now) for _ in range(members)]}
+
+
+def _text(when):
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def write(path, site, members, variants=None):

@@ -89,45 +89,58 @@ def noop(stack, _pg, _folder, options):
 
 # --- the stack that millrace succeeds -----------------------------------------
 
-PEER_PACKAGES = ("python3-fastapi python3-sqlalchemy python3-psycopg2 python3-uvicorn "
-                 "python3-uvloop python3-httptools")
+PEER_PACKAGES = "python3-fastapi python3-sqlalchemy python3-psycopg2 python3-uvicorn"
 PEER_VERSIONS = """
-import sys, fastapi, sqlalchemy, psycopg2, uvicorn, uvloop, httptools
+import sys, fastapi, sqlalchemy, psycopg2, uvicorn
 print(f"Python {sys.version.split()[0]}, FastAPI {fastapi.__version__}, "
       f"SQLAlchemy {sqlalchemy.__version__}, psycopg2 {psycopg2.__version__.split()[0]}, "
-      f"uvicorn {uvicorn.__version__} (uvloop, httptools)")
+      f"uvicorn {uvicorn.__version__}")
 """
+TUNED_PACKAGES = "python3-uvloop python3-httptools"
 
 
-def _peer_python():
-    """A Python that has the peer's packages, and their versions."""
+def _python_that(code, packages):
+    """A Python in which the code runs, and what it prints."""
     for python in (sys.executable, "/usr/bin/python3"):
-        done = subprocess.run([python, "-c", PEER_VERSIONS], capture_output=True, text=True,
-                              check=False)
+        done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return python, done.stdout.strip()
-    raise Missing(f"apt-get install {PEER_PACKAGES}")
+    raise Missing(f"apt-get install {packages}")
 
 
-def peer(stack, pg, folder, _options):
-    """Two uvicorn processes, reached without a web server in front: that favours them."""
-    python, versions = _peer_python()
-    pg.create_database("peer")
+def _uvicorn(stack, pg, folder, title, loop, http):
+    """Two processes, reached without a web server in front: that favours them."""
+    python, versions = _python_that(PEER_VERSIONS, PEER_PACKAGES)
+    database = title.lower().replace(" ", "_")
+    pg.create_database(database)
     for path in sorted(glob.glob(os.path.join(proc.SRCDIR, "schema", "[0-9]*.sql"))):
-        pg.execute(proc.read_text(path), "peer", postgres.OWNER)
-    pg.execute("SELECT events_make_partitions(7)", "peer", postgres.OWNER)
+        pg.execute(proc.read_text(path), database, postgres.OWNER)
+    pg.execute("SELECT events_make_partitions(7)", database, postgres.OWNER)
     port = proc.free_port()
     env = proc.clean_env(
-        DATABASE_URL=f"postgresql+psycopg2://{postgres.OWNER}@/peer?host={pg.dir}",
+        DATABASE_URL=f"postgresql+psycopg2://{postgres.OWNER}@/{database}?host={pg.dir}",
         PYTHONDONTWRITEBYTECODE=1)
     process = proc.Process(
         [python, "-m", "uvicorn", "app:app", "--app-dir", os.path.join(HERE, "peer"),
-         "--host", "127.0.0.1", "--port", str(port), "--workers", "2", "--no-access-log"],
-        os.path.join(folder, "peer.log"), env=env)
+         "--host", "127.0.0.1", "--port", str(port), "--workers", "2", "--no-access-log",
+         "--loop", loop, "--http", http],
+        os.path.join(folder, f"{database}.log"), env=env)
     stack.callback(_end_group, process)
     _wait_healthy(port, process)
-    return Side("FastAPI", port, f"{versions}; 2 processes, pool 10+20, no web server in front",
-                "peer", pids=lambda: proc.children(process.pid))
+    return Side(title, port, f"{versions} ({loop}, {http}); 2 processes, pool 10+20, "
+                "no access log, no web server in front", database,
+                pids=lambda: proc.children(process.pid))
+
+
+def peer(stack, pg, folder, _options):
+    """As Debian's packages come: they bring neither uvloop nor httptools."""
+    return _uvicorn(stack, pg, folder, "FastAPI", "asyncio", "h11")
+
+
+def tuned(stack, pg, folder, _options):
+    """The same with the faster event loop and parser."""
+    _python_that(PEER_VERSIONS + "import uvloop, httptools", f"{PEER_PACKAGES} {TUNED_PACKAGES}")
+    return _uvicorn(stack, pg, folder, "FastAPI tuned", "uvloop", "httptools")
 
 
 def _end_group(process):

@@ -84,6 +84,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(body, data, size);
 	mr_arena_init(&arena, (size_t)64 << 20);
 	check_batch(mr_event_decode(&arena, body, size, &ctx, &batch, &err), &batch, &err);
+	/* json.h limits a key's length and event.h no parameter's; escaping makes it six times as long. */
+	size = size * 6 <= MR_JSON_MAX_KEY ? size : MR_JSON_MAX_KEY / 6;
 	memcpy(body, data, size);
 	mr_arena_reset(&arena);
 	check_batch(mr_event_decode_query(&arena, (struct mr_str){ body, size }, &ctx, &batch, &err),

@@ -248,11 +248,11 @@ class Worker:
         self.asked = True
         self.process.kill(signal.SIGTERM)
 
-    def stop(self):
+    def stop(self, deadline_s=proc.DEADLINE_S):
         """Stops it and returns the exit status."""
         if self.status is None:
             self.terminate()
-            self.status = self.process.wait()
+            self.status = self.process.wait(deadline_s)
         return self.status
 
     def running(self):
@@ -272,7 +272,13 @@ class Worker:
         return proc.rss_kib(self.pid)
 
     def request(self, method="GET", path="/", body=b"", **more):
-        return request(self.address, method, path, body, **more)
+        """One request; see request() above. RuntimeError: the worker died of it."""
+        answer = request(self.address, method, path, body, **more)
+        if answer.status == 0:
+            with contextlib.suppress(TimeoutError):
+                proc.wait_for(lambda: not self.running(), "the worker's end", deadline_s=5)
+                raise RuntimeError(f"the worker has ended\n{self.log()[-4000:]}")
+        return answer
 
     def wait_healthy(self):
         """Waits until GET /health answers 200."""

@@ -245,7 +245,7 @@ def routes(t, pg):
             if status == 404:
                 t.includes(answer.json(), {"status": "error"}, f"GET {path[:40]!r}: JSON")
         for method, path, allow in (
-                ("DELETE", "/collect", "GET, HEAD, OPTIONS, POST"), ("PUT", "/collect", None),
+                ("DELETE", "/collect", "GET, OPTIONS, POST"), ("PUT", "/collect", None),
                 ("post", "/collect", None), ("", "/collect", None),
                 ("X" * 5000, "/collect", None), ("POST", "/health", None),
                 ("POST", "/events/recent", None), ("POST", "/pixel.gif", None)):
@@ -256,9 +256,11 @@ def routes(t, pg):
                 t.is_(got, allow.split(", "), f"{method[:10]!r} {path}: Allow")
             else:
                 t.ok("GET" in got and method not in got, f"{method[:10]!r} {path}: Allow", got)
-        for path in ("/health", "/pixel.gif?eventType=head", "/t/events/recent"):
+        for path, status in (("/health", 200), ("/t/events/recent", 200),
+                             ("/pixel.gif?eventType=head", 405), ("/collect?eventType=head", 405)):
             answer = w.request("HEAD", path, remote_addr="127.0.0.1")
-            t.is_((answer.status, answer.body), (200, b""), f"HEAD {path}")
+            t.is_((answer.status, answer.body), (status, b""), f"HEAD {path}")
+        t.is_(len(pg.events("event_type = 'head'")), 0, "HEAD stores nothing")
         for path in ("/collect", "/health", "/anything", "/t/pixel.gif"):
             answer = w.request("OPTIONS", path, headers={"Origin": "https://a.test"})
             t.is_((answer.status, allowed(answer)[0]), (204, "*"), f"OPTIONS {path}")

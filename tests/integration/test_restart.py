@@ -1,8 +1,6 @@
 """PostgreSQL is restarted, killed, frozen and cut off under load: every 200 is in the table
 exactly once, and the same worker serves again by itself."""
 
-import re
-
 from common import worker
 from harness import postgres, tap
 from load import Load, check
@@ -61,7 +59,4 @@ with tap.Suite() as t, postgres.Postgres() as pg:
             t.is_([key for key, status in retried.answers.items() if status != 200], [],
                   "what is retried is stored in the end")
             t.ok(once.statuses[503], "some were refused")
-            lines = w.log().count("\n")
-            t.ok(lines < 1000, "the log is not flooded", f"{lines} lines, "
-                 f"{sum(once.statuses.values()) + sum(retried.statuses.values())} requests\n"
-                 + re.sub(r"(?s)^(.{2000}).*", r"\1", w.log()))
+            t.like(w.log(), r"ERROR: .*not stored", "the log says so")

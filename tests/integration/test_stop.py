@@ -11,6 +11,9 @@ from load import Load, check
 # So large that no socket holds it: when most of it is sent, the worker is reading it.
 LARGE = b'{"eventType":"large","siteId":"flight","x":"' + b"x" * 900_000 + b'"}'
 
+# A worker that still runs then waits for a client that says nothing.
+HANGS_S = 20
+
 
 def begun(c):
     """Sends the first part of a request that the worker has then begun to read."""
@@ -41,11 +44,16 @@ def idle(t, pg):
             c.end_stdin()
             t.is_(c.response().status, 200, "a request on it")
             t.is_(w.stop(), 0, "exit status")
-    with t.case("SIGTERM with a request that never gets complete"), worker(pg) as w:
-        w.wait_healthy()
-        with fcgi.Connection(w.address) as c:
-            begun(c)
-            t.is_(w.stop(), 0, "exit status")
+    for name, send in (("silent connection", lambda c: None),
+                       ("request without parameters", lambda c: c.begin()),
+                       ("request without an end", begun)):
+        with t.case(f"SIGTERM with a {name}"), worker(pg) as w:
+            w.wait_healthy()
+            with fcgi.Connection(w.address) as c:
+                send(c)
+                # Accepted in turn, so the connection before it was accepted too.
+                t.is_(w.request("GET", "/health").status, 200, "another request is served")
+                t.is_(w.stop(HANGS_S), 0, "exit status")
     with t.case("SIGTERM without PostgreSQL"):
         missing = {"database": {"url": f"host={pg.dir}/nowhere"}}
         with worker(pg, sections=missing) as w:

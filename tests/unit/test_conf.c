@@ -103,7 +103,7 @@ check_defaults(const struct mr_conf *conf)
 	is_int(conf->group_max_bytes, 4 << 20, "[collector] group_max_bytes");
 	is_int(conf->retry_after_s, 5, "[collector] retry_after_s");
 	is_str(mr_str(conf->default_site), "default", "[collector] default_site");
-	is_list(&conf->trusted_proxies, "", "[collector] trusted_proxies");
+	is_int((long long)conf->n_trusted_proxies, 0, "[collector] trusted_proxies");
 	is_list(&conf->origins, "*", "[collector] origins");
 	is_int(conf->client_ip, MR_IP_KEEP, "[privacy] anonymize_ip");
 	is_str(mr_str(conf->token_sha256), "", "[admin] token_sha256");
@@ -169,7 +169,10 @@ test_values(void)
 	is_int(conf.group_max_bytes, 2 * 1024 * 1024, "group_max_bytes");
 	is_int(conf.retry_after_s, 9, "retry_after_s");
 	is_str(mr_str(conf.default_site), "example.com", "default_site");
-	is_list(&conf.trusted_proxies, "127.0.0.1|10.0.0.0/8|::1", "trusted_proxies");
+	is_int((long long)conf.n_trusted_proxies, 3, "trusted_proxies");
+	is_int(conf.trusted_proxies[0].bits, 32, "trusted_proxies: an address");
+	is_int(conf.trusted_proxies[1].bits, 8, "trusted_proxies: a block");
+	is_int(conf.trusted_proxies[2].ip.family, 6, "trusted_proxies: IPv6");
 	is_list(&conf.origins, "https://a.example|https://b.example", "origins");
 	is_int(conf.client_ip, MR_IP_TRUNCATE, "anonymize_ip");
 	is_str(mr_str(conf.token_sha256), TOKEN, "token_sha256");

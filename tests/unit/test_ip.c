@@ -1,5 +1,5 @@
-/* IP addresses, blocks, X-Forwarded-For: format/ip.h. */
-#include "format/ip.h"
+/* IP addresses, blocks, X-Forwarded-For: base/ip.h. */
+#include "base/ip.h"
 
 #include "tap.h"
 

@@ -1,8 +1,6 @@
 """The stack that millrace succeeds, as its documentation describes it: FastAPI,
 SQLAlchemy's pool of 10+20 connections, one bulk_insert_mappings and one commit
 a request. Written for the benchmark only; it fills the same table.
-
-Where its documentation leaves a choice, the faster one is taken here.
 """
 
 import logging
@@ -53,7 +51,7 @@ app.add_middleware(
 )
 
 
-async def get_db():
+def get_db():
     db = SessionLocal()
     try:
         yield db
