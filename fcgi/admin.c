@@ -15,7 +15,8 @@ mr_admin_client(const struct mr_worker *worker, const struct mr_request *request
 
 	/* A unix socket between two servers has no address: treat it as none. */
 	(void)mr_ip_parse(request->remote_addr, &peer);
-	return mr_ip_client(&peer, request->forwarded_for, worker->trusted, worker->n_trusted);
+	return mr_ip_client(&peer, request->forwarded_for, worker->conf->trusted_proxies,
+	    worker->conf->n_trusted_proxies);
 }
 
 bool
@@ -40,7 +41,7 @@ is_local(const struct mr_worker *worker, const struct mr_request *request)
 	if (!mr_ip_parse(request->remote_addr, &peer) || !mr_ip_is_loopback(&client))
 		return false;
 	return request->forwarded_for.p == NULL ||
-	    mr_ip_in(&peer, worker->trusted, worker->n_trusted);
+	    mr_ip_in(&peer, worker->conf->trusted_proxies, worker->conf->n_trusted_proxies);
 }
 
 bool

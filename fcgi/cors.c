@@ -36,7 +36,7 @@ write_origin(const char *match, bool any, bool varies, struct mr_buf *headers)
 static void
 write_any_site(const struct mr_conf *conf, struct mr_str origin, struct mr_buf *headers)
 {
-	bool any = find(&conf->origins, MR_STR_LIT("*")) != NULL;
+	bool any = find_anywhere(conf, MR_STR_LIT("*")) != NULL;
 	const char *match = NULL;
 
 	if (origin.n > 0 && !mr_str_eq(origin, MR_STR_LIT("*")))

@@ -87,18 +87,15 @@ static int
 run(const struct mr_conf *conf, const struct options *options)
 {
 	struct mr_error err = MR_ERROR_INIT;
-	struct mr_worker worker;
-	int status = EXIT_SUCCESS;
 
-	if (mr_worker_init(&worker, conf, &err) != MR_OK)
-		return give_up(&err);
-	if (options->test)
+	if (options->test) {
 		printf("%s: the configuration is good\n", options->config);
-	else if (mr_log_open(PROGRAM, conf->log, (enum mr_log_level)conf->log_level, &err) !=
-	    MR_OK || mr_worker_run(&worker, &err) != MR_OK)
-		status = give_up(&err);
-	mr_worker_free(&worker);
-	return status;
+		return EXIT_SUCCESS;
+	}
+	if (mr_log_open(PROGRAM, conf->log, (enum mr_log_level)conf->log_level, &err) != MR_OK ||
+	    mr_worker_run(conf, &err) != MR_OK)
+		return give_up(&err);
+	return EXIT_SUCCESS;
 }
 
 int

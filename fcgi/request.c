@@ -1,18 +1,26 @@
 /*
  * FastCGI and CGI: see request.h. The only user of libfcgi.
  *
- * libfcgi has no timeout of its own. The listening socket gets one (SO_RCVTIMEO),
- * so that a thread that waits in accept(2) comes back every second and sees
- * that it is to stop: no signal has to interrupt it, and so none can hit it
- * between accepting a connection and reading the request. Connections get
- * timeouts as well, against a web server that stalls.
+ * libfcgi reads and writes the protocol; accepting and waiting is done here,
+ * because its own FCGX_Accept_r() waits without a limit in accept(2), for the
+ * first bytes of a connection, and for the next request of one that the web
+ * server keeps open, which would pin a thread to each of those. So all threads
+ * wait on one epoll set that holds the listening socket and every connection
+ * that is open but idle, and libfcgi is given a connection when it has
+ * something to read. Connections have timeouts against a stalled web server.
  */
 #include "request.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
@@ -20,47 +28,172 @@
 
 #include <fcgiapp.h>
 
+#include "base/ip.h"
 #include "base/log.h"
 
 #define LISTEN_FD 0
-#define ACCEPT_TIMEOUT_S 1
+/* So often a waiting thread returns to see whether it is to stop. */
+#define WAIT_MS 1000
 #define STREAM_TIMEOUT_S 30
 #define ACCEPT_PAUSE_MS 50
 /* What a buffer of this thread may keep between requests. */
 #define KEEP_BYTES ((size_t)64 * 1024)
 #define HEAD_BYTES ((size_t)16 * 1024)
 
-struct mr_connection {
+/*
+ * A connection of the web server to us. Owned by the thread that serves it, or
+ * by the epoll set while it is idle, or by the list of spare ones.
+ */
+struct channel {
 	FCGX_Request fcgi;
+	bool reading;          /* a thread may be waiting for more of it; guarded by lock */
+	bool fresh;            /* parked before its first request came; guarded by lock */
+	struct channel *spare; /* next in the list; guarded by lock */
+	struct channel *older; /* all there are, to be freed at the end; guarded by lock */
+};
+
+struct mr_connection {
+	struct channel *channel; /* NULL: none at the moment */
 	bool cgi;
-	bool body_done; /* the end of the body was seen */
+	bool body_done;          /* the end of the body was seen */
 	struct mr_arena arena;
 	struct mr_buf head;
 };
 
-static void
-set_timeout(int fd, int option, time_t seconds)
-{
-	struct timeval tv = { .tv_sec = seconds };
+static int epoll_fd = -1;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct channel *spare_channels, *all_channels;
+static size_t n_fresh; /* guarded by lock */
+static bool cut;       /* guarded by lock */
 
-	/* Without it the thread merely waits longer. */
-	(void)setsockopt(fd, SOL_SOCKET, option, &tv, sizeof tv);
+static enum mr_err
+watch_listener(int operation)
+{
+	/* One shot: one thread accepts one connection, then arms it for the next. */
+	struct epoll_event event = { .events = EPOLLIN | EPOLLONESHOT, .data.ptr = NULL };
+
+	return epoll_ctl(epoll_fd, operation, LISTEN_FD, &event) == 0 ? MR_OK : MR_EIO;
 }
 
 enum mr_err
 mr_request_init(struct mr_error *err)
 {
+	int flags;
+
 	if (FCGX_Init() != 0)
 		return mr_fail(err, MR_EIO, "libfcgi: %s", strerror(errno));
-	if (!FCGX_IsCGI())
-		set_timeout(LISTEN_FD, SO_RCVTIMEO, ACCEPT_TIMEOUT_S);
+	if (FCGX_IsCGI())
+		return MR_OK;
+	flags = fcntl(LISTEN_FD, F_GETFL);
+	if (flags < 0 || fcntl(LISTEN_FD, F_SETFL, flags | O_NONBLOCK) != 0)
+		return mr_fail(err, MR_EIO, "listening socket: %s", strerror(errno));
+	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (epoll_fd < 0 || watch_listener(EPOLL_CTL_ADD) != MR_OK)
+		return mr_fail(err, MR_EIO, "epoll: %s", strerror(errno));
 	return MR_OK;
+}
+
+void
+mr_request_end(void)
+{
+	struct channel *channel;
+
+	while ((channel = all_channels) != NULL) {
+		all_channels = channel->older;
+		/* Close it without waiting for the web server to do so. */
+		(void)FCGX_Detach(&channel->fcgi);
+		FCGX_Free(&channel->fcgi, 1);
+		free(channel);
+	}
+	spare_channels = NULL;
+	if (epoll_fd >= 0)
+		close(epoll_fd);
+	epoll_fd = -1;
 }
 
 bool
 mr_request_is_cgi(void)
 {
 	return FCGX_IsCGI() != 0;
+}
+
+static struct channel *
+take_channel(void)
+{
+	struct channel *channel;
+
+	pthread_mutex_lock(&lock);
+	channel = spare_channels;
+	if (channel != NULL) {
+		spare_channels = channel->spare;
+	} else if ((channel = calloc(1, sizeof *channel)) != NULL) {
+		FCGX_InitRequest(&channel->fcgi, LISTEN_FD, FCGI_FAIL_ACCEPT_ON_INTR);
+		channel->older = all_channels;
+		all_channels = channel;
+	}
+	if (channel != NULL)
+		channel->reading = channel->fresh = false;
+	pthread_mutex_unlock(&lock);
+	return channel;
+}
+
+/* From here on mr_request_cut() may end the reading, or at once when it was called before. */
+static void
+begin_reading(struct channel *channel)
+{
+	pthread_mutex_lock(&lock);
+	n_fresh -= channel->fresh;
+	channel->fresh = false;
+	channel->reading = true;
+	if (cut)
+		(void)shutdown(channel->fcgi.ipcFd, SHUT_RD);
+	pthread_mutex_unlock(&lock);
+}
+
+/* Behind it the descriptor may be closed and become another's. */
+static void
+end_reading(struct channel *channel)
+{
+	pthread_mutex_lock(&lock);
+	channel->reading = false;
+	pthread_mutex_unlock(&lock);
+}
+
+bool
+mr_request_pending(void)
+{
+	bool pending;
+
+	pthread_mutex_lock(&lock);
+	pending = n_fresh > 0 && !cut;
+	pthread_mutex_unlock(&lock);
+	return pending;
+}
+
+void
+mr_request_stop(void)
+{
+	(void)epoll_ctl(epoll_fd, EPOLL_CTL_DEL, LISTEN_FD, NULL);
+}
+
+void
+mr_request_cut(void)
+{
+	pthread_mutex_lock(&lock);
+	cut = true;
+	for (struct channel *c = all_channels; c != NULL; c = c->older)
+		if (c->reading)
+			(void)shutdown(c->fcgi.ipcFd, SHUT_RD);
+	pthread_mutex_unlock(&lock);
+}
+
+static void
+give_back(struct channel *channel)
+{
+	pthread_mutex_lock(&lock);
+	channel->spare = spare_channels;
+	spare_channels = channel;
+	pthread_mutex_unlock(&lock);
 }
 
 struct mr_connection *
@@ -70,7 +203,6 @@ mr_connection_new(size_t max_bytes)
 
 	if (c == NULL)
 		return NULL;
-	FCGX_InitRequest(&c->fcgi, LISTEN_FD, FCGI_FAIL_ACCEPT_ON_INTR);
 	mr_arena_init(&c->arena, max_bytes);
 	mr_buf_init(&c->head, HEAD_BYTES);
 	return c;
@@ -81,8 +213,6 @@ mr_connection_free(struct mr_connection *c)
 {
 	if (c == NULL)
 		return;
-	if (!c->cgi)
-		FCGX_Finish_r(&c->fcgi);
 	mr_arena_free(&c->arena);
 	mr_buf_free(&c->head);
 	free(c);
@@ -161,22 +291,131 @@ reset(struct mr_connection *c)
 	c->body_done = false;
 }
 
-static void
-pause_after_failure(int error)
+static enum mr_err
+failed_to_accept(int error)
 {
-	struct timespec t = { .tv_nsec = ACCEPT_PAUSE_MS * 1000000L };
+	struct timespec pause = { .tv_nsec = ACCEPT_PAUSE_MS * 1000000L };
 
-	mr_log_error("cannot accept a request: %s", strerror(error));
-	nanosleep(&t, NULL);
+	/* Somebody else took it, or the client has gone again. */
+	if (error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ECONNABORTED ||
+	    error == EPROTO)
+		return MR_EAGAIN;
+	mr_log_error("cannot accept a connection: %s", strerror(error));
+	nanosleep(&pause, NULL);
+	return MR_EIO;
 }
 
-/* On a connection that the web server keeps open: whether its next request is there. */
-static bool
-next_request_waits(const struct mr_connection *c)
+static void
+set_timeout(int fd, int option)
 {
-	struct pollfd pfd = { .fd = c->fcgi.ipcFd, .events = POLLIN };
+	struct timeval tv = { .tv_sec = STREAM_TIMEOUT_S };
 
-	return c->fcgi.ipcFd < 0 || poll(&pfd, 1, ACCEPT_TIMEOUT_S * 1000) > 0;
+	/* Without it the thread merely waits longer. */
+	(void)setsockopt(fd, SOL_SOCKET, option, &tv, sizeof tv);
+}
+
+/*
+ * Over TCP, whether the peer may talk to us: FCGI_WEB_SERVER_ADDRS, when it is
+ * set, lists the addresses (FastCGI specification, section 3.2).
+ */
+static bool
+peer_allowed(const struct sockaddr_storage *peer, socklen_t len)
+{
+	const char *allowed = getenv("FCGI_WEB_SERVER_ADDRS");
+	struct mr_ip_block block;
+	struct mr_ip ip;
+	char text[MR_IP_TEXT];
+	size_t n;
+
+	if (allowed == NULL || (peer->ss_family != AF_INET && peer->ss_family != AF_INET6))
+		return true;
+	if (getnameinfo((const struct sockaddr *)peer, len, text, sizeof text, NULL, 0,
+	    NI_NUMERICHOST) != 0 || !mr_ip_parse(mr_str(text), &ip))
+		return false;
+	while (*(allowed += strspn(allowed, ", ")) != '\0') {
+		n = strcspn(allowed, ", ");
+		if (mr_ip_block_parse((struct mr_str){ allowed, n }, &block) &&
+		    mr_ip_in(&ip, &block, 1))
+			return true;
+		allowed += n;
+	}
+	return false;
+}
+
+/* Puts an open connection into the epoll set until it has something to read. */
+static void
+park(struct channel *channel)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLONESHOT, .data.ptr = channel };
+	int fd = channel->fcgi.ipcFd;
+
+	/* A kept connection is known from its first time on. */
+	if (epoll_ctl(epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0 ||
+	    (errno == ENOENT && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0))
+		return;
+	mr_log_error("epoll: %s", strerror(errno));
+	FCGX_Free(&channel->fcgi, 1);
+	give_back(channel);
+}
+
+/* Whether there is something to read now. */
+static bool
+readable(int fd)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+	return poll(&pfd, 1, 0) > 0;
+}
+
+/* Accepts the connection that waits at the listening socket. */
+static enum mr_err
+accept_channel(struct channel **accepted)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof peer;
+	struct channel *channel;
+	int fd, on = 1, error;
+
+	fd = accept4(LISTEN_FD, (struct sockaddr *)&peer, &len, SOCK_CLOEXEC);
+	error = errno;
+	(void)watch_listener(EPOLL_CTL_MOD);
+	if (fd < 0)
+		return failed_to_accept(error);
+	if (!peer_allowed(&peer, len) || (channel = take_channel()) == NULL) {
+		close(fd);
+		return MR_EAGAIN;
+	}
+	if (peer.ss_family != AF_UNIX)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	set_timeout(fd, SO_RCVTIMEO);
+	set_timeout(fd, SO_SNDTIMEO);
+	channel->fcgi.ipcFd = fd;
+	*accepted = channel;
+	return MR_OK;
+}
+
+/* A connection with something to read. */
+static enum mr_err
+wait_channel(struct channel **ready)
+{
+	struct epoll_event event;
+	enum mr_err e;
+
+	if (epoll_wait(epoll_fd, &event, 1, WAIT_MS) <= 0)
+		return MR_EAGAIN;
+	*ready = event.data.ptr;
+	if (*ready != NULL)
+		return MR_OK;
+	if ((e = accept_channel(ready)) != MR_OK)
+		return e;
+	if (readable((*ready)->fcgi.ipcFd))
+		return MR_OK;
+	pthread_mutex_lock(&lock);
+	(*ready)->fresh = true;
+	n_fresh++;
+	pthread_mutex_unlock(&lock);
+	park(*ready);
+	return MR_EAGAIN;
 }
 
 /* Whether the body, of which all that is wanted was read, ends here. */
@@ -185,31 +424,31 @@ at_end(struct mr_connection *c)
 {
 	char beyond;
 
-	return FCGX_GetStr(&beyond, 1, c->fcgi.in) == 0;
+	return FCGX_GetStr(&beyond, 1, c->channel->fcgi.in) == 0;
 }
 
 enum mr_err
 mr_connection_accept(struct mr_connection *c, struct mr_request *request)
 {
-	enum mr_err err;
-	int e;
+	struct channel *channel;
+	enum mr_err e;
 
 	reset(c);
-	if (!next_request_waits(c))
+	if ((e = wait_channel(&channel)) != MR_OK)
+		return e;
+	/* As if kept open from an earlier request: so libfcgi reads from it. */
+	channel->fcgi.keepConnection = 1;
+	begin_reading(channel);
+	if (FCGX_Accept_r(&channel->fcgi) != 0) {
+		end_reading(channel);
+		give_back(channel);
 		return MR_EAGAIN;
-	e = FCGX_Accept_r(&c->fcgi);
-	if (e == -EAGAIN || e == -EWOULDBLOCK || e == -EINTR)
-		return MR_EAGAIN;
-	if (e != 0) {
-		pause_after_failure(-e);
-		return MR_EIO;
 	}
-	set_timeout(c->fcgi.ipcFd, SO_RCVTIMEO, STREAM_TIMEOUT_S);
-	set_timeout(c->fcgi.ipcFd, SO_SNDTIMEO, STREAM_TIMEOUT_S);
-	err = read_environment(c, c->fcgi.envp, request);
-	if (err == MR_OK && request->content_length.n == 0)
+	c->channel = channel;
+	e = read_environment(c, channel->fcgi.envp, request);
+	if (e == MR_OK && request->content_length.n == 0)
 		c->body_done = at_end(c);
-	return err;
+	return e;
 }
 
 enum mr_err
@@ -226,7 +465,7 @@ read_some(struct mr_connection *c, char *to, size_t n)
 	ssize_t got;
 
 	if (!c->cgi)
-		return (size_t)FCGX_GetStr(to, (int)n, c->fcgi.in);
+		return (size_t)FCGX_GetStr(to, (int)n, c->channel->fcgi.in);
 	do
 		got = read(STDIN_FILENO, to, n);
 	while (got < 0 && errno == EINTR);
@@ -293,7 +532,7 @@ send_all(struct mr_connection *c, struct mr_str s)
 	ssize_t n;
 
 	if (!c->cgi) {
-		(void)FCGX_PutStr(s.p, (int)s.n, c->fcgi.out);
+		(void)FCGX_PutStr(s.p, (int)s.n, c->channel->fcgi.out);
 		return;
 	}
 	while (s.n > 0 && ((n = write(STDOUT_FILENO, s.p, s.n)) > 0 || errno == EINTR)) {
@@ -304,6 +543,30 @@ send_all(struct mr_connection *c, struct mr_str s)
 	}
 }
 
+/* Ends the request; the connection is closed, or waits for its next one. */
+static void
+finish(struct mr_connection *c)
+{
+	struct channel *channel = c->channel;
+
+	/*
+	 * When the whole body was read, closing can reset nothing that is still
+	 * under way: libfcgi need not wait for the web server to close first.
+	 * When it was not, its rest would be taken for the next request.
+	 */
+	end_reading(channel);
+	if (!c->body_done)
+		channel->fcgi.keepConnection = 0;
+	else if (!channel->fcgi.keepConnection)
+		(void)FCGX_Detach(&channel->fcgi);
+	FCGX_Finish_r(&channel->fcgi);
+	c->channel = NULL;
+	if (channel->fcgi.ipcFd >= 0)
+		park(channel);
+	else
+		give_back(channel);
+}
+
 void
 mr_connection_answer(struct mr_connection *c, const struct mr_response *response, bool head_only)
 {
@@ -311,13 +574,6 @@ mr_connection_answer(struct mr_connection *c, const struct mr_response *response
 	send_all(c, mr_buf_str(&c->head));
 	if (!head_only && response->content_type != NULL)
 		send_all(c, mr_buf_str(&response->body));
-	if (c->cgi)
-		return;
-	/*
-	 * When the whole body was read, closing can reset nothing that is still
-	 * under way: libfcgi need not wait for the web server to close first.
-	 */
-	if (c->body_done)
-		(void)FCGX_Detach(&c->fcgi);
-	FCGX_Finish_r(&c->fcgi);
+	if (!c->cgi)
+		finish(c);
 }

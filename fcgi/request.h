@@ -42,8 +42,20 @@ struct mr_response {
 /* One thread's place to receive requests, reused from one to the next. */
 struct mr_connection;
 
-/* Once, before any thread: readies libfcgi. MR_EIO when it cannot. */
+/* Once, before any thread: readies libfcgi and the listening socket, or MR_EIO. */
 enum mr_err mr_request_init(struct mr_error *err);
+
+/* Accepts no more connections; those accepted before still bring their requests. */
+void mr_request_stop(void);
+
+/* Whether a connection was accepted whose first request has not come yet. */
+bool mr_request_pending(void);
+
+/* Waits no longer for anything: what is still being read ends here. After stop. */
+void mr_request_cut(void);
+
+/* The end of what init made; when no thread uses it any more. */
+void mr_request_end(void);
 
 /* Whether the web server started us as plain CGI: one request, then exit. */
 bool mr_request_is_cgi(void);

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -20,44 +21,10 @@
 /* A body's JSON needs up to 20 bytes a value, its rows 200 bytes an event. */
 #define ARENA_BYTES_PER_BODY_BYTE 64
 
+/* At a stop, how long a request that is under way may still take to arrive. */
+#define STOP_GRACE_S 5
+
 static atomic_bool stopping;
-
-static enum mr_err
-read_trusted(struct mr_worker *worker, struct mr_error *err)
-{
-	const struct mr_conf_list *list = &worker->conf->trusted_proxies;
-
-	worker->trusted = calloc(list->n > 0 ? list->n : 1, sizeof *worker->trusted);
-	if (worker->trusted == NULL)
-		return mr_fail(err, MR_ENOMEM, "no memory for trusted_proxies");
-	for (size_t i = 0; i < list->n; i++) {
-		if (!mr_ip_block_parse(mr_str(list->items[i]), &worker->trusted[i]))
-			return mr_fail(err, MR_EINVAL, "[collector] trusted_proxies: '%s' is "
-			    "neither an address nor a block such as 10.0.0.0/8",
-			    list->items[i]);
-		worker->n_trusted++;
-	}
-	return MR_OK;
-}
-
-enum mr_err
-mr_worker_init(struct mr_worker *worker, const struct mr_conf *conf, struct mr_error *err)
-{
-	enum mr_err e;
-
-	*worker = (struct mr_worker){ .conf = conf, .started_us = mr_clock_now_us() };
-	e = read_trusted(worker, err);
-	if (e != MR_OK)
-		mr_worker_free(worker);
-	return e;
-}
-
-void
-mr_worker_free(struct mr_worker *worker)
-{
-	free(worker->trusted);
-	*worker = (struct mr_worker){ .conf = NULL };
-}
 
 static size_t
 arena_max(const struct mr_conf *conf)
@@ -86,7 +53,7 @@ request_thread(void *arg)
 		return NULL;
 	}
 	mr_response_init(&response);
-	while (!atomic_load(&stopping))
+	while (!atomic_load(&stopping) || mr_request_pending())
 		if (mr_connection_accept(c, &request) == MR_OK)
 			serve_one(worker, c, &request, &response);
 	mr_response_free(&response);
@@ -133,6 +100,23 @@ start_threads(struct mr_worker *worker, pthread_t *threads, size_t n)
 	return started;
 }
 
+/* Joins the threads; those that still read after a while are cut short. */
+static void
+join_all(pthread_t *threads, size_t n)
+{
+	struct timespec until;
+	size_t i = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += STOP_GRACE_S;
+	while (i < n && pthread_timedjoin_np(threads[i], NULL, &until) == 0)
+		i++;
+	if (i < n)
+		mr_request_cut();
+	for (; i < n; i++)
+		pthread_join(threads[i], NULL);
+}
+
 static enum mr_err
 serve_fastcgi(struct mr_worker *worker, const sigset_t *stop_signals, struct mr_error *err)
 {
@@ -151,15 +135,16 @@ serve_fastcgi(struct mr_worker *worker, const sigset_t *stop_signals, struct mr_
 	sigwait(stop_signals, &which);
 	mr_log_info("stopping: signal %d", which);
 	atomic_store(&stopping, true);
-	for (size_t i = 0; i < started; i++)
-		pthread_join(threads[i], NULL);
+	mr_request_stop();
+	join_all(threads, started);
 	free(threads);
 	return MR_OK;
 }
 
 enum mr_err
-mr_worker_run(struct mr_worker *worker, struct mr_error *err)
+mr_worker_run(const struct mr_conf *conf, struct mr_error *err)
 {
+	struct mr_worker worker = { .conf = conf, .started_us = mr_clock_now_us() };
 	sigset_t stop_signals;
 	enum mr_err e;
 
@@ -170,11 +155,11 @@ mr_worker_run(struct mr_worker *worker, struct mr_error *err)
 	sigaddset(&stop_signals, SIGUSR1);
 	pthread_sigmask(SIG_BLOCK, &stop_signals, NULL);
 	if ((e = mr_request_init(err)) != MR_OK ||
-	    (e = mr_writer_start(&worker->writer, worker->conf, "millrace", err)) != MR_OK)
+	    (e = mr_writer_start(&worker.writer, conf, "millrace", err)) != MR_OK)
 		return e;
-	e = mr_request_is_cgi() ? serve_cgi(worker, err) :
-	    serve_fastcgi(worker, &stop_signals, err);
-	mr_writer_stop(worker->writer);
-	worker->writer = NULL;
+	e = mr_request_is_cgi() ? serve_cgi(&worker, err) :
+	    serve_fastcgi(&worker, &stop_signals, err);
+	mr_writer_stop(worker.writer);
+	mr_request_end();
 	return e;
 }

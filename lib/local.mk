@@ -10,12 +10,12 @@ lib_libmillrace_a_SOURCES = \
 	lib/base/clock.c lib/base/clock.h \
 	lib/base/conf.c lib/base/conf.h \
 	lib/base/error.c lib/base/error.h \
+	lib/base/ip.c lib/base/ip.h \
 	lib/base/log.c lib/base/log.h \
 	lib/base/stats.c lib/base/stats.h \
 	lib/base/str.h \
 	lib/format/event.c lib/format/event.h \
 	lib/format/gunzip.c lib/format/gunzip.h \
-	lib/format/ip.c lib/format/ip.h \
 	lib/format/json.c lib/format/json.h \
 	lib/format/jsonout.c lib/format/jsonout.h \
 	lib/format/query.c lib/format/query.h \

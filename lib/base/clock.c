@@ -137,7 +137,7 @@ take_time(struct mr_str *s, int64_t *us)
 	if (take_char(s, ":")) {
 		if (!take_digits(s, 2, &sec))
 			return false;
-		if (take_char(s, ".,") && !take_fraction_us(s, &fraction))
+		if (take_char(s, ".") && !take_fraction_us(s, &fraction))
 			return false;
 	}
 	if (h > 23 || m > 59 || sec > 60)
@@ -188,7 +188,7 @@ parse_date_time(struct mr_str s, int64_t *us)
 static bool
 parse_epoch(struct mr_str s, int64_t *us)
 {
-	int64_t whole = 0, fraction = 0, sign = take_char(&s, "-") ? -1 : 1;
+	int64_t whole = 0, fraction = 0;
 	size_t n = 0;
 
 	for (; s.n > 0 && s.p[0] >= '0' && s.p[0] <= '9'; n++) {
@@ -204,8 +204,7 @@ parse_epoch(struct mr_str s, int64_t *us)
 		whole = whole * 1000 + fraction / 1000;
 	else
 		whole = whole * MR_US_PER_S + fraction;
-	whole *= sign;
-	if (whole < FIRST_S * MR_US_PER_S || whole >= (LAST_S + 1) * MR_US_PER_S)
+	if (whole >= (LAST_S + 1) * MR_US_PER_S)
 		return false;
 	*us = whole;
 	return true;

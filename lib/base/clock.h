@@ -20,7 +20,8 @@ int64_t mr_clock_mono_ms(void);
  * Reads a timestamp as browsers and servers write it. Accepted:
  *   RFC 3339 date-time with any offset ("2025-06-22T14:00:00.123+02:00"),
  *   'T' or space, seconds and fraction optional, fraction cut to µs;
- *   without an offset: UTC; a date alone: midnight UTC;
+ *   without an offset: UTC; the offset's colon and minutes may be missing;
+ *   a date alone: midnight UTC;
  *   epoch seconds or milliseconds as digits, a fraction allowed: a value of
  *   1e11 or more is milliseconds (1e11 s is the year 5138, 1e11 ms is 1973).
  * Years 0001 to 9999. A leap second (:60) counts as the next second.

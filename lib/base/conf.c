@@ -2,10 +2,11 @@
  * Configuration: see conf.h. The only user of inih.
  *
  * inih reads lines into a fixed buffer (200 bytes in Debian's build), cuts a
- * longer one silently and gives the handler no line number; so the lines are
- * fed to it by read_line(), which counts them and refuses what would be cut.
- * read_line() also takes the indentation off, since inih would read an
- * indented line as the continuation of the value before it.
+ * longer one silently, cuts the name of a section at 49 bytes and gives the
+ * handler no line number. So the lines are fed to it by read_line(), which
+ * counts them, refuses what would be cut and keeps the section's whole name.
+ * It also takes the indentation off, since inih would read an indented line as
+ * the continuation of the value before it.
  */
 #include "base/conf.h"
 
@@ -18,7 +19,10 @@
 
 #include <ini.h>
 
-enum type { T_INT, T_SIZE, T_BOOL, T_CHOICE, T_TEXT, T_LIST };
+enum type { T_INT, T_SIZE, T_BOOL, T_CHOICE, T_TEXT, T_SITE, T_SHA256, T_LIST, T_BLOCKS };
+
+/* A site's name is a column of every event. */
+#define MAX_SITE 255
 
 struct choice {
 	const char *text;
@@ -71,11 +75,11 @@ static const struct key table[] = {
 	{ "collector", "group_max_bytes", T_SIZE, AT(group_max_bytes), "4M", 65536, 64 * MiB,
 	    NULL, NULL },
 	{ "collector", "retry_after_s", T_INT, AT(retry_after_s), "5", 1, 3600, NULL, NULL },
-	{ "collector", "default_site", T_TEXT, AT(default_site), "default", 0, 0, NULL, NULL },
-	{ "collector", "trusted_proxies", T_LIST, AT(trusted_proxies), "", 0, 0, NULL, NULL },
+	{ "collector", "default_site", T_SITE, AT(default_site), "default", 0, 0, NULL, NULL },
+	{ "collector", "trusted_proxies", T_BLOCKS, AT(trusted_proxies), "", 0, 0, NULL, NULL },
 	{ "collector", "origins", T_LIST, AT(origins), "*", 0, 0, NULL, NULL },
 	{ "privacy", "anonymize_ip", T_CHOICE, AT(client_ip), "none", 0, 0, ip_privacies, NULL },
-	{ "admin", "token_sha256", T_TEXT, AT(token_sha256), "", 0, 0, NULL, NULL },
+	{ "admin", "token_sha256", T_SHA256, AT(token_sha256), "", 0, 0, NULL, NULL },
 };
 #define N_KEYS (sizeof table / sizeof table[0])
 
@@ -94,8 +98,10 @@ struct reader {
 	const char *path;
 	FILE *file;
 	int line;                    /* of the line that inih works on */
+	char section[256];           /* the section that it is in; longer than any line */
 	int first_line[N_KEYS];      /* where a key was set; 0: not yet */
 	enum mr_err failed;          /* the first error, which stands in err */
+	int failed_line;
 	struct mr_error *err;
 };
 
@@ -124,10 +130,11 @@ list_add(struct mr_conf_list *list, const char *p, size_t n)
 	return MR_OK;
 }
 
+static const char separators[] = ", \t";
+
 static enum mr_err
 set_list(struct mr_conf_list *list, const char *text)
 {
-	static const char separators[] = ", \t";
 	size_t n;
 
 	list_free(list);
@@ -136,6 +143,32 @@ set_list(struct mr_conf_list *list, const char *text)
 		if (list_add(list, text, n) != MR_OK)
 			return MR_ENOMEM;
 		text += n;
+	}
+	return MR_OK;
+}
+
+/* Sets trusted_proxies, the one list of blocks. */
+static enum mr_err
+set_blocks(struct mr_conf *conf, const char *text, struct mr_error *err)
+{
+	struct mr_ip_block *blocks;
+	size_t n;
+
+	free(conf->trusted_proxies);
+	conf->trusted_proxies = NULL;
+	conf->n_trusted_proxies = 0;
+	for (; *(text += strspn(text, separators)) != '\0'; text += n) {
+		n = strcspn(text, separators);
+		blocks = realloc(conf->trusted_proxies,
+		    (conf->n_trusted_proxies + 1) * sizeof *blocks);
+		if (blocks == NULL)
+			return mr_fail(err, MR_ENOMEM, "no memory for the configuration");
+		conf->trusted_proxies = blocks;
+		if (!mr_ip_block_parse((struct mr_str){ text, n },
+		    &blocks[conf->n_trusted_proxies]))
+			return mr_fail(err, MR_EINVAL, "'%.*s' is neither an address nor a "
+			    "block such as 10.0.0.0/8", (int)n, text);
+		conf->n_trusted_proxies++;
 	}
 	return MR_OK;
 }
@@ -192,6 +225,19 @@ set_number(const struct key *k, int64_t *slot, const char *text, struct mr_error
 }
 
 static enum mr_err
+check_text(const struct key *k, const char *text, struct mr_error *err)
+{
+	size_t n = strlen(text);
+
+	if (k->type == T_SITE && (n == 0 || n > MAX_SITE))
+		return mr_fail(err, MR_EINVAL, "it must have 1 to %d bytes", MAX_SITE);
+	if (k->type == T_SHA256 && n > 0 &&
+	    (n != 64 || strspn(text, "0123456789abcdefABCDEF") != n))
+		return mr_fail(err, MR_EINVAL, "it is not a SHA-256 in hex (64 digits)");
+	return MR_OK;
+}
+
+static enum mr_err
 set_bool(bool *slot, const char *text, struct mr_error *err)
 {
 	static const char *const words[2][4] = { { "off", "no", "false", "0" },
@@ -240,7 +286,13 @@ set_value(const struct key *k, void *base, const char *text, struct mr_error *er
 		return set_bool(slot, text, err);
 	case T_CHOICE:
 		return set_choice(k, slot, text, err);
+	case T_BLOCKS:
+		return set_blocks(base, text, err);
 	case T_TEXT:
+	case T_SITE:
+	case T_SHA256:
+		if ((e = check_text(k, text, err)) != MR_OK)
+			return e;
 		e = set_text(slot, text);
 		break;
 	case T_LIST:
@@ -299,6 +351,10 @@ take_site(struct reader *r, const char *site_name, const char *name, const char 
 	site = site_of(r->conf, site_name);
 	if (site == NULL)
 		return mr_fail(why, MR_ENOMEM, "no memory for the configuration");
+	if ((site->keys_set & 1U << (k - site_table)) != 0)
+		return mr_fail(why, MR_EINVAL, "%s was already set for site %s", name,
+		    site_name);
+	site->keys_set |= 1U << (k - site_table);
 	return set_value(k, site, value, why);
 }
 
@@ -336,13 +392,43 @@ handle(void *arg, const char *section, const char *name, const char *value)
 	struct reader *r = arg;
 	struct mr_error why = MR_ERROR_INIT;
 
+	(void)section;
 	if (r->failed != MR_OK)
 		return 0;
-	r->failed = take(r, section, name, value, &why);
+	r->failed = take(r, r->section, name, value, &why);
 	if (r->failed == MR_OK)
 		return 1;
+	r->failed_line = r->line;
 	(void)mr_fail(r->err, r->failed, "%s:%d: %.400s", r->path, r->line, why.text);
 	return 0;
+}
+
+static char *
+refuse_line(struct reader *r, const char *what)
+{
+	r->failed_line = r->line;
+	r->failed = mr_fail(r->err, MR_EINVAL, "%s:%d: %s", r->path, r->line, what);
+	return NULL;
+}
+
+/* Remembers the name in "[name]". */
+static void
+note_section(struct reader *r, const char *line)
+{
+	static const char bom[] = "\xef\xbb\xbf";
+	const char *end;
+	size_t n;
+
+	if (strncmp(line, bom, sizeof bom - 1) == 0)
+		line += sizeof bom - 1;
+	end = strchr(line, ']');
+	if (line[0] != '[' || end == NULL)
+		return;
+	n = (size_t)(end - line) - 1;
+	if (n >= sizeof r->section)
+		n = sizeof r->section - 1;
+	memcpy(r->section, line + 1, n);
+	r->section[n] = '\0';
 }
 
 /* fgets() for inih: one whole line or an error, the indentation taken off. */
@@ -350,19 +436,28 @@ static char *
 read_line(char *buf, int size, void *arg)
 {
 	struct reader *r = arg;
-	size_t n, indent;
+	int c = EOF, n = 0;
 
-	if (r->failed != MR_OK || fgets(buf, size, r->file) == NULL)
+	if (r->failed != MR_OK)
+		return NULL;
+	while (n < size - 1 && (c = getc(r->file)) != EOF) {
+		if (n == 0 && (c == ' ' || c == '\t'))
+			continue;
+		if (c == '\0') {
+			r->line++;
+			return refuse_line(r, "the line has a NUL byte");
+		}
+		buf[n++] = (char)c;
+		if (c == '\n')
+			break;
+	}
+	if (n == 0)
 		return NULL;
 	r->line++;
-	n = strlen(buf);
-	if (n == (size_t)size - 1 && buf[n - 1] != '\n' && !feof(r->file)) {
-		r->failed = mr_fail(r->err, MR_EINVAL, "%s:%d: the line is longer than %d "
-		    "bytes, which the INI reader would cut", r->path, r->line, size - 2);
-		return NULL;
-	}
-	indent = strspn(buf, " \t");
-	memmove(buf, buf + indent, n - indent + 1);
+	if (n == size - 1 && c != '\n' && (c = getc(r->file)) != EOF)
+		return refuse_line(r, "the line is too long: the INI reader takes 198 bytes");
+	buf[n] = '\0';
+	note_section(r, buf);
 	return buf;
 }
 
@@ -383,7 +478,7 @@ read_file(struct mr_conf *conf, const char *path, struct mr_error *err)
 	bad_line = ini_parse_stream(read_line, &r, handle, &r);
 	if (r.failed == MR_OK && ferror(r.file))
 		r.failed = mr_fail(err, MR_EIO, "configuration %s: %s", path, strerror(errno));
-	else if (r.failed == MR_OK && bad_line != 0)
+	else if (bad_line > 0 && (r.failed == MR_OK || bad_line < r.failed_line))
 		r.failed = mr_fail(err, MR_EINVAL, "%s:%d: expected [section] or key = value",
 		    path, bad_line);
 	fclose(r.file);
@@ -417,27 +512,13 @@ read_environment(struct mr_conf *conf, struct mr_error *err)
 	return MR_OK;
 }
 
-static bool
-is_sha256_hex(const char *s)
-{
-	return strlen(s) == 64 && strspn(s, "0123456789abcdefABCDEF") == 64;
-}
-
 /* What no single key can tell. */
 static enum mr_err
 check_whole(const struct mr_conf *conf, struct mr_error *err)
 {
-	const char *token = conf->token_sha256;
-
-	if (token[0] != '\0' && !is_sha256_hex(token))
-		return mr_fail(err, MR_EINVAL, "[admin] token_sha256 is not a SHA-256 in hex "
-		    "(64 digits)");
-	if (conf->environment == MR_PRODUCTION && token[0] == '\0')
+	if (conf->environment == MR_PRODUCTION && conf->token_sha256[0] == '\0')
 		return mr_fail(err, MR_EINVAL, "environment is production and [admin] "
 		    "token_sha256 is not set; make a token and put its SHA-256 there");
-	if (conf->default_site[0] == '\0' || strlen(conf->default_site) > 255)
-		return mr_fail(err, MR_EINVAL, "[collector] default_site must have 1 to 255 "
-		    "bytes");
 	return MR_OK;
 }
 
@@ -462,7 +543,7 @@ free_value(const struct key *k, void *base)
 
 	if (k->type == T_LIST)
 		list_free(slot);
-	if (k->type != T_TEXT)
+	if (k->type != T_TEXT && k->type != T_SITE && k->type != T_SHA256)
 		return;
 	text = slot;
 	if (*text != NULL)
@@ -482,6 +563,7 @@ mr_conf_free(struct mr_conf *conf)
 		free(conf->sites[s].name);
 	}
 	free(conf->sites);
+	free(conf->trusted_proxies);
 	*conf = (struct mr_conf){ .log = NULL };
 }
 

@@ -15,11 +15,11 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/ip.h"
 #include "base/log.h"
 #include "base/str.h"
 
 enum mr_environment { MR_DEVELOPMENT, MR_PRODUCTION };
-enum mr_ip_privacy { MR_IP_KEEP, MR_IP_TRUNCATE, MR_IP_DROP };
 
 /* A list value: items separated by commas or white space. */
 struct mr_conf_list {
@@ -30,6 +30,7 @@ struct mr_conf_list {
 /* [site NAME]: what differs for one site. */
 struct mr_conf_site {
 	char *name;
+	unsigned keys_set; /* bit i: the file set key i of the section */
 	struct mr_conf_list origins;
 };
 
@@ -56,7 +57,8 @@ struct mr_conf {
 	int64_t group_max_bytes;
 	int64_t retry_after_s;
 	char *default_site;
-	struct mr_conf_list trusted_proxies; /* addresses or CIDR blocks */
+	struct mr_ip_block *trusted_proxies;
+	size_t n_trusted_proxies;
 	struct mr_conf_list origins;         /* "*" or exact origins */
 
 	/* [privacy] */

@@ -13,8 +13,8 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/ip.h"
 #include "base/str.h"
-#include "format/ip.h"
 
 #define MR_EVENT_MAX_TEXT 255        /* bytes of site, type, session, visitor */
 #define MR_EVENT_MAX_USER_AGENT 1024 /* bytes; a longer one is cut */

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "format/ip.h"
+#include "base/ip.h"
 
 /* Type numbers, fixed in PostgreSQL's pg_type.dat. */
 enum mr_pg_type {

@@ -2,16 +2,17 @@
  * IP addresses: text, PostgreSQL's inet, CIDR blocks, and which address in an
  * X-Forwarded-For chain is the client's. Pure; holds no state.
  */
-#ifndef MR_FORMAT_IP_H
-#define MR_FORMAT_IP_H
+#ifndef MR_BASE_IP_H
+#define MR_BASE_IP_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/conf.h"
-#include "base/error.h"
 #include "base/str.h"
+
+/* What is kept of a client's address. */
+enum mr_ip_privacy { MR_IP_KEEP, MR_IP_TRUNCATE, MR_IP_DROP };
 
 struct mr_ip {
 	uint8_t family;   /* 0: none, 4 or 6 */

@@ -1,5 +1,5 @@
 /* IP addresses: see ip.h. */
-#include "format/ip.h"
+#include "base/ip.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
