@@ -68,7 +68,9 @@ class Bench:
         side = self.side(name)
         site, path = self.new_bodies(members)
         self.clean(side)
+        before = self.cpu_s(side)
         done = load.wrk(side.url, path, seconds or self.options.seconds)
+        done.cpu_s = self.cpu_s(side) - before
         self.check(side, site, members, done, quiet)
         return done
 
@@ -89,6 +91,12 @@ class Bench:
         self.report(f"loader, {connections} connection(s)", site, done.accepted * rows(members),
                     done.accepted * rows(members), stored, 0, done, False)
         return done
+
+    def cpu_s(self, side):
+        """Processor time so far of the side, its web server and PostgreSQL."""
+        postmaster = self.pg.process.pid
+        return load.cpu_s([*side.pids(), *side.web_pids(), postmaster,
+                           *proc.children(postmaster)])
 
     def clean(self, side):
         """The same start for every run: an empty table and no checkpoint due."""
@@ -145,11 +153,17 @@ class Bench:
                 statistics.median(a / b for a, b in pairs))
 
     def versus(self, label, name, other, members, floor):
-        ours, theirs, ratio = self.turns(lambda: self.wrk(name, members).rate,
-                                         lambda: self.wrk(other, members).rate)
-        self.maxima[name, members] = max(ours, self.maxima.get((name, members), 0))
-        self.maxima[other, members] = max(theirs, self.maxima.get((other, members), 0))
-        self.ratio(label, f"{ours:,.0f}/s", f"{theirs:,.0f}/s", ratio, floor)
+        pairs = [(self.wrk(name, members), self.wrk(other, members))
+                 for _ in range(self.options.pairs)]
+        for side, i in ((name, 0), (other, 1)):
+            self.maxima[side, members] = statistics.median(pair[i].rate for pair in pairs)
+        self.ratio(label, f"{self.maxima[name, members]:,.0f}/s",
+                   f"{self.maxima[other, members]:,.0f}/s",
+                   statistics.median(a.rate / b.rate for a, b in pairs), floor)
+        self.row("   its processor time a request",
+                 f"{statistics.median(a.cpu_us for a, _ in pairs):,.0f} µs",
+                 f"{statistics.median(b.cpu_us for _, b in pairs):,.0f} µs",
+                 f"{statistics.median(b.cpu_us / a.cpu_us for a, b in pairs):.2f}")
 
     def ratio(self, label, ours, theirs, ratio, floor):
         if floor is None:

@@ -21,14 +21,29 @@ class Load:
     slack: int
     p50_ms: float = 0.0
     p99_ms: float = 0.0
+    cpu_s: float = 0.0    # of everything but the load generator
 
     @property
     def rate(self):
         return self.accepted / self.seconds
 
+    @property
+    def cpu_us(self):
+        """Processor time a request, which a busy machine distorts less than the rate."""
+        return self.cpu_s * 1e6 / max(self.accepted, 1)
+
 
 def built(program):
     return os.path.join(proc.BUILDDIR, "tests", "bench", program)
+
+
+def cpu_s(pids):
+    """Processor time of these processes and of the children they have waited for."""
+    total = 0
+    for pid in pids:
+        fields = proc.read_text(f"/proc/{pid}/stat").rpartition(")")[2].split()
+        total += sum(map(int, fields[11:15]))
+    return total / os.sysconf("SC_CLK_TCK")
 
 
 def _output(command, deadline_s):

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Callable
 
 import load
@@ -30,7 +30,8 @@ class Side:
     facts: str
     database: str = ""           # where its rows go; "" when it stores none
     dsn: str = ""
-    pids: Callable = field(default=lambda: [])
+    pids: Callable = list        # of the workers
+    web_pids: Callable = list    # of the web server in front of them
     path: str = PATH
 
     @property
@@ -69,7 +70,7 @@ def _worker(stack, pg, options, title, collector):
     more = "".join(f", {key}={value}" for key, value in collector.items())
     return Side(title, server.port, f"{version.stdout.split(chr(10))[0]}; 1 process, "
                 f"{options.threads} threads{more}, behind nginx with {os.cpu_count()} processes",
-                pg.database, pg.dsn(), server.pids)
+                pg.database, pg.dsn(), server.pids, lambda: proc.children(server.web.pid))
 
 
 def millrace(stack, pg, _folder, options):
@@ -84,7 +85,7 @@ def ungrouped(stack, pg, _folder, options):
 def noop(stack, _pg, _folder, options):
     server = _nginx(stack, load.built("noop"), {}, {"BENCH_THREADS": options.threads})
     return Side("no-op", server.port, f"libfcgi alone, {options.threads} threads, behind the same "
-                "nginx", pids=server.pids)
+                "nginx", pids=server.pids, web_pids=lambda: proc.children(server.web.pid))
 
 
 # --- the stack that millrace succeeds -----------------------------------------

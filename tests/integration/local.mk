@@ -8,6 +8,7 @@ TESTS += \
 	tests/integration/test_collect_cgi.py \
 	tests/integration/test_collect_lighttpd.py \
 	tests/integration/test_collect_nginx.py \
+	tests/integration/test_database.py \
 	tests/integration/test_events.py \
 	tests/integration/test_install.py \
 	tests/integration/test_restart.py \
@@ -33,6 +34,7 @@ EXTRA_DIST += \
 	tests/integration/test_collect_cgi.py \
 	tests/integration/test_collect_lighttpd.py \
 	tests/integration/test_collect_nginx.py \
+	tests/integration/test_database.py \
 	tests/integration/test_events.py \
 	tests/integration/test_install.py \
 	tests/integration/test_restart.py \
