@@ -53,11 +53,15 @@ def postgres_settings():
 
 # --- millrace, and what stands in its place behind the same nginx -----------------
 
-def _nginx(stack, program, ini, env=None):
-    """nginx as Debian sets it up: one process a core."""
+def _need_nginx():
     for needed, package in (("nginx", "nginx-light"), ("spawn-fcgi", "spawn-fcgi")):
         if not proc.find(needed):
             raise Missing(f"apt-get install {package}")
+
+
+def _nginx(stack, program, ini, env=None):
+    """nginx as Debian sets it up: one process a core."""
+    _need_nginx()
     return stack.enter_context(web.Nginx(ini, program, env, processes=os.cpu_count()))
 
 
@@ -109,28 +113,73 @@ def _python_that(code, packages):
     raise Missing(f"apt-get install {packages}")
 
 
+# As small as the one in front of the worker, and with as many processes.
+_PROXY = """\
+daemon off;
+{user}
+worker_processes {processes};
+pid {dir}/nginx.pid;
+error_log {dir}/nginx.log;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    client_body_temp_path {dir}/tmp-body;
+    proxy_temp_path {dir}/tmp-proxy;
+    fastcgi_temp_path {dir}/tmp-fastcgi;
+    uwsgi_temp_path {dir}/tmp-uwsgi;
+    scgi_temp_path {dir}/tmp-scgi;
+    server {{
+        listen 127.0.0.1:{port} backlog=1024;
+        location / {{
+            client_max_body_size 4m;
+            proxy_set_header X-Forwarded-For $remote_addr;
+            proxy_pass http://127.0.0.1:{target};
+        }}
+    }}
+}}
+"""
+
+
+def _proxy(stack, target):
+    """nginx in front of a port. Returns its own port and its process."""
+    _need_nginx()
+    folder = stack.enter_context(proc.temp_dir())
+    port = proc.free_port()
+    conf = os.path.join(folder, "nginx.conf")
+    with open(conf, "w", encoding="utf-8") as f:
+        f.write(_PROXY.format(dir=folder, port=port, target=target, processes=os.cpu_count(),
+                              user="user root root;" if os.geteuid() == 0 else ""))
+    process = proc.Process([proc.find("nginx"), "-p", folder, "-c", conf,
+                            "-e", os.path.join(folder, "nginx.log")],
+                           os.path.join(folder, "nginx-stderr.log"))
+    stack.callback(process.stop)
+    return port, process
+
+
 def _uvicorn(stack, pg, folder, title, loop, http):
-    """Two processes, reached without a web server in front: that favours them."""
+    """Two processes behind an nginx of their own."""
     python, versions = _python_that(PEER_VERSIONS, PEER_PACKAGES)
     database = title.lower().replace(" ", "_")
     pg.create_database(database)
     for path in sorted(glob.glob(os.path.join(proc.SRCDIR, "schema", "[0-9]*.sql"))):
         pg.execute(proc.read_text(path), database, postgres.OWNER)
     pg.execute("SELECT events_make_partitions(7)", database, postgres.OWNER)
-    port = proc.free_port()
+    target = proc.free_port()
     env = proc.clean_env(
         DATABASE_URL=f"postgresql+psycopg2://{postgres.OWNER}@/{database}?host={pg.dir}",
         PYTHONDONTWRITEBYTECODE=1)
     process = proc.Process(
         [python, "-m", "uvicorn", "app:app", "--app-dir", os.path.join(HERE, "peer"),
-         "--host", "127.0.0.1", "--port", str(port), "--workers", "2", "--no-access-log",
+         "--host", "127.0.0.1", "--port", str(target), "--workers", "2", "--no-access-log",
          "--loop", loop, "--http", http],
         os.path.join(folder, f"{database}.log"), env=env)
     stack.callback(_end_group, process)
+    port, nginx = _proxy(stack, target)
     _wait_healthy(port, process)
     return Side(title, port, f"{versions} ({loop}, {http}); 2 processes, pool 10+20, "
-                "no access log, no web server in front", database,
-                pids=lambda: proc.children(process.pid))
+                f"no access log, behind nginx with {os.cpu_count()} processes", database,
+                pids=lambda: proc.children(process.pid),
+                web_pids=lambda: proc.children(nginx.pid))
 
 
 def peer(stack, pg, folder, _options):
