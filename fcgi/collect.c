@@ -25,8 +25,9 @@ static const char pixel[43] = "GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x0
     "!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02"
     "D\x01\x00;";
 
-/* What became of one request. */
+/* One request on its way, and what became of it. */
 struct taking {
+	struct mr_buf body; /* the batch's texts point into it */
 	struct mr_batch batch;
 	struct mr_receipt receipt;
 	struct mr_error err;
@@ -206,13 +207,13 @@ count(const struct taking *t)
 
 /* Hands the decoded batch to the writer. */
 static void
-store(struct mr_worker *worker, struct taking *t)
+store(struct mr_worker *worker, struct mr_request *request, struct taking *t)
 {
-	const struct mr_batch *batch = &t->batch;
+	struct mr_batch *batch = &t->batch;
 
 	if (batch->is_batch)
 		mr_log_info("Processing batch with %zu individual events", batch->n_members);
-	mr_writer_submit(worker->writer, batch, &t->receipt);
+	mr_writer_submit(worker->writer, batch, request->arena, &t->receipt);
 	count(t);
 	if (t->receipt.outcome == MR_REFUSED) {
 		t->err = t->receipt.why;
@@ -228,20 +229,17 @@ static void
 take_body(struct mr_worker *worker, struct mr_request *request, struct taking *t)
 {
 	struct mr_event_context ctx;
-	struct mr_buf body;
 	enum mr_err e;
 
-	mr_buf_init(&body, (size_t)worker->conf->max_body_bytes);
-	t->status = read_body(worker, request, &body, &t->err);
-	if (t->status == 0) {
-		ctx = context_of(worker, request);
-		e = mr_event_decode(request->arena, body.p, body.len, &ctx, &t->batch, &t->err);
-		if (e != MR_OK)
-			t->status = status_of(e);
-		else
-			store(worker, t);
-	}
-	mr_buf_free(&body);
+	t->status = read_body(worker, request, &t->body, &t->err);
+	if (t->status != 0)
+		return;
+	ctx = context_of(worker, request);
+	e = mr_event_decode(request->arena, t->body.p, t->body.len, &ctx, &t->batch, &t->err);
+	if (e != MR_OK)
+		t->status = status_of(e);
+	else
+		store(worker, request, t);
 }
 
 static void
@@ -254,7 +252,7 @@ take_query(struct mr_worker *worker, struct mr_request *request, struct taking *
 	if (e != MR_OK)
 		t->status = status_of(e);
 	else
-		store(worker, t);
+		store(worker, request, t);
 }
 
 static void
@@ -322,6 +320,7 @@ mr_collect_serve(struct mr_worker *worker, struct mr_request *request,
 	struct taking t = { .err = MR_ERROR_INIT };
 	struct mr_str site = MR_STR_NULL;
 
+	mr_buf_init(&t.body, (size_t)worker->conf->max_body_bytes);
 	mr_stat_add(MR_STAT_REQUESTS, 1);
 	if (mr_str_eq(request->method, MR_STR_LIT("POST")))
 		take_body(worker, request, &t);
@@ -336,6 +335,7 @@ mr_collect_serve(struct mr_worker *worker, struct mr_request *request,
 	if (t.batch.n_rows > 0)
 		site = t.batch.rows[0].site_id;
 	mr_cors_answer(worker->conf, request->origin, site, &response->headers);
+	mr_buf_free(&t.body);
 }
 
 void

@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
@@ -32,7 +33,7 @@
 #include "base/log.h"
 
 #define LISTEN_FD 0
-/* So often a waiting thread returns to see whether it is to stop. */
+/* So long a thread waits at most before it looks whether it is to stop. */
 #define WAIT_MS 1000
 #define STREAM_TIMEOUT_S 30
 #define ACCEPT_PAUSE_MS 50
@@ -61,6 +62,7 @@ struct mr_connection {
 };
 
 static int epoll_fd = -1;
+static int stop_fd = -1; /* an eventfd in the set; readable from mr_request_stop() on */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct channel *spare_channels, *all_channels;
 static size_t n_fresh; /* guarded by lock */
@@ -73,6 +75,15 @@ watch_listener(int operation)
 	struct epoll_event event = { .events = EPOLLIN | EPOLLONESHOT, .data.ptr = NULL };
 
 	return epoll_ctl(epoll_fd, operation, LISTEN_FD, &event) == 0 ? MR_OK : MR_EIO;
+}
+
+/* One shot as well: each thread that wakes passes it on to the next. */
+static enum mr_err
+watch_stop(int operation)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLONESHOT, .data.ptr = &stop_fd };
+
+	return epoll_ctl(epoll_fd, operation, stop_fd, &event) == 0 ? MR_OK : MR_EIO;
 }
 
 enum mr_err
@@ -88,7 +99,9 @@ mr_request_init(struct mr_error *err)
 	if (flags < 0 || fcntl(LISTEN_FD, F_SETFL, flags | O_NONBLOCK) != 0)
 		return mr_fail(err, MR_EIO, "listening socket: %s", strerror(errno));
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (epoll_fd < 0 || watch_listener(EPOLL_CTL_ADD) != MR_OK)
+	stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (epoll_fd < 0 || stop_fd < 0 || watch_stop(EPOLL_CTL_ADD) != MR_OK ||
+	    watch_listener(EPOLL_CTL_ADD) != MR_OK)
 		return mr_fail(err, MR_EIO, "epoll: %s", strerror(errno));
 	return MR_OK;
 }
@@ -108,7 +121,9 @@ mr_request_end(void)
 	spare_channels = NULL;
 	if (epoll_fd >= 0)
 		close(epoll_fd);
-	epoll_fd = -1;
+	if (stop_fd >= 0)
+		close(stop_fd);
+	epoll_fd = stop_fd = -1;
 }
 
 bool
@@ -174,6 +189,7 @@ void
 mr_request_stop(void)
 {
 	(void)epoll_ctl(epoll_fd, EPOLL_CTL_DEL, LISTEN_FD, NULL);
+	(void)eventfd_write(stop_fd, 1);
 }
 
 void
@@ -403,6 +419,11 @@ wait_channel(struct channel **ready)
 
 	if (epoll_wait(epoll_fd, &event, 1, WAIT_MS) <= 0)
 		return MR_EAGAIN;
+	if (event.data.ptr == &stop_fd) {
+		if (!mr_request_pending())
+			(void)watch_stop(EPOLL_CTL_MOD);
+		return MR_EAGAIN;
+	}
 	*ready = event.data.ptr;
 	if (*ready != NULL)
 		return MR_OK;

@@ -21,6 +21,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/format/query.c lib/format/query.h \
 	lib/format/utf8.c lib/format/utf8.h \
 	lib/io/db.c lib/io/db.h \
+	lib/io/isolate.c lib/io/isolate.h \
 	lib/io/pgarray.c lib/io/pgarray.h \
 	lib/io/schema.c lib/io/schema.h \
 	lib/io/secret.c lib/io/secret.h \

@@ -257,6 +257,7 @@ reject_member(struct decoder *d, int node, int64_t index)
 
 	r->index = index;
 	r->payload = mr_json_raw(&d->json, node);
+	r->sqlstate = MR_STR_NULL;
 	r->reason = mr_arena_dup(d->arena, mr_str(d->err->text));
 	if (r->reason.p == NULL)
 		return no_memory(d->err);

@@ -34,9 +34,10 @@ struct mr_event {
 
 /* An event that was refused, and why: one row of `rejected_events`. */
 struct mr_reject {
-	int64_t index;         /* in the client's array; 0 for a single event */
+	int64_t index;         /* in the client's array; of an envelope -1, else 0 */
 	struct mr_str payload; /* its bytes as sent */
 	struct mr_str reason;
+	struct mr_str sqlstate; /* when the database refused it; else p == NULL */
 };
 
 /* What one request brought. */

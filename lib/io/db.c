@@ -25,6 +25,7 @@ struct mr_db {
 	PGconn *conn; /* NULL: not connected */
 	int64_t connected_ms;
 	int64_t used_ms;
+	char sqlstate[6];
 };
 
 /* struct mr_db_rows is libpq's result; nothing is added to it. */
@@ -141,12 +142,13 @@ connection_spoiled(const struct mr_db *db, const PGresult *result)
 }
 
 static enum mr_db_class
-report(const PGresult *result, enum mr_db_class class, struct mr_error *err)
+report(struct mr_db *db, const PGresult *result, enum mr_db_class class, struct mr_error *err)
 {
 	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 	const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 	char text[400];
 
+	(void)snprintf(db->sqlstate, sizeof db->sqlstate, "%s", state != NULL ? state : "");
 	message_of(primary != NULL ? primary : PQresultErrorMessage(result), text, sizeof text);
 	(void)mr_fail(err, class == MR_DB_DATA ? MR_EINVAL : MR_EAGAIN, "database: %s%s%s%s",
 	    text, state != NULL ? " (SQLSTATE " : "", state != NULL ? state : "",
@@ -214,7 +216,7 @@ collect(struct mr_db *db, int64_t deadline_ms, struct mr_db_rows **rows, struct 
 			class = class_of(result);
 			if (class == MR_DB_UNAVAILABLE && good != NULL)
 				class = MR_DB_UNKNOWN;
-			class = report(result, class, err);
+			class = report(db, result, class, err);
 		}
 		spoiled |= connection_spoiled(db, result);
 		PQclear(result);
@@ -445,6 +447,12 @@ mr_db_ensure(struct mr_db *db, struct mr_error *err)
 		return MR_OK;
 	disconnect(db);
 	return connect_fully(db, err);
+}
+
+const char *
+mr_db_sqlstate(const struct mr_db *db)
+{
+	return db->sqlstate;
 }
 
 int

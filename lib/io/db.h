@@ -77,6 +77,9 @@ enum mr_db_class mr_db_query(struct mr_db *db, const char *sql, const char *cons
 enum mr_db_class mr_db_script(struct mr_db *db, const char *sql, int64_t timeout_ms,
     struct mr_error *err);
 
+/* The SQLSTATE of the last statement that failed; "" when it had none. */
+const char *mr_db_sqlstate(const struct mr_db *db);
+
 int mr_db_n_rows(const struct mr_db_rows *rows);
 
 /* A field as text; p == NULL: SQL NULL. Valid until the rows are freed. */

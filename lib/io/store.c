@@ -14,7 +14,7 @@ enum column {
 	RECEIVED, EVENT_TIME, SITE, TYPE, SESSION, VISITOR, IP, AGENT, PAYLOAD,
 	N_PLAIN,
 	KEY_NO = N_PLAIN, KEY_SITE, KEY_BATCH,
-	R_RECEIVED, R_SITE, R_IP, R_INDEX, R_REASON, R_PAYLOAD, R_KEY_NO,
+	R_RECEIVED, R_SITE, R_IP, R_INDEX, R_SQLSTATE, R_REASON, R_PAYLOAD, R_KEY_NO,
 	N_COLUMNS
 };
 
@@ -24,13 +24,16 @@ static const enum mr_pg_type types[N_COLUMNS] = {
 	[AGENT] = MR_PG_TEXT, [PAYLOAD] = MR_PG_JSONB, [KEY_NO] = MR_PG_INT4,
 	[KEY_SITE] = MR_PG_TEXT, [KEY_BATCH] = MR_PG_TEXT, [R_RECEIVED] = MR_PG_TIMESTAMPTZ,
 	[R_SITE] = MR_PG_TEXT, [R_IP] = MR_PG_INET, [R_INDEX] = MR_PG_INT8,
-	[R_REASON] = MR_PG_TEXT, [R_PAYLOAD] = MR_PG_BYTEA, [R_KEY_NO] = MR_PG_INT4,
+	[R_SQLSTATE] = MR_PG_TEXT, [R_REASON] = MR_PG_TEXT, [R_PAYLOAD] = MR_PG_BYTEA, [R_KEY_NO] = MR_PG_INT4,
 };
 
 #define EVENT_COLUMNS "received_at, event_time, site_id, event_type, session_id, visitor_id, " \
 	"client_ip, user_agent, payload"
 #define EVENT_ARRAYS "$1::timestamptz[], $2::timestamptz[], $3::text[], $4::text[], " \
 	"$5::text[], $6::text[], $7::inet[], $8::text[], $9::jsonb[]"
+
+#define REJECT_COLUMNS \
+	"received_at, site_id, client_ip, event_index, sqlstate, reason, payload"
 
 /* key_no counts the keys of the group from 1; it is NULL for rows without. */
 const char *const mr_store_statements[] = {
@@ -49,11 +52,9 @@ const char *const mr_store_statements[] = {
 	"FROM unnest(" EVENT_ARRAYS ", $10::integer[]) AS u (" EVENT_COLUMNS ", key_no) "
 	"WHERE key_no IS NULL OR key_no IN (SELECT key_no FROM fresh)), "
 	"refused AS (INSERT INTO rejected_events "
-	"(received_at, site_id, client_ip, event_index, reason, payload) "
-	"SELECT received_at, site_id, client_ip, event_index, reason, payload "
+	"(" REJECT_COLUMNS ") SELECT " REJECT_COLUMNS " "
 	"FROM unnest($13::timestamptz[], $14::text[], $15::inet[], $16::bigint[], $17::text[], "
-	"$18::bytea[], $19::integer[]) "
-	"AS u (received_at, site_id, client_ip, event_index, reason, payload, key_no) "
+	"$18::text[], $19::bytea[], $20::integer[]) AS u (" REJECT_COLUMNS ", key_no) "
 	"WHERE key_no IS NULL OR key_no IN (SELECT key_no FROM fresh)) "
 	"SELECT key_no FROM fresh",
 };
@@ -124,6 +125,7 @@ add_reject(struct mr_store *store, const struct mr_batch *batch, const struct mr
 	mr_pgarray_add_str(&c[R_SITE], envelope->site_id);
 	mr_pgarray_add_inet(&c[R_IP], &envelope->client_ip);
 	mr_pgarray_add_int8(&c[R_INDEX], r->index);
+	mr_pgarray_add_str(&c[R_SQLSTATE], r->sqlstate);
 	mr_pgarray_add_str(&c[R_REASON], r->reason);
 	mr_pgarray_add_str(&c[R_PAYLOAD], r->payload);
 	add_key_no(&c[R_KEY_NO], key_no);

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "io/db.h"
+#include "io/isolate.h"
 #include "io/schema.h"
 #include "io/store.h"
 
@@ -25,10 +26,12 @@
 #define FIRST_BACKOFF_MS 100
 #define MAX_BACKOFF_MS 2000
 #define UPKEEP_MS (60 * 60 * 1000)
+#define LOG_AGAIN_MS 10000
 
 /* One waiting request thread; lies on its stack. batch == NULL: mr_writer_check. */
 struct job {
-	const struct mr_batch *batch;
+	struct mr_batch *batch;
+	struct mr_arena *arena;
 	struct mr_receipt *receipt;
 	sem_t done;
 	struct job *next;
@@ -55,6 +58,9 @@ struct mr_writer {
 	int64_t retry_at_ms;    /* no connection is tried before */
 	struct mr_error down;   /* why there is none */
 	int64_t upkeep_at_ms;
+	struct mr_error logged; /* the last failure in the log */
+	int64_t log_again_ms;
+	size_t unlogged;        /* requests that failed in the same way since */
 	unsigned seed;          /* of the jitter */
 };
 
@@ -153,12 +159,51 @@ try_group(struct mr_writer *w, struct job **jobs, size_t n, struct mr_error *why
 	}
 }
 
-/* Stores the group; one whose values are refused is halved until the culprit stands alone. */
+/* An outage would otherwise fill the log with one line for each group. */
+static void
+log_failure(struct mr_writer *w, size_t n, const struct mr_error *why)
+{
+	int64_t now = mr_clock_mono_ms();
+
+	if (strcmp(why->text, w->logged.text) == 0 && now < w->log_again_ms) {
+		w->unlogged += n;
+		return;
+	}
+	if (w->unlogged > 0)
+		mr_log_error("%zu more request(s) not stored: %s", w->unlogged, w->logged.text);
+	mr_log_error("%zu request(s) not stored: %s", n, why->text);
+	w->logged = *why;
+	w->log_again_ms = now + LOG_AGAIN_MS;
+	w->unlogged = 0;
+}
+
+/* Takes the refused rows out of a batch that stands alone, and stores the rest. */
+static enum mr_db_class
+store_without_refused(struct mr_writer *w, struct job *job, struct mr_error *why)
+{
+	enum mr_db_class class = mr_isolate(w->store, w->db, job->batch, job->arena, why);
+
+	if (class != MR_DB_OK)
+		return class;
+	if (job->batch->n_rows == 0)
+		return MR_DB_DATA;
+	mr_log_warning("the database refused %zu event(s), now in rejected_events: %s",
+	    job->batch->n_rejects, why->text);
+	return try_group(w, &job, 1, why);
+}
+
+/*
+ * Stores the group. One whose values are refused is halved until the culprit
+ * stands alone, and then its rows are.
+ */
 static void
 store_jobs(struct mr_writer *w, struct job **jobs, size_t n)
 {
 	struct mr_error why = MR_ERROR_INIT;
 	enum mr_db_class class = try_group(w, jobs, n, &why);
+
+	if (class == MR_DB_DATA && n == 1)
+		class = store_without_refused(w, jobs[0], &why);
 
 	if (class == MR_DB_OK) {
 		mr_stat_add(MR_STAT_COMMITS, 1);
@@ -168,7 +213,7 @@ store_jobs(struct mr_writer *w, struct job **jobs, size_t n)
 		store_jobs(w, jobs, n / 2);
 		store_jobs(w, jobs + n / 2, n - n / 2);
 	} else {
-		mr_log_error("%zu request(s) not stored: %s", n, why.text);
+		log_failure(w, n, &why);
 		finish_all(jobs, n, class == MR_DB_DATA ? MR_REFUSED : MR_UNAVAILABLE, &why);
 	}
 }
@@ -375,9 +420,10 @@ submit(struct mr_writer *w, struct job *job)
 }
 
 void
-mr_writer_submit(struct mr_writer *w, const struct mr_batch *batch, struct mr_receipt *receipt)
+mr_writer_submit(struct mr_writer *w, struct mr_batch *batch, struct mr_arena *arena,
+    struct mr_receipt *receipt)
 {
-	struct job job = { .batch = batch, .receipt = receipt };
+	struct job job = { .batch = batch, .arena = arena, .receipt = receipt };
 
 	*receipt = (struct mr_receipt){ .why = MR_ERROR_INIT };
 	submit(w, &job);

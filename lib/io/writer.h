@@ -11,14 +11,15 @@
 
 #include <stdbool.h>
 
+#include "base/arena.h"
 #include "base/conf.h"
 #include "base/error.h"
 #include "format/event.h"
 
 enum mr_outcome {
-	MR_STORED,      /* committed */
+	MR_STORED,      /* committed, rows and refusals */
 	MR_DUPLICATE,   /* its batchId was stored before; nothing stored again */
-	MR_REFUSED,     /* the database refuses its values; nothing stored */
+	MR_REFUSED,     /* the database refuses all its rows; nothing stored */
 	MR_UNAVAILABLE  /* not stored, as far as is known; to be sent again */
 };
 
@@ -46,9 +47,11 @@ void mr_writer_stop(struct mr_writer *writer);
 /*
  * Stores the batch (n_rows >= 1) and fills the receipt. Blocks until it is
  * committed or cannot be, which takes at most a few query_timeout_ms. From any
- * number of threads. The batch must stay unchanged meanwhile.
+ * number of threads. Until it returns, batch and arena are the writer's; rows
+ * that the database refuses have then gone from the batch's rows to its
+ * rejects.
  */
-void mr_writer_submit(struct mr_writer *writer, const struct mr_batch *batch,
+void mr_writer_submit(struct mr_writer *writer, struct mr_batch *batch, struct mr_arena *arena,
     struct mr_receipt *receipt);
 
 /*
