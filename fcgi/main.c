@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 
 #include "base/conf.h"
 #include "base/log.h"
+#include "io/db.h"
 #include "worker.h"
 
 #define PROGRAM "millrace.fcgi"
@@ -104,13 +106,16 @@ main(int argc, char **argv)
 	struct options options = { .config = getenv("MILLRACE_CONFIG") };
 	struct mr_error err = MR_ERROR_INIT;
 	struct mr_conf conf;
-	int status = parse(argc, argv, &options);
+	/* As plain CGI, the web server makes arguments of the query string (RFC 3875, 4.4). */
+	int status = getenv("REQUEST_METHOD") != NULL ? -1 : parse(argc, argv, &options);
 
 	if (status >= 0)
 		return status;
 	if (options.config == NULL || options.config[0] == '\0')
 		options.config = DEFAULT_CONFIG;
 	umask(027);
+	/* The log follows its file by itself; there is nothing to reload. */
+	(void)signal(SIGHUP, SIG_IGN);
 #ifdef HAVE_MALLOPT
 	/* glibc would make an arena for each thread, and each keeps what it grew to. */
 	mallopt(M_ARENA_MAX, 2);
@@ -119,7 +124,8 @@ main(int argc, char **argv)
 	(void)mr_log_open(PROGRAM, "stderr", MR_LOG_INFO, NULL);
 	if (mr_conf_load(&conf, options.config, &err) != MR_OK)
 		return give_up(&err);
-	status = run(&conf, &options);
+	status = mr_db_check_url(conf.database_url, &err) != MR_OK ? give_up(&err) :
+	    run(&conf, &options);
 	mr_conf_free(&conf);
 	mr_log_close();
 	return status;

@@ -9,6 +9,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/base/buf.c lib/base/buf.h \
 	lib/base/clock.c lib/base/clock.h \
 	lib/base/conf.c lib/base/conf.h \
+	lib/base/confvalue.c lib/base/confvalue.h \
 	lib/base/error.c lib/base/error.h \
 	lib/base/ip.c lib/base/ip.h \
 	lib/base/log.c lib/base/log.h \

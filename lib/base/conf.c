@@ -10,83 +10,62 @@
  */
 #include "base/conf.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 #include <ini.h>
 
-enum type { T_INT, T_SIZE, T_BOOL, T_CHOICE, T_TEXT, T_SITE, T_SHA256, T_LIST, T_BLOCKS };
+#include "base/confvalue.h"
 
-/* A site's name is a column of every event. */
-#define MAX_SITE 255
-
-struct choice {
-	const char *text;
-	int64_t value;
-};
-
-struct key {
-	const char *section;
-	const char *name;
-	enum type type;
-	size_t offset;                /* of the member of struct mr_conf */
-	const char *default_text;
-	int64_t least, most;          /* T_INT, T_SIZE */
-	const struct choice *choices; /* T_CHOICE; ends with text == NULL */
-	const char *env;              /* a variable that overrides, or NULL */
-};
-
-static const struct choice environments[] = { { "development", MR_DEVELOPMENT },
+static const struct mr_conf_choice environments[] = { { "development", MR_DEVELOPMENT },
 	{ "production", MR_PRODUCTION }, { NULL, 0 } };
-static const struct choice log_levels[] = { { "debug", MR_LOG_DEBUG }, { "info", MR_LOG_INFO },
+static const struct mr_conf_choice log_levels[] = { { "debug", MR_LOG_DEBUG }, { "info", MR_LOG_INFO },
 	{ "warning", MR_LOG_WARNING }, { "error", MR_LOG_ERROR }, { NULL, 0 } };
-static const struct choice ip_privacies[] = { { "none", MR_IP_KEEP },
+static const struct mr_conf_choice ip_privacies[] = { { "none", MR_IP_KEEP },
 	{ "truncate", MR_IP_TRUNCATE }, { "drop", MR_IP_DROP }, { NULL, 0 } };
 
 #define AT(member) offsetof(struct mr_conf, member)
 #define MiB (INT64_C(1) << 20)
 
-static const struct key table[] = {
-	{ "millrace", "environment", T_CHOICE, AT(environment), "development", 0, 0, environments,
+static const struct mr_conf_key table[] = {
+	{ "millrace", "environment", MR_T_CHOICE, AT(environment), "development", 0, 0, environments,
 	    "ENVIRONMENT" },
-	{ "millrace", "log", T_TEXT, AT(log), "stderr", 0, 0, NULL, NULL },
-	{ "millrace", "log_level", T_CHOICE, AT(log_level), "info", 0, 0, log_levels, NULL },
-	{ "database", "url", T_TEXT, AT(database_url), "postgresql:///millrace", 0, 0, NULL,
+	{ "millrace", "log", MR_T_TEXT, AT(log), "stderr", 0, 0, NULL, NULL },
+	{ "millrace", "log_level", MR_T_CHOICE, AT(log_level), "info", 0, 0, log_levels, NULL },
+	{ "database", "url", MR_T_TEXT, AT(database_url), "postgresql:///millrace", 0, 0, NULL,
 	    "DATABASE_URL" },
-	{ "database", "connect_timeout_ms", T_INT, AT(connect_timeout_ms), "3000", 100, 60000,
+	{ "database", "connect_timeout_ms", MR_T_INT, AT(connect_timeout_ms), "3000", 100, 60000,
 	    NULL, NULL },
-	{ "database", "query_timeout_ms", T_INT, AT(query_timeout_ms), "3000", 100, 600000, NULL,
+	{ "database", "query_timeout_ms", MR_T_INT, AT(query_timeout_ms), "3000", 100, 600000, NULL,
 	    NULL },
-	{ "database", "recycle_s", T_INT, AT(recycle_s), "3600", 0, 604800, NULL, NULL },
-	{ "database", "idle_check_s", T_INT, AT(idle_check_s), "30", 0, 86400, NULL, NULL },
-	{ "database", "synchronous_commit", T_BOOL, AT(synchronous_commit), "on", 0, 0, NULL,
+	{ "database", "recycle_s", MR_T_INT, AT(recycle_s), "3600", 0, 604800, NULL, NULL },
+	{ "database", "idle_check_s", MR_T_INT, AT(idle_check_s), "30", 0, 86400, NULL, NULL },
+	{ "database", "synchronous_commit", MR_T_BOOL, AT(synchronous_commit), "on", 0, 0, NULL,
 	    NULL },
-	{ "database", "partitions_ahead", T_INT, AT(partitions_ahead), "7", 0, 366, NULL, NULL },
-	{ "collector", "threads", T_INT, AT(threads), "32", 1, 1024, NULL, NULL },
-	{ "collector", "max_body", T_SIZE, AT(max_body_bytes), "1M", 1024, 64 * MiB, NULL, NULL },
-	{ "collector", "max_batch_events", T_INT, AT(max_batch_events), "1000", 1, 20000, NULL,
+	{ "database", "partitions_ahead", MR_T_INT, AT(partitions_ahead), "7", 0, 366, NULL, NULL },
+	{ "collector", "threads", MR_T_INT, AT(threads), "32", 1, 1024, NULL, NULL },
+	{ "collector", "max_body", MR_T_SIZE, AT(max_body_bytes), "1M", 1024, 64 * MiB, NULL, NULL },
+	{ "collector", "max_batch_events", MR_T_INT, AT(max_batch_events), "1000", 1, 20000, NULL,
 	    NULL },
-	{ "collector", "group_max_rows", T_INT, AT(group_max_rows), "4000", 1, 100000, NULL,
+	{ "collector", "group_max_rows", MR_T_INT, AT(group_max_rows), "4000", 1, 100000, NULL,
 	    NULL },
-	{ "collector", "group_max_bytes", T_SIZE, AT(group_max_bytes), "4M", 65536, 64 * MiB,
+	{ "collector", "group_max_bytes", MR_T_SIZE, AT(group_max_bytes), "4M", 65536, 64 * MiB,
 	    NULL, NULL },
-	{ "collector", "retry_after_s", T_INT, AT(retry_after_s), "5", 1, 3600, NULL, NULL },
-	{ "collector", "default_site", T_SITE, AT(default_site), "default", 0, 0, NULL, NULL },
-	{ "collector", "trusted_proxies", T_BLOCKS, AT(trusted_proxies), "", 0, 0, NULL, NULL },
-	{ "collector", "origins", T_LIST, AT(origins), "*", 0, 0, NULL, NULL },
-	{ "privacy", "anonymize_ip", T_CHOICE, AT(client_ip), "none", 0, 0, ip_privacies, NULL },
-	{ "admin", "token_sha256", T_SHA256, AT(token_sha256), "", 0, 0, NULL, NULL },
+	{ "collector", "retry_after_s", MR_T_INT, AT(retry_after_s), "5", 1, 3600, NULL, NULL },
+	{ "collector", "default_site", MR_T_SITE, AT(default_site), "default", 0, 0, NULL, NULL },
+	{ "collector", "trusted_proxies", MR_T_BLOCKS, AT(trusted_proxies), "", 0, 0, NULL, NULL },
+	{ "collector", "origins", MR_T_ORIGINS, AT(origins), "*", 0, 0, NULL, NULL },
+	{ "privacy", "anonymize_ip", MR_T_CHOICE, AT(client_ip), "none", 0, 0, ip_privacies, NULL },
+	{ "admin", "token_sha256", MR_T_SHA256, AT(token_sha256), "", 0, 0, NULL, NULL },
 };
 #define N_KEYS (sizeof table / sizeof table[0])
 
 #undef AT
 #define AT(member) offsetof(struct mr_conf_site, member)
-static const struct key site_table[] = {
-	{ "site NAME", "origins", T_LIST, AT(origins), "", 0, 0, NULL, NULL },
+static const struct mr_conf_key site_table[] = {
+	{ "site NAME", "origins", MR_T_ORIGINS, AT(origins), "", 0, 0, NULL, NULL },
 };
 #undef AT
 #define N_SITE_KEYS (sizeof site_table / sizeof site_table[0])
@@ -105,205 +84,8 @@ struct reader {
 	struct mr_error *err;
 };
 
-static void
-list_free(struct mr_conf_list *list)
-{
-	for (size_t i = 0; i < list->n; i++)
-		free(list->items[i]);
-	free(list->items);
-	*list = (struct mr_conf_list){ NULL, 0 };
-}
-
-static enum mr_err
-list_add(struct mr_conf_list *list, const char *p, size_t n)
-{
-	char **items = realloc(list->items, (list->n + 1) * sizeof *items);
-	char *item = strndup(p, n);
-
-	if (items != NULL)
-		list->items = items;
-	if (items == NULL || item == NULL) {
-		free(item);
-		return MR_ENOMEM;
-	}
-	list->items[list->n++] = item;
-	return MR_OK;
-}
-
-static const char separators[] = ", \t";
-
-static enum mr_err
-set_list(struct mr_conf_list *list, const char *text)
-{
-	size_t n;
-
-	list_free(list);
-	while (*(text += strspn(text, separators)) != '\0') {
-		n = strcspn(text, separators);
-		if (list_add(list, text, n) != MR_OK)
-			return MR_ENOMEM;
-		text += n;
-	}
-	return MR_OK;
-}
-
-/* Sets trusted_proxies, the one list of blocks. */
-static enum mr_err
-set_blocks(struct mr_conf *conf, const char *text, struct mr_error *err)
-{
-	struct mr_ip_block *blocks;
-	size_t n;
-
-	free(conf->trusted_proxies);
-	conf->trusted_proxies = NULL;
-	conf->n_trusted_proxies = 0;
-	for (; *(text += strspn(text, separators)) != '\0'; text += n) {
-		n = strcspn(text, separators);
-		blocks = realloc(conf->trusted_proxies,
-		    (conf->n_trusted_proxies + 1) * sizeof *blocks);
-		if (blocks == NULL)
-			return mr_fail(err, MR_ENOMEM, "no memory for the configuration");
-		conf->trusted_proxies = blocks;
-		if (!mr_ip_block_parse((struct mr_str){ text, n },
-		    &blocks[conf->n_trusted_proxies]))
-			return mr_fail(err, MR_EINVAL, "'%.*s' is neither an address nor a "
-			    "block such as 10.0.0.0/8", (int)n, text);
-		conf->n_trusted_proxies++;
-	}
-	return MR_OK;
-}
-
-static enum mr_err
-set_text(char **slot, const char *text)
-{
-	char *copy = strdup(text);
-
-	if (copy == NULL)
-		return MR_ENOMEM;
-	free(*slot);
-	*slot = copy;
-	return MR_OK;
-}
-
-/* A whole number, for sizes with k, M or G behind it. */
-static bool
-read_number(const char *text, bool size, int64_t *value)
-{
-	static const char units[] = "kKmMgG";
-	const char *unit;
-	char *end;
-	long long v;
-	int shift = 0;
-
-	if (!isdigit((unsigned char)text[0]))
-		return false;
-	errno = 0;
-	v = strtoll(text, &end, 10);
-	if (size && *end != '\0' && (unit = strchr(units, *end)) != NULL) {
-		shift = 10 * ((int)(unit - units) / 2 + 1);
-		end++;
-	}
-	if (*end != '\0' || errno != 0 || v > INT64_MAX >> shift)
-		return false;
-	*value = (int64_t)v << shift;
-	return true;
-}
-
-static enum mr_err
-set_number(const struct key *k, int64_t *slot, const char *text, struct mr_error *err)
-{
-	int64_t value;
-
-	if (!read_number(text, k->type == T_SIZE, &value))
-		return mr_fail(err, MR_EINVAL, "'%s' is not a whole number%s", text,
-		    k->type == T_SIZE ? " of bytes (k, M and G are understood)" : "");
-	if (value < k->least || value > k->most)
-		return mr_fail(err, MR_EINVAL, "%s is out of range; allowed are %lld to %lld",
-		    text, (long long)k->least, (long long)k->most);
-	*slot = value;
-	return MR_OK;
-}
-
-static enum mr_err
-check_text(const struct key *k, const char *text, struct mr_error *err)
-{
-	size_t n = strlen(text);
-
-	if (k->type == T_SITE && (n == 0 || n > MAX_SITE))
-		return mr_fail(err, MR_EINVAL, "it must have 1 to %d bytes", MAX_SITE);
-	if (k->type == T_SHA256 && n > 0 &&
-	    (n != 64 || strspn(text, "0123456789abcdefABCDEF") != n))
-		return mr_fail(err, MR_EINVAL, "it is not a SHA-256 in hex (64 digits)");
-	return MR_OK;
-}
-
-static enum mr_err
-set_bool(bool *slot, const char *text, struct mr_error *err)
-{
-	static const char *const words[2][4] = { { "off", "no", "false", "0" },
-		{ "on", "yes", "true", "1" } };
-
-	for (int value = 0; value < 2; value++) {
-		for (int i = 0; i < 4; i++) {
-			if (strcmp(text, words[value][i]) == 0) {
-				*slot = value != 0;
-				return MR_OK;
-			}
-		}
-	}
-	return mr_fail(err, MR_EINVAL, "'%s' is neither on nor off", text);
-}
-
-static enum mr_err
-set_choice(const struct key *k, int64_t *slot, const char *text, struct mr_error *err)
-{
-	char allowed[128] = "";
-	size_t used = 0;
-
-	for (const struct choice *c = k->choices; c->text != NULL; c++) {
-		if (strcmp(c->text, text) == 0) {
-			*slot = c->value;
-			return MR_OK;
-		}
-		used += (size_t)snprintf(allowed + used, sizeof allowed - used, "%s%s",
-		    used > 0 ? ", " : "", c->text);
-	}
-	return mr_fail(err, MR_EINVAL, "'%s' is not one of %s", text, allowed);
-}
-
-/* Reads text into the member of base that the key describes. */
-static enum mr_err
-set_value(const struct key *k, void *base, const char *text, struct mr_error *err)
-{
-	void *slot = (char *)base + k->offset;
-	enum mr_err e = MR_OK;
-
-	switch (k->type) {
-	case T_INT:
-	case T_SIZE:
-		return set_number(k, slot, text, err);
-	case T_BOOL:
-		return set_bool(slot, text, err);
-	case T_CHOICE:
-		return set_choice(k, slot, text, err);
-	case T_BLOCKS:
-		return set_blocks(base, text, err);
-	case T_TEXT:
-	case T_SITE:
-	case T_SHA256:
-		if ((e = check_text(k, text, err)) != MR_OK)
-			return e;
-		e = set_text(slot, text);
-		break;
-	case T_LIST:
-		e = set_list(slot, text);
-		break;
-	}
-	return e == MR_OK ? MR_OK : mr_fail(err, e, "no memory for the configuration");
-}
-
-static const struct key *
-find_key(const struct key *keys, size_t n, const char *section, const char *name)
+static const struct mr_conf_key *
+find_key(const struct mr_conf_key *keys, size_t n, const char *section, const char *name)
 {
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(keys[i].section, section) == 0 && strcmp(keys[i].name, name) == 0)
@@ -337,11 +119,22 @@ site_of(struct mr_conf *conf, const char *name)
 	return sites[conf->n_sites].name != NULL ? &sites[conf->n_sites++] : NULL;
 }
 
+/* Sets a value; the error begins with the key. */
+static enum mr_err
+set_named(const struct mr_conf_key *k, void *base, const char *value, struct mr_error *err)
+{
+	struct mr_error why = MR_ERROR_INIT;
+
+	if (mr_conf_set(k, base, value, &why) == MR_OK)
+		return MR_OK;
+	return mr_fail(err, why.code, "%s: %.400s", k->name, why.text);
+}
+
 static enum mr_err
 take_site(struct reader *r, const char *site_name, const char *name, const char *value,
     struct mr_error *why)
 {
-	const struct key *k = find_key(site_table, N_SITE_KEYS, "site NAME", name);
+	const struct mr_conf_key *k = find_key(site_table, N_SITE_KEYS, "site NAME", name);
 	struct mr_conf_site *site;
 
 	if (k == NULL)
@@ -355,15 +148,14 @@ take_site(struct reader *r, const char *site_name, const char *name, const char 
 		return mr_fail(why, MR_EINVAL, "%s was already set for site %s", name,
 		    site_name);
 	site->keys_set |= 1U << (k - site_table);
-	return set_value(k, site, value, why);
+	return set_named(k, site, value, why);
 }
 
 static enum mr_err
 take(struct reader *r, const char *section, const char *name, const char *value,
     struct mr_error *why)
 {
-	const struct key *k;
-	struct mr_error detail = MR_ERROR_INIT;
+	const struct mr_conf_key *k;
 	size_t i;
 
 	if (strncmp(section, SITE_PREFIX, sizeof SITE_PREFIX - 1) == 0)
@@ -380,9 +172,7 @@ take(struct reader *r, const char *section, const char *name, const char *value,
 		return mr_fail(why, MR_EINVAL, "%s was already set in line %d", name,
 		    r->first_line[i]);
 	r->first_line[i] = r->line;
-	if (set_value(k, r->conf, value, &detail) == MR_OK)
-		return MR_OK;
-	return mr_fail(why, detail.code, "%s: %.400s", name, detail.text);
+	return set_named(k, r->conf, value, why);
 }
 
 /* inih calls it for each pair; 0 stops nothing, so only the first error counts. */
@@ -491,7 +281,7 @@ set_defaults(struct mr_conf *conf, struct mr_error *err)
 	enum mr_err e = MR_OK;
 
 	for (size_t i = 0; i < N_KEYS && e == MR_OK; i++)
-		e = set_value(&table[i], conf, table[i].default_text, err);
+		e = mr_conf_set(&table[i], conf, table[i].default_text, err);
 	return e;
 }
 
@@ -505,7 +295,7 @@ read_environment(struct mr_conf *conf, struct mr_error *err)
 		if (table[i].env == NULL || (value = getenv(table[i].env)) == NULL ||
 		    value[0] == '\0')
 			continue;
-		if (set_value(&table[i], conf, value, &why) != MR_OK)
+		if (mr_conf_set(&table[i], conf, value, &why) != MR_OK)
 			return mr_fail(err, why.code, "environment variable %s: %.400s",
 			    table[i].env, why.text);
 	}
@@ -535,31 +325,14 @@ mr_conf_load(struct mr_conf *conf, const char *path, struct mr_error *err)
 	return e;
 }
 
-static void
-free_value(const struct key *k, void *base)
-{
-	void *slot = (char *)base + k->offset;
-	char **text;
-
-	if (k->type == T_LIST)
-		list_free(slot);
-	if (k->type != T_TEXT && k->type != T_SITE && k->type != T_SHA256)
-		return;
-	text = slot;
-	if (*text != NULL)
-		explicit_bzero(*text, strlen(*text));
-	free(*text);
-	*text = NULL;
-}
-
 void
 mr_conf_free(struct mr_conf *conf)
 {
 	for (size_t i = 0; i < N_KEYS; i++)
-		free_value(&table[i], conf);
+		mr_conf_clear(&table[i], conf);
 	for (size_t s = 0; s < conf->n_sites; s++) {
 		for (size_t i = 0; i < N_SITE_KEYS; i++)
-			free_value(&site_table[i], &conf->sites[s]);
+			mr_conf_clear(&site_table[i], &conf->sites[s]);
 		free(conf->sites[s].name);
 	}
 	free(conf->sites);

@@ -35,6 +35,36 @@ result_of(const struct mr_db_rows *rows)
 	return (PGresult *)(uintptr_t)rows;
 }
 
+/* "scheme://", but none that libpq knows; it would take it for a database's name. */
+static bool
+foreign_scheme(const char *url)
+{
+	size_t n = strcspn(url, ":/?= ");
+
+	if (strncmp(url + n, "://", 3) != 0)
+		return false;
+	return !(n == 8 && strncmp(url, "postgres", n) == 0) &&
+	    !(n == 10 && strncmp(url, "postgresql", n) == 0);
+}
+
+enum mr_err
+mr_db_check_url(const char *url, struct mr_error *err)
+{
+	PQconninfoOption *parsed;
+
+	/* The name of a database alone is one too. */
+	if (url[0] != '\0' && strpbrk(url, "=:/ ") == NULL)
+		return MR_OK;
+	parsed = foreign_scheme(url) ? NULL : PQconninfoParse(url, NULL);
+	if (parsed == NULL)
+		return mr_fail(err, MR_EINVAL, "[database] url (or DATABASE_URL) is no "
+		    "PostgreSQL connection string; it looks like "
+		    "postgresql://USER:PASSWORD@HOST:5432/DATABASE, without the name of a "
+		    "driver, or like host=HOST dbname=DATABASE");
+	PQconninfoFree(parsed);
+	return MR_OK;
+}
+
 struct mr_db *
 mr_db_new(const struct mr_db_options *options)
 {

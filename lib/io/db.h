@@ -48,6 +48,12 @@ struct mr_db_param {
 /* Rows in text format. */
 struct mr_db_rows;
 
+/*
+ * Whether libpq understands the url. The error never quotes it, since it may
+ * hold a password.
+ */
+enum mr_err mr_db_check_url(const char *url, struct mr_error *err);
+
 /* Copies the options (not the strings). Connects at the first use. NULL: no memory. */
 struct mr_db *mr_db_new(const struct mr_db_options *options);
 void mr_db_free(struct mr_db *db);

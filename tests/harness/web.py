@@ -270,6 +270,6 @@ class Cgi(Lighttpd):
         with open(script, "w", encoding="utf-8") as f:
             f.write("#!/bin/sh\n")
             f.writelines(f"export {key}='{value}'\n" for key, value in variables.items())
-            f.write(f"exec '{self.program}' -c '{self.conffile}'\n")
+            f.write(f"MILLRACE_CONFIG='{self.conffile}' exec '{self.program}'\n")
         os.chmod(script, stat.S_IRWXU)
         return _CGI

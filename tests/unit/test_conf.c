@@ -288,13 +288,13 @@ test_lists(void)
 		const char *items;
 	} rows[] = {
 		{ __LINE__, "", "" },
-		{ __LINE__, "a", "a" },
-		{ __LINE__, "a,b", "a|b" },
-		{ __LINE__, "a, b ,c", "a|b|c" },
-		{ __LINE__, "a b\tc", "a|b|c" },
-		{ __LINE__, ",a,,b,", "a|b" },
+		{ __LINE__, "http://a", "http://a" },
+		{ __LINE__, "http://a,http://b", "http://a|http://b" },
+		{ __LINE__, "http://a, http://b ,https://c:8443", "http://a|http://b|https://c:8443" },
+		{ __LINE__, "http://a http://b\thttps://[::1]", "http://a|http://b|https://[::1]" },
+		{ __LINE__, ",http://a,,http://b,", "http://a|http://b" },
 		{ __LINE__, ",", "" },
-		{ __LINE__, "a ; b", "a" },
+		{ __LINE__, "http://a ; b", "http://a" },
 	};
 
 	for (size_t i = 0; i < ROWS(rows); i++) {
@@ -387,9 +387,18 @@ test_errors(void)
 		/* the same twice */
 		{ __LINE__, "[collector]\nthreads = 7\nthreads = 7\n", 3, "threads" },
 		{ __LINE__, "[collector]\nthreads = 7\n[admin]\n[collector]\nthreads = 8\n", 5, "threads" },
-		{ __LINE__, "[collector]\norigins = a\norigins = b\n", 3, "origins" },
-		{ __LINE__, "[site a]\norigins = x\norigins = y\n", 3, "origins" },
-		{ __LINE__, "[site a]\norigins = x\n[site b]\n[site a]\norigins = y\n", 5, "origins" },
+		{ __LINE__, "[collector]\norigins = http://a\norigins = http://b\n", 3, "origins" },
+		{ __LINE__, "[site a]\norigins = http://x\norigins = http://y\n", 3, "origins" },
+		{ __LINE__, "[site a]\norigins = http://x\n[site b]\n[site a]\norigins = http://y\n", 5, "origins" },
+
+		/* origins */
+		{ __LINE__, "[collector]\norigins = https://a.example/\n", 2, "origins: 'https://a.example/'" },
+		{ __LINE__, "[collector]\norigins = https://a.example/path\n", 2, "https://a.example/path" },
+		{ __LINE__, "[collector]\norigins = https://A.example\n", 2, "https://A.example" },
+		{ __LINE__, "[collector]\norigins = a.example\n", 2, "a.example" },
+		{ __LINE__, "[collector]\norigins = https://a.example # x\n", 2, "'#'" },
+		{ __LINE__, "[collector]\norigins = https://\n", 2, "https://" },
+		{ __LINE__, "[site a]\norigins = null\n", 2, "origins: 'null'" },
 
 		/* choices */
 		{ __LINE__, "[millrace]\nenvironment = staging\n", 2, "staging" },
