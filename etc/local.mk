@@ -14,7 +14,7 @@ ex_lighttpd_DATA = etc/lighttpd/millrace.conf
 ex_logrotatedir = $(examplesdir)/logrotate
 dist_ex_logrotate_DATA = etc/logrotate/millrace
 ex_nginxdir = $(examplesdir)/nginx
-ex_nginx_DATA = etc/nginx/millrace.conf
+ex_nginx_DATA = etc/nginx/millrace.conf etc/nginx/millrace-upstream.conf
 ex_postgresqldir = $(examplesdir)/postgresql
 dist_ex_postgresql_DATA = \
 	etc/postgresql/development.conf \
@@ -28,6 +28,7 @@ mr_samples = $(ex_apache_DATA) $(ex_lighttpd_DATA) $(ex_nginx_DATA) $(ex_systemd
 etc/apache/millrace.conf: etc/apache/millrace.conf.in
 etc/lighttpd/millrace.conf: etc/lighttpd/millrace.conf.in
 etc/nginx/millrace.conf: etc/nginx/millrace.conf.in
+etc/nginx/millrace-upstream.conf: etc/nginx/millrace-upstream.conf.in
 etc/systemd/millrace.service: etc/systemd/millrace.service.in
 $(mr_samples): Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && \
@@ -41,6 +42,7 @@ EXTRA_DIST += \
 	etc/apache/millrace.conf.in \
 	etc/lighttpd/millrace.conf.in \
 	etc/nginx/millrace.conf.in \
+	etc/nginx/millrace-upstream.conf.in \
 	etc/systemd/millrace.service.in
 
 # An administrator's configuration is never overwritten, and only removed when

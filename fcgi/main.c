@@ -18,6 +18,8 @@
 #include "worker.h"
 
 #define PROGRAM "millrace.fcgi"
+/* A block of this size goes back to the system when it is freed. */
+#define LARGE_BYTES (128 * 1024)
 #define DEFAULT_CONFIG MR_SYSCONFDIR "/millrace.ini"
 
 static const char help[] =
@@ -117,8 +119,13 @@ main(int argc, char **argv)
 	/* The log follows its file by itself; there is nothing to reload. */
 	(void)signal(SIGHUP, SIG_IGN);
 #ifdef HAVE_MALLOPT
-	/* glibc would make an arena for each thread, and each keeps what it grew to. */
+	/*
+	 * glibc would make an arena for each thread, and raise both thresholds with
+	 * the largest body that was ever freed; so each would keep what it grew to.
+	 */
 	mallopt(M_ARENA_MAX, 2);
+	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+	mallopt(M_TRIM_THRESHOLD, 4 * LARGE_BYTES);
 #endif
 	/* So that a message before the log is open goes to stderr by name. */
 	(void)mr_log_open(PROGRAM, "stderr", MR_LOG_INFO, NULL);

@@ -43,7 +43,8 @@ def _event(rng, now):
 def _context(rng, site):
     """What a tracker says once a request: about the visitor and the browser."""
     width, height = rng.choice(SCREENS)
-    return {"siteId": site, "sessionId": PLACEHOLDER, "visitorId": f"vis_{rng.getrandbits(64):016x}",
+    return {"siteId": site, "sessionId": PLACEHOLDER,
+            "visitorId": f"vis_{rng.getrandbits(64):016x}",
             "referrer": rng.choice(REFERRERS), "language": rng.choice(LANGUAGES),
             "screen": {"width": width, "height": height},
             "viewport": {"width": width, "height": height - 120}}

@@ -86,9 +86,13 @@ def ungrouped(stack, pg, _folder, options):
     return _worker(stack, pg, options, "ungrouped", {"group_max_rows": 1})
 
 
-def noop(stack, _pg, _folder, options):
-    server = _nginx(stack, load.built("noop"), {}, {"BENCH_THREADS": options.threads})
-    return Side("no-op", server.port, f"libfcgi alone, {options.threads} threads, behind the same "
+# libfcgi keeps a thread on every connection that nginx keeps open, also on the idle ones.
+NOOP_THREADS = 128
+
+
+def noop(stack, _pg, _folder, _options):
+    server = _nginx(stack, load.built("noop"), {}, {"BENCH_THREADS": NOOP_THREADS})
+    return Side("no-op", server.port, f"libfcgi alone, {NOOP_THREADS} threads, behind the same "
                 "nginx", pids=server.pids, web_pids=lambda: proc.children(server.web.pid))
 
 

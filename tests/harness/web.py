@@ -28,6 +28,7 @@ http {{
     uwsgi_temp_path {dir}/tmp-uwsgi;
     scgi_temp_path {dir}/tmp-scgi;
     types {{ text/html html; application/javascript js; text/css css; }}
+    include {upstream};
     {http}
     server {{
         listen 127.0.0.1:{port} backlog=1024;
@@ -192,8 +193,10 @@ class Nginx(Server):
     def _start(self):
         self.start_worker()
         snippet = self._write("snippet.conf", sample("nginx/millrace.conf.in", self.values))
+        upstream = self._write("upstream.conf",
+                               sample("nginx/millrace-upstream.conf.in", self.values))
         conf = self._write("nginx.conf", _NGINX.format(
-            dir=self.dir, port=self.port, snippet=snippet, processes=self.processes,
+            dir=self.dir, port=self.port, snippet=snippet, upstream=upstream, processes=self.processes,
             user="user root root;" if os.geteuid() == 0 else "", http=self.extra))
         self.web = proc.Process([proc.find("nginx"), "-p", self.dir, "-c", conf,
                                  "-e", os.path.join(self.dir, "nginx.log")],
