@@ -38,7 +38,7 @@ static const enum mr_pg_type types[N_COLUMNS] = {
 /* key_no counts the keys of the group from 1; it is NULL for rows without. */
 const char *const mr_store_statements[] = {
 	/* PLAIN */
-	"INSERT INTO events (" EVENT_COLUMNS ") SELECT * FROM unnest(" EVENT_ARRAYS ")",
+	"INSERT INTO events (" EVENT_COLUMNS ") SELECT unnest($1::timestamptz[]), unnest($2::timestamptz[]), unnest($3::text[]), unnest($4::text[]), unnest($5::text[]), unnest($6::text[]), unnest($7::inet[]), unnest($8::text[]), unnest($9::jsonb[])",
 	/* FULL: the keys in one order everywhere, so that two workers cannot deadlock */
 	"WITH given AS MATERIALIZED ("
 	"SELECT * FROM unnest($11::text[], $12::text[]) WITH ORDINALITY "

@@ -38,7 +38,8 @@ end
 
 function done(summary, latency, requests)
    io.write(string.format(
-      'result {"seconds":%.6f,"requests":%d,"refused":%d,"socket_errors":%d,"p50_us":%d,"p99_us":%d}\n',
+      'result {"seconds":%.6f,"requests":%d,"refused":%d,' ..
+         '"socket_errors":%d,"p50_us":%d,"p99_us":%d}\n',
       summary.duration / 1e6, summary.requests, summary.errors.status,
       summary.errors.connect + summary.errors.read + summary.errors.write +
          summary.errors.timeout,
