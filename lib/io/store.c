@@ -29,16 +29,26 @@ static const enum mr_pg_type types[N_COLUMNS] = {
 
 #define EVENT_COLUMNS "received_at, event_time, site_id, event_type, session_id, visitor_id, " \
 	"client_ip, user_agent, payload"
-#define EVENT_ARRAYS "$1::timestamptz[], $2::timestamptz[], $3::text[], $4::text[], " \
-	"$5::text[], $6::text[], $7::inet[], $8::text[], $9::jsonb[]"
-
 #define REJECT_COLUMNS \
 	"received_at, site_id, client_ip, event_index, sqlstate, reason, payload"
+
+/* Asked for once in a statement; the column's default would ask for each row. */
+#define XID "(SELECT pg_current_xact_id()::text::bigint)"
+
+/*
+ * unnest() stands in the list of results, where it streams; as a table it would
+ * first copy each array into a store of its own, a tenth of the time.
+ */
+#define EVENT_VALUES "unnest($1::timestamptz[]) AS received_at, " \
+	"unnest($2::timestamptz[]) AS event_time, unnest($3::text[]) AS site_id, " \
+	"unnest($4::text[]) AS event_type, unnest($5::text[]) AS session_id, " \
+	"unnest($6::text[]) AS visitor_id, unnest($7::inet[]) AS client_ip, " \
+	"unnest($8::text[]) AS user_agent, unnest($9::jsonb[]) AS payload"
 
 /* key_no counts the keys of the group from 1; it is NULL for rows without. */
 const char *const mr_store_statements[] = {
 	/* PLAIN */
-	"INSERT INTO events (" EVENT_COLUMNS ") SELECT unnest($1::timestamptz[]), unnest($2::timestamptz[]), unnest($3::text[]), unnest($4::text[]), unnest($5::text[]), unnest($6::text[]), unnest($7::inet[]), unnest($8::text[]), unnest($9::jsonb[])",
+	"INSERT INTO events (" EVENT_COLUMNS ", ingest_xid) SELECT " EVENT_VALUES ", " XID,
 	/* FULL: the keys in one order everywhere, so that two workers cannot deadlock */
 	"WITH given AS MATERIALIZED ("
 	"SELECT * FROM unnest($11::text[], $12::text[]) WITH ORDINALITY "
@@ -48,8 +58,9 @@ const char *const mr_store_statements[] = {
 	"ON CONFLICT DO NOTHING RETURNING site_id, batch_id), "
 	"fresh AS MATERIALIZED (SELECT key_no::integer AS key_no FROM given "
 	"JOIN made USING (site_id, batch_id)), "
-	"stored AS (INSERT INTO events (" EVENT_COLUMNS ") SELECT " EVENT_COLUMNS " "
-	"FROM unnest(" EVENT_ARRAYS ", $10::integer[]) AS u (" EVENT_COLUMNS ", key_no) "
+	"stored AS (INSERT INTO events (" EVENT_COLUMNS ", ingest_xid) "
+	"SELECT " EVENT_COLUMNS ", " XID " "
+	"FROM (SELECT " EVENT_VALUES ", unnest($10::integer[]) AS key_no) AS u "
 	"WHERE key_no IS NULL OR key_no IN (SELECT key_no FROM fresh)), "
 	"refused AS (INSERT INTO rejected_events "
 	"(" REJECT_COLUMNS ") SELECT " REJECT_COLUMNS " "

@@ -1,7 +1,7 @@
 /*
  * Batches into tables: a group of them with one statement and one commit.
  *
- * The statement is an INSERT … SELECT FROM unnest(…) over binary arrays, one
+ * The statement is an INSERT … SELECT unnest(…), … over binary arrays, one
  * array a column. Groups that bring batchIds or refused events use a longer
  * form of it, which stores those too and leaves out what is a repetition.
  */
