@@ -36,6 +36,7 @@ static const struct mr_conf_key table[] = {
 	{ "millrace", "log_level", MR_T_CHOICE, AT(log_level), "info", 0, 0, log_levels, NULL },
 	{ "database", "url", MR_T_TEXT, AT(database_url), "postgresql:///millrace", 0, 0, NULL,
 	    "DATABASE_URL" },
+	{ "database", "connections", MR_T_INT, AT(connections), "2", 1, 16, NULL, NULL },
 	{ "database", "connect_timeout_ms", MR_T_INT, AT(connect_timeout_ms), "3000", 100, 60000,
 	    NULL, NULL },
 	{ "database", "query_timeout_ms", MR_T_INT, AT(query_timeout_ms), "3000", 100, 600000, NULL,

@@ -42,6 +42,7 @@ struct mr_conf {
 
 	/* [database] */
 	char *database_url;         /* libpq connection string or URI */
+	int64_t connections;        /* of one worker, for storing */
 	int64_t connect_timeout_ms;
 	int64_t query_timeout_ms;
 	int64_t recycle_s;          /* a connection is replaced at this age; 0: never */

@@ -20,13 +20,14 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* Guarded by lock: */
-static const char *name = "millrace";
 static char *path;         /* owned; NULL: not a file */
 static int fd = STDERR_FILENO;
 static int to_syslog;
 static int64_t checked_ms; /* when the path was last compared with fd */
-/* Read without the lock: set once before there are threads. */
+/* Read without the lock: set before there are threads. */
 static enum mr_log_level threshold = MR_LOG_INFO;
+static const char *name = "millrace";
+static long pid;
 
 static const struct {
 	const char *text;
@@ -78,6 +79,7 @@ mr_log_open(const char *new_name, const char *target, enum mr_log_level least,
 	pthread_mutex_lock(&lock);
 	close_target();
 	name = new_name;
+	pid = (long)getpid();
 	threshold = least;
 	path = new_path;
 	fd = new_fd;
@@ -146,7 +148,7 @@ mr_log(enum mr_log_level level, const char *fmt, ...)
 	char text[TEXT_MAX + 1], line[LINE_MAX_BYTES], when[MR_CLOCK_TEXT];
 	int saved_errno = errno;
 	va_list ap;
-	size_t n;
+	size_t n, head;
 
 	if (level < threshold)
 		return;
@@ -155,19 +157,16 @@ mr_log(enum mr_log_level level, const char *fmt, ...)
 	va_end(ap);
 	mr_clock_format(mr_clock_now_us(), when);
 
+	head = (size_t)snprintf(line, 200, "%s %s[%ld] %s: ", when, name, pid, levels[level].text);
+	n = head + escape(line + head, text);
+	line[n++] = '\n';
+
 	pthread_mutex_lock(&lock);
-	if (to_syslog) {
-		escape(line, text);
-		syslog(levels[level].priority, "%s", line);
-	} else {
-		follow_rotation();
-		n = (size_t)snprintf(line, 200, "%s %s[%ld] %s: ", when, name, (long)getpid(),
-		    levels[level].text);
-		n += escape(line + n, text);
-		line[n++] = '\n';
-		if (write(fd, line, n) < 0) {
-			/* A log that cannot be written has nowhere to say so. */
-		}
+	follow_rotation();
+	if (to_syslog)
+		syslog(levels[level].priority, "%.*s", (int)(n - head - 1), line + head);
+	else if (write(fd, line, n) < 0) {
+		/* A log that cannot be written has nowhere to say so. */
 	}
 	pthread_mutex_unlock(&lock);
 	errno = saved_errno;

@@ -21,7 +21,7 @@ enum column {
 static const enum mr_pg_type types[N_COLUMNS] = {
 	[RECEIVED] = MR_PG_TIMESTAMPTZ, [EVENT_TIME] = MR_PG_TIMESTAMPTZ, [SITE] = MR_PG_TEXT,
 	[TYPE] = MR_PG_TEXT, [SESSION] = MR_PG_TEXT, [VISITOR] = MR_PG_TEXT, [IP] = MR_PG_INET,
-	[AGENT] = MR_PG_TEXT, [PAYLOAD] = MR_PG_JSONB, [KEY_NO] = MR_PG_INT4,
+	[AGENT] = MR_PG_TEXT, [PAYLOAD] = MR_PG_TEXT, [KEY_NO] = MR_PG_INT4,
 	[KEY_SITE] = MR_PG_TEXT, [KEY_BATCH] = MR_PG_TEXT, [R_RECEIVED] = MR_PG_TIMESTAMPTZ,
 	[R_SITE] = MR_PG_TEXT, [R_IP] = MR_PG_INET, [R_INDEX] = MR_PG_INT8,
 	[R_SQLSTATE] = MR_PG_TEXT, [R_REASON] = MR_PG_TEXT, [R_PAYLOAD] = MR_PG_BYTEA, [R_KEY_NO] = MR_PG_INT4,
@@ -43,7 +43,7 @@ static const enum mr_pg_type types[N_COLUMNS] = {
 	"unnest($2::timestamptz[]) AS event_time, unnest($3::text[]) AS site_id, " \
 	"unnest($4::text[]) AS event_type, unnest($5::text[]) AS session_id, " \
 	"unnest($6::text[]) AS visitor_id, unnest($7::inet[]) AS client_ip, " \
-	"unnest($8::text[]) AS user_agent, unnest($9::jsonb[]) AS payload"
+	"unnest($8::text[]) AS user_agent, unnest($9::text[])::jsonb AS payload"
 
 /* key_no counts the keys of the group from 1; it is NULL for rows without. */
 const char *const mr_store_statements[] = {
@@ -112,7 +112,7 @@ add_event(struct mr_store *store, const struct mr_event *e)
 	mr_pgarray_add_str(&c[VISITOR], e->visitor_id);
 	mr_pgarray_add_inet(&c[IP], &e->client_ip);
 	mr_pgarray_add_str(&c[AGENT], e->user_agent);
-	mr_pgarray_add_jsonb(&c[PAYLOAD], e->payload);
+	mr_pgarray_add_str(&c[PAYLOAD], e->payload);
 }
 
 static void

@@ -1,7 +1,7 @@
 /*
- * The writer thread: see writer.h. It alone uses the connection and the
- * store. The mutex guards the queue and `stopping`; everything else of a job
- * belongs to the writer from submission until its semaphore is posted.
+ * The writer: see writer.h. Each of its threads alone uses its connection and
+ * its store. A job belongs to the writer from submission until its semaphore
+ * is posted.
  */
 #include "io/writer.h"
 
@@ -27,6 +27,8 @@
 #define MAX_BACKOFF_MS 2000
 #define UPKEEP_MS (60 * 60 * 1000)
 #define LOG_AGAIN_MS 10000
+/* A backlog: as many rows as PostgreSQL stores in about two milliseconds. */
+#define HELP_ROWS 100
 
 /* One waiting request thread; lies on its stack. batch == NULL: mr_writer_check. */
 struct job {
@@ -37,23 +39,21 @@ struct job {
 	struct job *next;
 };
 
-struct mr_writer {
-	const struct mr_conf *conf;
+/*
+ * One connection and the thread that owns it. The first lane stores whatever
+ * comes. The others help when a backlog has built up behind it: then two
+ * backends of PostgreSQL work at the same time. Without a backlog they would
+ * only make the groups smaller, and each event dearer.
+ */
+struct lane {
+	struct mr_writer *w;
 	pthread_t thread;
-
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	struct job *head; /* oldest first; guarded by lock */
-	struct job **tail;
-	bool stopping;    /* guarded by lock */
-
-	/* The writer thread's own: */
+	bool helper;
 	struct mr_db *db;
 	struct mr_store *store;
 	struct job **group;     /* max_group entries each */
 	const struct mr_batch **batches;
 	bool *duplicate;
-	size_t max_group;
 	int64_t backoff_ms;     /* 0: the last connection was made */
 	int64_t retry_at_ms;    /* no connection is tried before */
 	struct mr_error down;   /* why there is none */
@@ -64,13 +64,30 @@ struct mr_writer {
 	unsigned seed;          /* of the jitter */
 };
 
+struct mr_writer {
+	const struct mr_conf *conf;
+	size_t max_group;
+	size_t n_lanes;
+	struct lane *lanes;
+	size_t n_started;
+
+	pthread_mutex_t lock;
+	/* Guarded by lock: */
+	pthread_cond_t wake;  /* of the first lane */
+	pthread_cond_t help;  /* of the helpers */
+	struct job *head;     /* oldest first */
+	struct job **tail;
+	size_t rows;          /* of all batches in the queue */
+	bool stopping;
+};
+
 static void
-upkeep(struct mr_writer *w, struct mr_db *db)
+upkeep(struct lane *l, struct mr_db *db)
 {
 	struct mr_error why = MR_ERROR_INIT;
 
-	w->upkeep_at_ms = mr_clock_mono_ms() + UPKEEP_MS;
-	if (mr_schema_make_partitions(db, w->conf->partitions_ahead, &why) != MR_OK)
+	l->upkeep_at_ms = mr_clock_mono_ms() + UPKEEP_MS;
+	if (mr_schema_make_partitions(db, l->w->conf->partitions_ahead, &why) != MR_OK)
 		mr_log_warning("day partitions were not made, events go to the default one: %s",
 		    why.text);
 }
@@ -78,37 +95,37 @@ upkeep(struct mr_writer *w, struct mr_db *db)
 static enum mr_err
 on_connect(struct mr_db *db, void *arg, struct mr_error *err)
 {
-	struct mr_writer *w = arg;
+	struct lane *l = arg;
 	enum mr_err e = mr_schema_migrate(db, err);
 
 	if (e == MR_OK)
-		upkeep(w, db);
+		upkeep(l, db);
 	return e;
 }
 
 /* A connection, unless one was tried in vain a moment ago. */
 static bool
-ensure(struct mr_writer *w)
+ensure(struct lane *l)
 {
 	struct mr_error why = MR_ERROR_INIT;
 	int64_t now = mr_clock_mono_ms();
 
-	if (w->backoff_ms > 0 && now < w->retry_at_ms)
+	if (l->backoff_ms > 0 && now < l->retry_at_ms)
 		return false;
-	if (mr_db_ensure(w->db, &why) == MR_OK) {
-		if (w->backoff_ms > 0)
+	if (mr_db_ensure(l->db, &why) == MR_OK) {
+		if (l->backoff_ms > 0)
 			mr_log_info("database: connected again");
-		w->backoff_ms = 0;
+		l->backoff_ms = 0;
 		return true;
 	}
-	if (w->backoff_ms == 0 || strcmp(why.text, w->down.text) != 0)
+	if (l->backoff_ms == 0 || strcmp(why.text, l->down.text) != 0)
 		mr_log_error("%s", why.text);
-	w->down = why;
-	w->backoff_ms = w->backoff_ms == 0 ? FIRST_BACKOFF_MS : w->backoff_ms * 2;
-	if (w->backoff_ms > MAX_BACKOFF_MS)
-		w->backoff_ms = MAX_BACKOFF_MS;
-	w->retry_at_ms = mr_clock_mono_ms() + w->backoff_ms / 2 +
-	    rand_r(&w->seed) % (w->backoff_ms / 2 + 1);
+	l->down = why;
+	l->backoff_ms = l->backoff_ms == 0 ? FIRST_BACKOFF_MS : l->backoff_ms * 2;
+	if (l->backoff_ms > MAX_BACKOFF_MS)
+		l->backoff_ms = MAX_BACKOFF_MS;
+	l->retry_at_ms = mr_clock_mono_ms() + l->backoff_ms / 2 +
+	    rand_r(&l->seed) % (l->backoff_ms / 2 + 1);
 	return false;
 }
 
@@ -130,30 +147,30 @@ finish_all(struct job **jobs, size_t n, enum mr_outcome outcome, const struct mr
 }
 
 static void
-pause_before_retry(struct mr_writer *w)
+pause_before_retry(struct lane *l)
 {
-	struct timespec t = { .tv_nsec = 1000000L * (5 + rand_r(&w->seed) % 45) };
+	struct timespec t = { .tv_nsec = 1000000L * (5 + rand_r(&l->seed) % 45) };
 
 	nanosleep(&t, NULL);
 }
 
 /* Tries the group until it is done, refused, or plainly not possible now. */
 static enum mr_db_class
-try_group(struct mr_writer *w, struct job **jobs, size_t n, struct mr_error *why)
+try_group(struct lane *l, struct job **jobs, size_t n, struct mr_error *why)
 {
 	enum mr_db_class class;
 	int conflicts = 0, reconnects = 0;
 
 	for (size_t i = 0; i < n; i++)
-		w->batches[i] = jobs[i]->batch;
+		l->batches[i] = jobs[i]->batch;
 	for (;;) {
-		if (!ensure(w)) {
-			*why = w->down;
+		if (!ensure(l)) {
+			*why = l->down;
 			return MR_DB_UNAVAILABLE;
 		}
-		class = mr_store_group(w->store, w->db, w->batches, n, w->duplicate, why);
+		class = mr_store_group(l->store, l->db, l->batches, n, l->duplicate, why);
 		if (class == MR_DB_TRANSIENT && conflicts++ < MAX_CONFLICTS)
-			pause_before_retry(w);
+			pause_before_retry(l);
 		else if (class != MR_DB_UNAVAILABLE || reconnects++ == MAX_RECONNECTS)
 			return class;
 	}
@@ -161,27 +178,27 @@ try_group(struct mr_writer *w, struct job **jobs, size_t n, struct mr_error *why
 
 /* An outage would otherwise fill the log with one line for each group. */
 static void
-log_failure(struct mr_writer *w, size_t n, const struct mr_error *why)
+log_failure(struct lane *l, size_t n, const struct mr_error *why)
 {
 	int64_t now = mr_clock_mono_ms();
 
-	if (strcmp(why->text, w->logged.text) == 0 && now < w->log_again_ms) {
-		w->unlogged += n;
+	if (strcmp(why->text, l->logged.text) == 0 && now < l->log_again_ms) {
+		l->unlogged += n;
 		return;
 	}
-	if (w->unlogged > 0)
-		mr_log_error("%zu more request(s) not stored: %s", w->unlogged, w->logged.text);
+	if (l->unlogged > 0)
+		mr_log_error("%zu more request(s) not stored: %s", l->unlogged, l->logged.text);
 	mr_log_error("%zu request(s) not stored: %s", n, why->text);
-	w->logged = *why;
-	w->log_again_ms = now + LOG_AGAIN_MS;
-	w->unlogged = 0;
+	l->logged = *why;
+	l->log_again_ms = now + LOG_AGAIN_MS;
+	l->unlogged = 0;
 }
 
 /* Takes the refused rows out of a batch that stands alone, and stores the rest. */
 static enum mr_db_class
-store_without_refused(struct mr_writer *w, struct job *job, struct mr_error *why)
+store_without_refused(struct lane *l, struct job *job, struct mr_error *why)
 {
-	enum mr_db_class class = mr_isolate(w->store, w->db, job->batch, job->arena, why);
+	enum mr_db_class class = mr_isolate(l->store, l->db, job->batch, job->arena, why);
 
 	if (class != MR_DB_OK)
 		return class;
@@ -189,7 +206,7 @@ store_without_refused(struct mr_writer *w, struct job *job, struct mr_error *why
 		return MR_DB_DATA;
 	mr_log_warning("the database refused %zu event(s), now in rejected_events: %s",
 	    job->batch->n_rejects, why->text);
-	return try_group(w, &job, 1, why);
+	return try_group(l, &job, 1, why);
 }
 
 /*
@@ -197,37 +214,43 @@ store_without_refused(struct mr_writer *w, struct job *job, struct mr_error *why
  * stands alone, and then its rows are.
  */
 static void
-store_jobs(struct mr_writer *w, struct job **jobs, size_t n)
+store_jobs(struct lane *l, struct job **jobs, size_t n)
 {
 	struct mr_error why = MR_ERROR_INIT;
-	enum mr_db_class class = try_group(w, jobs, n, &why);
+	enum mr_db_class class = try_group(l, jobs, n, &why);
 
 	if (class == MR_DB_DATA && n == 1)
-		class = store_without_refused(w, jobs[0], &why);
+		class = store_without_refused(l, jobs[0], &why);
 
 	if (class == MR_DB_OK) {
 		mr_stat_add(MR_STAT_COMMITS, 1);
 		for (size_t i = 0; i < n; i++)
-			finish(jobs[i], w->duplicate[i] ? MR_DUPLICATE : MR_STORED, NULL);
+			finish(jobs[i], l->duplicate[i] ? MR_DUPLICATE : MR_STORED, NULL);
 	} else if (class == MR_DB_DATA && n > 1) {
-		store_jobs(w, jobs, n / 2);
-		store_jobs(w, jobs + n / 2, n - n / 2);
+		store_jobs(l, jobs, n / 2);
+		store_jobs(l, jobs + n / 2, n - n / 2);
 	} else {
-		log_failure(w, n, &why);
+		log_failure(l, n, &why);
 		finish_all(jobs, n, class == MR_DB_DATA ? MR_REFUSED : MR_UNAVAILABLE, &why);
 	}
 }
 
 static void
-answer_check(struct mr_writer *w, struct job *job)
+answer_check(struct lane *l, struct job *job)
 {
-	if (!ensure(w))
-		finish(job, MR_UNAVAILABLE, &w->down);
-	else if (mr_db_script(w->db, "SELECT 1", w->conf->query_timeout_ms,
+	if (!ensure(l))
+		finish(job, MR_UNAVAILABLE, &l->down);
+	else if (mr_db_script(l->db, "SELECT 1", l->w->conf->query_timeout_ms,
 	    &job->receipt->why) == MR_DB_OK)
 		finish(job, MR_STORED, NULL);
 	else
 		finish(job, MR_UNAVAILABLE, NULL);
+}
+
+static size_t
+rows_of(const struct job *job)
+{
+	return job->batch->n_rows + job->batch->n_rejects;
 }
 
 /* Whether the group has a batch of the same site and batchId already. */
@@ -244,36 +267,43 @@ same_key(struct job *const *group, size_t n, const struct mr_batch *batch)
 	return false;
 }
 
+/* Whether this lane may take the job: a check is for the first lane, and for it alone. */
+static bool
+may_take(const struct lane *l, const struct job *job, size_t n)
+{
+	return job->batch != NULL || (!l->helper && n == 0);
+}
+
 /*
  * Takes from the queue what one commit may hold; called with the lock held.
  * A repetition within the group stays for the next one, which will find its
- * key stored. A check is taken alone.
+ * key stored.
  */
 static size_t
-take_group(struct mr_writer *w)
+take_group(struct lane *l)
 {
+	struct mr_writer *w = l->w;
 	struct job **at = &w->head, *job;
 	size_t n = 0, rows = 0, bytes = 0;
 
 	while ((job = *at) != NULL && n < w->max_group) {
-		if (job->batch == NULL) {
-			if (n > 0)
-				break;
-			*at = job->next;
-			w->group[n++] = job;
-			break;
-		}
-		rows += job->batch->n_rows + job->batch->n_rejects;
-		bytes += job->batch->bytes;
-		if (n > 0 && (rows > (size_t)w->conf->group_max_rows ||
-		    bytes > (size_t)w->conf->group_max_bytes))
-			break;
-		if (same_key(w->group, n, job->batch)) {
+		if (!may_take(l, job, n) ||
+		    (job->batch != NULL && same_key(l->group, n, job->batch))) {
 			at = &job->next;
 			continue;
 		}
+		if (job->batch != NULL) {
+			rows += rows_of(job);
+			bytes += job->batch->bytes;
+			if (n > 0 && (rows > (size_t)w->conf->group_max_rows ||
+			    bytes > (size_t)w->conf->group_max_bytes))
+				break;
+			w->rows -= rows_of(job);
+		}
 		*at = job->next;
-		w->group[n++] = job;
+		l->group[n++] = job;
+		if (job->batch == NULL)
+			break;
 	}
 	for (at = &w->head; *at != NULL; at = &(*at)->next)
 		;
@@ -281,16 +311,22 @@ take_group(struct mr_writer *w)
 	return n;
 }
 
-/* The next group; 0 when the writer is to end and nothing is left. */
+/* The next group; 0 when the lane is to end: the first one ends last, with the queue empty. */
 static size_t
-wait_group(struct mr_writer *w)
+wait_group(struct lane *l)
 {
-	size_t n;
+	struct mr_writer *w = l->w;
+	size_t n = 0;
 
 	pthread_mutex_lock(&w->lock);
-	while (w->head == NULL && !w->stopping)
-		pthread_cond_wait(&w->wake, &w->lock);
-	n = w->head != NULL ? take_group(w) : 0;
+	if (l->helper) {
+		while (!w->stopping && (w->rows < HELP_ROWS || (n = take_group(l)) == 0))
+			pthread_cond_wait(&w->help, &w->lock);
+	} else {
+		while (w->head == NULL && !w->stopping)
+			pthread_cond_wait(&w->wake, &w->lock);
+		n = w->head != NULL ? take_group(l) : 0;
+	}
 	pthread_mutex_unlock(&w->lock);
 	return n;
 }
@@ -298,42 +334,50 @@ wait_group(struct mr_writer *w)
 static void *
 run(void *arg)
 {
-	struct mr_writer *w = arg;
+	struct lane *l = arg;
 	size_t n;
 
 	/* So that the tables exist before the first request. */
-	(void)ensure(w);
-	while ((n = wait_group(w)) > 0) {
-		if (w->group[0]->batch == NULL)
-			answer_check(w, w->group[0]);
+	if (!l->helper)
+		(void)ensure(l);
+	while ((n = wait_group(l)) > 0) {
+		if (l->group[0]->batch == NULL)
+			answer_check(l, l->group[0]);
 		else
-			store_jobs(w, w->group, n);
-		if (w->backoff_ms == 0 && mr_clock_mono_ms() >= w->upkeep_at_ms && ensure(w))
-			upkeep(w, w->db);
+			store_jobs(l, l->group, n);
+		if (!l->helper && l->backoff_ms == 0 &&
+		    mr_clock_mono_ms() >= l->upkeep_at_ms && ensure(l))
+			upkeep(l, l->db);
 	}
 	return NULL;
 }
 
 static void
+free_lane(struct lane *l)
+{
+	mr_db_free(l->db);
+	mr_store_free(l->store);
+	free(l->group);
+	free(l->batches);
+	free(l->duplicate);
+}
+
+static void
 free_writer(struct mr_writer *w)
 {
-	mr_db_free(w->db);
-	mr_store_free(w->store);
-	free(w->group);
-	free(w->batches);
-	free(w->duplicate);
+	for (size_t i = 0; w->lanes != NULL && i < w->n_lanes; i++)
+		free_lane(&w->lanes[i]);
+	free(w->lanes);
 	pthread_cond_destroy(&w->wake);
+	pthread_cond_destroy(&w->help);
 	pthread_mutex_destroy(&w->lock);
 	free(w);
 }
 
-static struct mr_writer *
-new_writer(const struct mr_conf *conf, const char *application)
+static bool
+init_lane(struct mr_writer *w, struct lane *l, bool helper, const char *application)
 {
-	struct mr_writer *w = calloc(1, sizeof *w);
-
-	if (w == NULL)
-		return NULL;
+	const struct mr_conf *conf = w->conf;
 	const struct mr_db_options options = {
 		.url = conf->database_url,
 		.application = application,
@@ -344,26 +388,44 @@ new_writer(const struct mr_conf *conf, const char *application)
 		.synchronous_commit = conf->synchronous_commit,
 		.statements = mr_store_statements,
 		.n_statements = mr_store_n_statements,
-		.on_connect = on_connect,
-		.on_connect_arg = w,
+		.on_connect = helper ? NULL : on_connect,
+		.on_connect_arg = l,
 	};
 
+	l->w = w;
+	l->helper = helper;
+	l->seed = (unsigned)mr_clock_now_us() + helper;
+	l->db = mr_db_new(&options);
+	/* One batch may exceed the cap of a group, but not what a body can hold. */
+	l->store = mr_store_new((size_t)conf->group_max_bytes +
+	    64 * (size_t)conf->max_body_bytes);
+	l->group = calloc(w->max_group, sizeof *l->group);
+	l->batches = calloc(w->max_group, sizeof *l->batches);
+	l->duplicate = calloc(w->max_group, sizeof *l->duplicate);
+	return l->db != NULL && l->store != NULL && l->group != NULL && l->batches != NULL &&
+	    l->duplicate != NULL;
+}
+
+static struct mr_writer *
+new_writer(const struct mr_conf *conf, const char *application)
+{
+	struct mr_writer *w = calloc(1, sizeof *w);
+	bool good = true;
+
+	if (w == NULL)
+		return NULL;
 	w->conf = conf;
 	w->tail = &w->head;
-	w->seed = (unsigned)mr_clock_now_us();
-	/* Every thread waits for at most one job; one request of each group is new. */
+	/* Every thread waits for at most one job. */
 	w->max_group = (size_t)conf->threads + 1;
+	w->n_lanes = (size_t)conf->connections;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->wake, NULL);
-	w->db = mr_db_new(&options);
-	/* One batch may exceed the cap of a group, but not what a body can hold. */
-	w->store = mr_store_new((size_t)conf->group_max_bytes +
-	    64 * (size_t)conf->max_body_bytes);
-	w->group = calloc(w->max_group, sizeof *w->group);
-	w->batches = calloc(w->max_group, sizeof *w->batches);
-	w->duplicate = calloc(w->max_group, sizeof *w->duplicate);
-	if (w->db != NULL && w->store != NULL && w->group != NULL && w->batches != NULL &&
-	    w->duplicate != NULL)
+	pthread_cond_init(&w->help, NULL);
+	w->lanes = calloc(w->n_lanes, sizeof *w->lanes);
+	for (size_t i = 0; w->lanes != NULL && i < w->n_lanes; i++)
+		good &= init_lane(w, &w->lanes[i], i > 0, application);
+	if (w->lanes != NULL && good)
 		return w;
 	free_writer(w);
 	return NULL;
@@ -374,12 +436,18 @@ mr_writer_start(struct mr_writer **writer, const struct mr_conf *conf, const cha
     struct mr_error *err)
 {
 	struct mr_writer *w = new_writer(conf, application);
-	int e;
+	int e = 0;
 
 	if (w == NULL)
 		return mr_fail(err, MR_ENOMEM, "no memory for the writer");
-	e = pthread_create(&w->thread, NULL, run, w);
-	if (e != 0) {
+	while (w->n_started < w->n_lanes && e == 0) {
+		struct lane *l = &w->lanes[w->n_started];
+
+		e = pthread_create(&l->thread, NULL, run, l);
+		w->n_started += e == 0;
+	}
+	/* It works without the helpers. */
+	if (w->n_started == 0) {
 		free_writer(w);
 		return mr_fail(err, MR_EIO, "writer thread: %s", strerror(e));
 	}
@@ -395,15 +463,17 @@ mr_writer_stop(struct mr_writer *w)
 	pthread_mutex_lock(&w->lock);
 	w->stopping = true;
 	pthread_cond_signal(&w->wake);
+	pthread_cond_broadcast(&w->help);
 	pthread_mutex_unlock(&w->lock);
-	pthread_join(w->thread, NULL);
+	for (size_t i = 0; i < w->n_started; i++)
+		pthread_join(w->lanes[i].thread, NULL);
 	free_writer(w);
 }
 
 static void
 submit(struct mr_writer *w, struct job *job)
 {
-	bool was_empty;
+	bool was_empty, backlog;
 
 	sem_init(&job->done, 0, 0);
 	job->next = NULL;
@@ -411,9 +481,14 @@ submit(struct mr_writer *w, struct job *job)
 	was_empty = w->head == NULL;
 	*w->tail = job;
 	w->tail = &job->next;
+	if (job->batch != NULL)
+		w->rows += rows_of(job);
+	backlog = w->n_started > 1 && w->rows >= HELP_ROWS;
 	pthread_mutex_unlock(&w->lock);
 	if (was_empty)
 		pthread_cond_signal(&w->wake);
+	if (backlog)
+		pthread_cond_signal(&w->help);
 	while (sem_wait(&job->done) != 0 && errno == EINTR)
 		;
 	sem_destroy(&job->done);

@@ -1,10 +1,12 @@
 /*
- * The writer: one thread that stores what all request threads bring.
+ * The writer: stores what all request threads bring.
  *
- * A request thread submits its batch and waits. The writer takes everything
- * that is queued, up to a number of rows and bytes, stores it with one commit
- * and wakes each waiter with its own result. Idle, a request waits for one
- * commit; under load the groups grow by themselves.
+ * A request thread submits its batch and waits. The writer's thread takes
+ * everything that is queued, up to a number of rows and bytes, stores it with
+ * one commit and wakes each waiter with its own result. Idle, a request waits
+ * for one commit; under load the groups grow by themselves. When a backlog
+ * builds up all the same, further threads, each with a connection of its own
+ * ([database] connections), help.
  */
 #ifndef MR_IO_WRITER_H
 #define MR_IO_WRITER_H
@@ -31,7 +33,7 @@ struct mr_receipt {
 struct mr_writer;
 
 /*
- * Starts the thread. The configuration must stay until stop. A database that
+ * Starts the threads. The configuration must stay until stop. A database that
  * is away is no error: it is tried again, at growing intervals, when there is
  * something to store.
  */
@@ -39,7 +41,7 @@ enum mr_err mr_writer_start(struct mr_writer **writer, const struct mr_conf *con
     const char *application, struct mr_error *err);
 
 /*
- * Stores what is queued, then ends the thread and frees everything. Nobody may
+ * Stores what is queued, then ends the threads and frees everything. Nobody may
  * submit any more, or be about to.
  */
 void mr_writer_stop(struct mr_writer *writer);
@@ -56,7 +58,7 @@ void mr_writer_submit(struct mr_writer *writer, struct mr_batch *batch, struct m
 
 /*
  * Whether the database can be reached now: makes a round trip on the writer's
- * own connection. Blocks as submit does. err says why not.
+ * first connection. Blocks as submit does. err says why not.
  */
 bool mr_writer_check(struct mr_writer *writer, struct mr_error *err);
 

@@ -90,6 +90,7 @@ check_defaults(const struct mr_conf *conf)
 	is_str(mr_str(conf->log), "stderr", "[millrace] log");
 	is_int(conf->log_level, MR_LOG_INFO, "[millrace] log_level");
 	is_str(mr_str(conf->database_url), "postgresql:///millrace", "[database] url");
+	is_int(conf->connections, 2, "[database] connections");
 	is_int(conf->connect_timeout_ms, 3000, "[database] connect_timeout_ms");
 	is_int(conf->query_timeout_ms, 3000, "[database] query_timeout_ms");
 	is_int(conf->recycle_s, 3600, "[database] recycle_s");
@@ -137,7 +138,7 @@ test_values(void)
 {
 	static const char text[] =
 	    "[millrace]\nenvironment = production\nlog = /var/log/millrace.log\nlog_level = debug\n"
-	    "[database]\nurl = host=/run/postgresql dbname=events\nconnect_timeout_ms = 1500\n"
+	    "[database]\nurl = host=/run/postgresql dbname=events\nconnections = 4\nconnect_timeout_ms = 1500\n"
 	    "query_timeout_ms=2500\nrecycle_s = 0\nidle_check_s = 60\nsynchronous_commit = off\n"
 	    "partitions_ahead = 14\n"
 	    "[collector]\nthreads = 8\nmax_body = 512k\nmax_batch_events = 250\n"
@@ -156,6 +157,7 @@ test_values(void)
 	is_str(mr_str(conf.log), "/var/log/millrace.log", "log");
 	is_int(conf.log_level, MR_LOG_DEBUG, "log_level");
 	is_str(mr_str(conf.database_url), "host=/run/postgresql dbname=events", "url");
+	is_int(conf.connections, 4, "connections");
 	is_int(conf.connect_timeout_ms, 1500, "connect_timeout_ms");
 	is_int(conf.query_timeout_ms, 2500, "query_timeout_ms");
 	is_int(conf.recycle_s, 0, "recycle_s");
@@ -427,6 +429,7 @@ test_errors(void)
 		{ __LINE__, "[collector]\nthreads = 4294967303\n", 2, "threads" },
 		{ __LINE__, "[collector]\nthreads = 18446744073709551623\n", 2, "threads" },
 		{ __LINE__, "[database]\npartitions_ahead = x\n", 2, "partitions_ahead" },
+		{ __LINE__, "[database]\nconnections = 0\n", 2, "connections" },
 		{ __LINE__, "[database]\nconnect_timeout_ms = 0\n", 2, "connect_timeout_ms" },
 		{ __LINE__, "[database]\nquery_timeout_ms = -5\n", 2, "query_timeout_ms" },
 		{ __LINE__, "[collector]\nmax_batch_events = 0\n", 2, "max_batch_events" },
