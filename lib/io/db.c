@@ -500,12 +500,6 @@ mr_db_value(const struct mr_db_rows *rows, int row, int column)
 		(size_t)PQgetlength(result_of(rows), row, column) };
 }
 
-int64_t
-mr_db_affected(const struct mr_db_rows *rows)
-{
-	return strtoll(PQcmdTuples(result_of(rows)), NULL, 10);
-}
-
 void
 mr_db_rows_free(struct mr_db_rows *rows)
 {

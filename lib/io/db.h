@@ -91,9 +91,6 @@ int mr_db_n_rows(const struct mr_db_rows *rows);
 /* A field as text; p == NULL: SQL NULL. Valid until the rows are freed. */
 struct mr_str mr_db_value(const struct mr_db_rows *rows, int row, int column);
 
-/* How many rows an INSERT, UPDATE or DELETE touched. */
-int64_t mr_db_affected(const struct mr_db_rows *rows);
-
 void mr_db_rows_free(struct mr_db_rows *rows);
 
 #endif

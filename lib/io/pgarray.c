@@ -13,8 +13,6 @@
 #define PG_AF_INET 2
 #define PG_AF_INET6 3
 
-#define JSONB_VERSION 1
-
 void
 mr_pgarray_init(struct mr_pgarray *a, enum mr_pg_type type, size_t max_bytes)
 {
@@ -82,14 +80,6 @@ mr_pgarray_add_str(struct mr_pgarray *a, struct mr_str s)
 	}
 	begin_element(a, s.n);
 	mr_buf_add_str(&a->buf, s);
-}
-
-void
-mr_pgarray_add_jsonb(struct mr_pgarray *a, struct mr_str json)
-{
-	begin_element(a, json.n + 1);
-	mr_buf_add_char(&a->buf, JSONB_VERSION);
-	mr_buf_add_str(&a->buf, json);
 }
 
 void

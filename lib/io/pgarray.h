@@ -17,8 +17,7 @@ enum mr_pg_type {
 	MR_PG_INT4 = 23,
 	MR_PG_TEXT = 25,
 	MR_PG_INET = 869,
-	MR_PG_TIMESTAMPTZ = 1184,
-	MR_PG_JSONB = 3802
+	MR_PG_TIMESTAMPTZ = 1184
 };
 
 struct mr_pgarray {
@@ -43,9 +42,6 @@ void mr_pgarray_add_time(struct mr_pgarray *a, int64_t us);
 
 /* text or bytea; p == NULL: NULL. text must be UTF-8 without NUL. */
 void mr_pgarray_add_str(struct mr_pgarray *a, struct mr_str s);
-
-/* jsonb, from JSON text. */
-void mr_pgarray_add_jsonb(struct mr_pgarray *a, struct mr_str json);
 
 /* inet; family 0: NULL. */
 void mr_pgarray_add_inet(struct mr_pgarray *a, const struct mr_ip *ip);

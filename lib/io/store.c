@@ -36,6 +36,9 @@ static const enum mr_pg_type types[N_COLUMNS] = {
 #define XID "(SELECT pg_current_xact_id()::text::bigint)"
 
 /*
+ * JSON comes as text and is cast row by row: as an array of jsonb, all of it
+ * would be read into memory before the first row is stored.
+ *
  * unnest() stands in the list of results, where it streams; as a table it would
  * first copy each array into a store of its own, a tenth of the time.
  */

@@ -63,10 +63,6 @@ test_types(void)
 	a = begin(MR_PG_BYTEA);
 	mr_pgarray_add_str(&a, MR_STR_LIT("a\0\xff"));
 	is_array(&a, MR_STR_LIT(HEAD("\0", "\0\x11", "\1") "\0\0\0\3a\0\xff"), "bytea[]");
-
-	a = begin(MR_PG_JSONB);
-	mr_pgarray_add_jsonb(&a, mr_str("{\"a\":1}"));
-	is_array(&a, MR_STR_LIT(HEAD("\0", "\x0e\xda", "\1") "\0\0\0\x08\1{\"a\":1}"), "jsonb[]");
 }
 
 static void
