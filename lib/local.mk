@@ -10,6 +10,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/base/clock.c lib/base/clock.h \
 	lib/base/conf.c lib/base/conf.h \
 	lib/base/confvalue.c lib/base/confvalue.h \
+	lib/base/crc32c.c lib/base/crc32c.h \
 	lib/base/error.c lib/base/error.h \
 	lib/base/ip.c lib/base/ip.h \
 	lib/base/log.c lib/base/log.h \
@@ -20,12 +21,15 @@ lib_libmillrace_a_SOURCES = \
 	lib/format/json.c lib/format/json.h \
 	lib/format/jsonout.c lib/format/jsonout.h \
 	lib/format/query.c lib/format/query.h \
+	lib/format/record.c lib/format/record.h \
 	lib/format/utf8.c lib/format/utf8.h \
 	lib/io/db.c lib/io/db.h \
 	lib/io/isolate.c lib/io/isolate.h \
 	lib/io/pgarray.c lib/io/pgarray.h \
 	lib/io/schema.c lib/io/schema.h \
 	lib/io/secret.c lib/io/secret.h \
+	lib/io/segment.c lib/io/segment.h \
+	lib/io/spool.c lib/io/spool.h \
 	lib/io/store.c lib/io/store.h \
 	lib/io/writer.c lib/io/writer.h
 

@@ -5,6 +5,7 @@ unit_tests = \
 	tests/unit/test_buf \
 	tests/unit/test_clock \
 	tests/unit/test_conf \
+	tests/unit/test_crc32c \
 	tests/unit/test_error \
 	tests/unit/test_event \
 	tests/unit/test_gunzip \
@@ -14,7 +15,9 @@ unit_tests = \
 	tests/unit/test_log \
 	tests/unit/test_pgarray \
 	tests/unit/test_query \
+	tests/unit/test_record \
 	tests/unit/test_secret \
+	tests/unit/test_spool \
 	tests/unit/test_stats \
 	tests/unit/test_str \
 	tests/unit/test_utf8
@@ -30,6 +33,8 @@ tests_unit_test_clock_SOURCES = tests/unit/test_clock.c tests/unit/tap.h
 tests_unit_test_clock_LDADD = $(MR_LIBS)
 tests_unit_test_conf_SOURCES = tests/unit/test_conf.c tests/unit/tap.h
 tests_unit_test_conf_LDADD = $(MR_LIBS)
+tests_unit_test_crc32c_SOURCES = tests/unit/test_crc32c.c tests/unit/tap.h
+tests_unit_test_crc32c_LDADD = $(MR_LIBS)
 tests_unit_test_error_SOURCES = tests/unit/test_error.c tests/unit/tap.h
 tests_unit_test_error_LDADD = $(MR_LIBS)
 tests_unit_test_event_SOURCES = tests/unit/test_event.c tests/unit/tap.h
@@ -49,8 +54,12 @@ tests_unit_test_pgarray_SOURCES = tests/unit/test_pgarray.c tests/unit/tap.h
 tests_unit_test_pgarray_LDADD = $(MR_LIBS)
 tests_unit_test_query_SOURCES = tests/unit/test_query.c tests/unit/tap.h
 tests_unit_test_query_LDADD = $(MR_LIBS)
+tests_unit_test_record_SOURCES = tests/unit/test_record.c tests/unit/tap.h
+tests_unit_test_record_LDADD = $(MR_LIBS)
 tests_unit_test_secret_SOURCES = tests/unit/test_secret.c tests/unit/tap.h
 tests_unit_test_secret_LDADD = $(MR_LIBS)
+tests_unit_test_spool_SOURCES = tests/unit/test_spool.c tests/unit/tap.h
+tests_unit_test_spool_LDADD = $(MR_LIBS)
 tests_unit_test_stats_SOURCES = tests/unit/test_stats.c tests/unit/tap.h
 tests_unit_test_stats_LDADD = $(MR_LIBS)
 tests_unit_test_str_SOURCES = tests/unit/test_str.c tests/unit/tap.h

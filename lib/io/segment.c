@@ -1,0 +1,221 @@
+/* Spool segments: see segment.h. A segment is mapped, so that it is read once. */
+#include "io/segment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/crc32c.h"
+
+#define SEGMENT_MAGIC "MRSPOOL1"
+#define RECORD_MAGIC "MREC"
+
+/* Offsets within a header and a record. */
+enum { H_ID = 8, H_CREATED = 24, H_CRC = 32 };
+enum { R_LENGTH = 4, R_GROUP = 8, R_RECEIVED = 24, R_CRC = 32, R_PAYLOAD = 36 };
+
+struct mr_segment {
+	int fd;
+	const char *p; /* the mapped file */
+	size_t n;
+	size_t at;
+	uint8_t id[MR_UUID_BYTES];
+};
+
+static uint32_t
+get_be32(const char *p)
+{
+	const unsigned char *u = (const unsigned char *)p;
+
+	return (uint32_t)u[0] << 24 | (uint32_t)u[1] << 16 | (uint32_t)u[2] << 8 | u[3];
+}
+
+static int64_t
+get_be64(const char *p)
+{
+	return (int64_t)((uint64_t)get_be32(p) << 32 | get_be32(p + 4));
+}
+
+void
+mr_segment_put_header(struct mr_buf *out, const uint8_t id[MR_UUID_BYTES], int64_t created_us)
+{
+	size_t start = out->len;
+
+	mr_buf_add_cstr(out, SEGMENT_MAGIC);
+	mr_buf_add(out, id, MR_UUID_BYTES);
+	mr_buf_add_be64(out, (uint64_t)created_us);
+	if (!out->failed)
+		mr_buf_add_be32(out, mr_crc32c(0, out->p + start, H_CRC));
+}
+
+static uint32_t
+record_crc(const uint8_t id[MR_UUID_BYTES], const char *head, struct mr_str payload)
+{
+	uint32_t crc = mr_crc32c(0, id, MR_UUID_BYTES);
+
+	return mr_crc32c(mr_crc32c(crc, head, R_CRC), payload.p, payload.n);
+}
+
+void
+mr_segment_put_record(struct mr_buf *out, const uint8_t id[MR_UUID_BYTES],
+    const uint8_t group[MR_UUID_BYTES], int64_t received_us, struct mr_str payload)
+{
+	size_t start = out->len;
+
+	if (payload.n > MR_SEGMENT_MAX_PAYLOAD) {
+		out->failed = true;
+		return;
+	}
+	mr_buf_add_cstr(out, RECORD_MAGIC);
+	mr_buf_add_be32(out, (uint32_t)payload.n);
+	mr_buf_add(out, group, MR_UUID_BYTES);
+	mr_buf_add_be64(out, (uint64_t)received_us);
+	if (!out->failed)
+		mr_buf_add_be32(out, record_crc(id, out->p + start, payload));
+	mr_buf_add_str(out, payload);
+}
+
+static enum mr_err
+read_header(struct mr_segment *s, const char *path, struct mr_error *err)
+{
+	if (s->n < MR_SEGMENT_HEADER_BYTES || memcmp(s->p, SEGMENT_MAGIC, H_ID) != 0 ||
+	    get_be32(s->p + H_CRC) != mr_crc32c(0, s->p, H_CRC))
+		return mr_fail(err, MR_EINVAL, "%s: is no spool segment, or its header is damaged",
+		    path);
+	memcpy(s->id, s->p + H_ID, MR_UUID_BYTES);
+	s->at = MR_SEGMENT_HEADER_BYTES;
+	return MR_OK;
+}
+
+static enum mr_err
+map_file(struct mr_segment *s, const char *path, struct mr_error *err)
+{
+	struct stat st;
+	void *p;
+
+	if (fstat(s->fd, &st) != 0)
+		return mr_fail(err, MR_EIO, "%s: %s", path, strerror(errno));
+	/* Unlinked between opening and locking: whoever held it has dealt with it. */
+	if (st.st_nlink == 0)
+		return mr_fail(err, MR_EAGAIN, "%s: is gone", path);
+	s->n = (size_t)st.st_size;
+	if (s->n == 0)
+		return MR_OK;
+	p = mmap(NULL, s->n, PROT_READ, MAP_PRIVATE, s->fd, 0);
+	if (p == MAP_FAILED)
+		return mr_fail(err, MR_EIO, "%s: %s", path, strerror(errno));
+	s->p = p;
+	return MR_OK;
+}
+
+enum mr_err
+mr_segment_open(struct mr_segment **segment, const char *path, struct mr_error *err)
+{
+	struct mr_segment *s = calloc(1, sizeof *s);
+	enum mr_err e;
+
+	if (s == NULL)
+		return mr_fail(err, MR_ENOMEM, "%s: no memory", path);
+	s->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (s->fd < 0)
+		e = mr_fail(err, errno == ENOENT ? MR_EAGAIN : MR_EIO, "%s: %s", path,
+		    strerror(errno));
+	else if (flock(s->fd, LOCK_EX | LOCK_NB) != 0)
+		e = mr_fail(err, errno == EWOULDBLOCK ? MR_EAGAIN : MR_EIO, "%s: %s", path,
+		    errno == EWOULDBLOCK ? "is in use" : strerror(errno));
+	else if ((e = map_file(s, path, err)) == MR_OK)
+		e = read_header(s, path, err);
+	if (e != MR_OK) {
+		mr_segment_close(s);
+		return e;
+	}
+	*segment = s;
+	return MR_OK;
+}
+
+/* Whether a whole, good record lies at `at`. */
+static bool
+record_at(const struct mr_segment *s, size_t at, struct mr_segment_item *item)
+{
+	const char *p = s->p + at;
+	size_t length;
+
+	if (s->n - at < MR_SEGMENT_RECORD_BYTES || memcmp(p, RECORD_MAGIC, R_LENGTH) != 0)
+		return false;
+	length = get_be32(p + R_LENGTH);
+	if (length > MR_SEGMENT_MAX_PAYLOAD || length > s->n - at - MR_SEGMENT_RECORD_BYTES)
+		return false;
+	item->bytes = (struct mr_str){ p + R_PAYLOAD, length };
+	if (get_be32(p + R_CRC) != record_crc(s->id, p, item->bytes))
+		return false;
+	item->what = MR_SEGMENT_RECORD;
+	memcpy(item->group, p + R_GROUP, MR_UUID_BYTES);
+	item->received_us = get_be64(p + R_RECEIVED);
+	item->offset = (off_t)at;
+	return true;
+}
+
+/* The offset of the next good record behind `from`; the file's end when there is none. */
+static size_t
+find_record(const struct mr_segment *s, size_t from)
+{
+	struct mr_segment_item ignored;
+	const char *found;
+
+	for (size_t at = from + 1; at < s->n; at++) {
+		found = memmem(s->p + at, s->n - at, RECORD_MAGIC, R_LENGTH);
+		if (found == NULL)
+			break;
+		at = (size_t)(found - s->p);
+		if (record_at(s, at, &ignored))
+			return at;
+	}
+	return s->n;
+}
+
+/* Whether what lies at `at` looks like a record that was not written to its end. */
+static bool
+is_torn(const struct mr_segment *s, size_t at)
+{
+	size_t left = s->n - at;
+
+	if (left < MR_SEGMENT_RECORD_BYTES)
+		return true;
+	return memcmp(s->p + at, RECORD_MAGIC, R_LENGTH) == 0 &&
+	    get_be32(s->p + at + R_LENGTH) > left - MR_SEGMENT_RECORD_BYTES;
+}
+
+void
+mr_segment_next(struct mr_segment *s, struct mr_segment_item *item)
+{
+	size_t from = s->at;
+
+	*item = (struct mr_segment_item){ .what = MR_SEGMENT_END, .offset = (off_t)from };
+	if (from >= s->n)
+		return;
+	if (record_at(s, from, item)) {
+		s->at = from + MR_SEGMENT_RECORD_BYTES + item->bytes.n;
+		return;
+	}
+	s->at = find_record(s, from);
+	item->what = s->at == s->n && is_torn(s, from) ? MR_SEGMENT_TORN : MR_SEGMENT_DAMAGE;
+	item->bytes = (struct mr_str){ s->p + from, s->at - from };
+}
+
+void
+mr_segment_close(struct mr_segment *s)
+{
+	if (s == NULL)
+		return;
+	if (s->p != NULL)
+		munmap((void *)(uintptr_t)s->p, s->n);
+	if (s->fd >= 0)
+		close(s->fd);
+	free(s);
+}

@@ -1,0 +1,72 @@
+/*
+ * Spool segments: the file format, and reading it back whatever happened to
+ * the file.
+ *
+ * A segment is a header and records, all numbers big-endian:
+ *   header: "MRSPOOL1", id (16 bytes), i64 created_us, u32 crc
+ *   record: "MREC", u32 length of the payload, group (16 bytes), i64 received_us,
+ *           u32 crc, payload (see record.h)
+ * A crc is CRC-32C over the segment's id and everything of the header or record
+ * but the crc itself: so a record of another segment, or stale bytes of an
+ * older file, are never taken for one of ours.
+ * Names: NAME.seg, where NAME is created_us in hex and the id, so that sorting
+ * by name is sorting by age. A segment that is being written to is locked
+ * (flock) by its writer.
+ */
+#ifndef MR_IO_SEGMENT_H
+#define MR_IO_SEGMENT_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+
+#define MR_UUID_BYTES 16
+#define MR_SEGMENT_HEADER_BYTES 36
+#define MR_SEGMENT_RECORD_BYTES 36 /* of a record besides its payload */
+#define MR_SEGMENT_MAX_PAYLOAD ((size_t)256 * 1024 * 1024)
+#define MR_SEGMENT_SUFFIX ".seg"
+
+/* One record, or one stretch of bytes that is none. */
+struct mr_segment_item {
+	enum {
+		MR_SEGMENT_RECORD,
+		MR_SEGMENT_DAMAGE,
+		MR_SEGMENT_TORN,
+		MR_SEGMENT_END
+	} what;
+	uint8_t group[MR_UUID_BYTES];
+	int64_t received_us;
+	struct mr_str bytes; /* the payload, or what is no record; until the close */
+	off_t offset;        /* in the file */
+};
+
+struct mr_segment;
+
+/* Writes a header; a record around a payload. */
+void mr_segment_put_header(struct mr_buf *out, const uint8_t id[MR_UUID_BYTES],
+    int64_t created_us);
+void mr_segment_put_record(struct mr_buf *out, const uint8_t id[MR_UUID_BYTES],
+    const uint8_t group[MR_UUID_BYTES], int64_t received_us, struct mr_str payload);
+
+/*
+ * Opens and locks a segment for reading. Errors: MR_EAGAIN when somebody holds
+ * it (its writer lives, or another replay works on it) or it is gone; MR_EINVAL
+ * when it is no segment; MR_EIO; MR_ENOMEM.
+ */
+enum mr_err mr_segment_open(struct mr_segment **segment, const char *path,
+    struct mr_error *err);
+
+/*
+ * The next item. Bytes that are no good record are one item, up to the next
+ * good one: MR_SEGMENT_DAMAGE, or MR_SEGMENT_TORN for an incomplete end, such
+ * as a crash leaves of a record that nobody was told is kept.
+ */
+void mr_segment_next(struct mr_segment *segment, struct mr_segment_item *item);
+
+/* Gives up the lock. */
+void mr_segment_close(struct mr_segment *segment);
+
+#endif
