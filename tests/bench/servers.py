@@ -117,30 +117,13 @@ def _python_that(code, packages):
     raise Missing(f"apt-get install {packages}")
 
 
-# As small as the one in front of the worker, and with as many processes.
+# For the one that is to be as small as the one in front of the worker.
 _PROXY = """\
-daemon off;
-{user}
-worker_processes {processes};
-pid {dir}/nginx.pid;
-error_log {dir}/nginx.log;
-events {{ worker_connections 1024; }}
-http {{
-    access_log off;
-    client_body_temp_path {dir}/tmp-body;
-    proxy_temp_path {dir}/tmp-proxy;
-    fastcgi_temp_path {dir}/tmp-fastcgi;
-    uwsgi_temp_path {dir}/tmp-uwsgi;
-    scgi_temp_path {dir}/tmp-scgi;
-    server {{
-        listen 127.0.0.1:{port} backlog=1024;
         location / {{
             client_max_body_size 4m;
             proxy_set_header X-Forwarded-For $remote_addr;
             proxy_pass http://127.0.0.1:{target};
         }}
-    }}
-}}
 """
 
 
@@ -151,8 +134,8 @@ def _proxy(stack, target):
     port = proc.free_port()
     conf = os.path.join(folder, "nginx.conf")
     with open(conf, "w", encoding="utf-8") as f:
-        f.write(_PROXY.format(dir=folder, port=port, target=target, processes=os.cpu_count(),
-                              user="user root root;" if os.geteuid() == 0 else ""))
+        f.write(web.nginx_conf(folder, port, _PROXY.format(target=target),
+                               processes=os.cpu_count()))
     process = proc.Process([proc.find("nginx"), "-p", folder, "-c", conf,
                             "-e", os.path.join(folder, "nginx.log")],
                            os.path.join(folder, "nginx-stderr.log"))

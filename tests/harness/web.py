@@ -28,14 +28,23 @@ http {{
     uwsgi_temp_path {dir}/tmp-uwsgi;
     scgi_temp_path {dir}/tmp-scgi;
     types {{ text/html html; application/javascript js; text/css css; }}
-    include {upstream};
     {http}
     server {{
         listen 127.0.0.1:{port} backlog=1024;
-        include {snippet};
+        {server}
     }}
 }}
 """
+
+
+def nginx_conf(folder, port, server, http="", processes=1):
+    """Text of an nginx.conf that keeps everything in the folder.
+
+    server, http: lines of the blocks of these names.
+    """
+    return _NGINX.format(dir=folder, port=port, server=server, http=http, processes=processes,
+                         user="user root root;" if os.geteuid() == 0 else "")
+
 
 _LIGHTTPD = """\
 server.bind = "127.0.0.1"
@@ -195,9 +204,9 @@ class Nginx(Server):
         snippet = self._write("snippet.conf", sample("nginx/millrace.conf.in", self.values))
         upstream = self._write("upstream.conf",
                                sample("nginx/millrace-upstream.conf.in", self.values))
-        conf = self._write("nginx.conf", _NGINX.format(
-            dir=self.dir, port=self.port, snippet=snippet, upstream=upstream, processes=self.processes,
-            user="user root root;" if os.geteuid() == 0 else "", http=self.extra))
+        conf = self._write("nginx.conf", nginx_conf(
+            self.dir, self.port, f"include {snippet};", f"include {upstream};\n{self.extra}",
+            self.processes))
         self.web = proc.Process([proc.find("nginx"), "-p", self.dir, "-c", conf,
                                  "-e", os.path.join(self.dir, "nginx.log")],
                                 os.path.join(self.dir, "nginx-stderr.log"))
