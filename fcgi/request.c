@@ -68,22 +68,16 @@ static struct channel *spare_channels, *all_channels;
 static size_t n_fresh; /* guarded by lock */
 static bool cut;       /* guarded by lock */
 
-static enum mr_err
-watch_listener(int operation)
+/*
+ * Everything in the set is one shot: one thread gets an event, and arms the
+ * descriptor again when it is for another thread to wait on. 0, or -1 and errno.
+ */
+static int
+watch(int operation, int fd, void *who)
 {
-	/* One shot: one thread accepts one connection, then arms it for the next. */
-	struct epoll_event event = { .events = EPOLLIN | EPOLLONESHOT, .data.ptr = NULL };
+	struct epoll_event event = { .events = EPOLLIN | EPOLLONESHOT, .data.ptr = who };
 
-	return epoll_ctl(epoll_fd, operation, LISTEN_FD, &event) == 0 ? MR_OK : MR_EIO;
-}
-
-/* One shot as well: each thread that wakes passes it on to the next. */
-static enum mr_err
-watch_stop(int operation)
-{
-	struct epoll_event event = { .events = EPOLLIN | EPOLLONESHOT, .data.ptr = &stop_fd };
-
-	return epoll_ctl(epoll_fd, operation, stop_fd, &event) == 0 ? MR_OK : MR_EIO;
+	return epoll_ctl(epoll_fd, operation, fd, &event);
 }
 
 enum mr_err
@@ -100,8 +94,9 @@ mr_request_init(struct mr_error *err)
 		return mr_fail(err, MR_EIO, "listening socket: %s", strerror(errno));
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (epoll_fd < 0 || stop_fd < 0 || watch_stop(EPOLL_CTL_ADD) != MR_OK ||
-	    watch_listener(EPOLL_CTL_ADD) != MR_OK)
+	if (epoll_fd < 0 || stop_fd < 0 ||
+	    watch(EPOLL_CTL_ADD, stop_fd, &stop_fd) != 0 ||
+	    watch(EPOLL_CTL_ADD, LISTEN_FD, NULL) != 0)
 		return mr_fail(err, MR_EIO, "epoll: %s", strerror(errno));
 	return MR_OK;
 }
@@ -146,8 +141,6 @@ take_channel(void)
 		channel->older = all_channels;
 		all_channels = channel;
 	}
-	if (channel != NULL)
-		channel->reading = channel->fresh = false;
 	pthread_mutex_unlock(&lock);
 	return channel;
 }
@@ -207,6 +200,8 @@ static void
 give_back(struct channel *channel)
 {
 	pthread_mutex_lock(&lock);
+	n_fresh -= channel->fresh;
+	channel->reading = channel->fresh = false;
 	channel->spare = spare_channels;
 	spare_channels = channel;
 	pthread_mutex_unlock(&lock);
@@ -362,12 +357,11 @@ peer_allowed(const struct sockaddr_storage *peer, socklen_t len)
 static void
 park(struct channel *channel)
 {
-	struct epoll_event event = { .events = EPOLLIN | EPOLLONESHOT, .data.ptr = channel };
 	int fd = channel->fcgi.ipcFd;
 
 	/* A kept connection is known from its first time on. */
-	if (epoll_ctl(epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0 ||
-	    (errno == ENOENT && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0))
+	if (watch(EPOLL_CTL_MOD, fd, channel) == 0 ||
+	    (errno == ENOENT && watch(EPOLL_CTL_ADD, fd, channel) == 0))
 		return;
 	mr_log_error("epoll: %s", strerror(errno));
 	FCGX_Free(&channel->fcgi, 1);
@@ -394,7 +388,7 @@ accept_channel(struct channel **accepted)
 
 	fd = accept4(LISTEN_FD, (struct sockaddr *)&peer, &len, SOCK_CLOEXEC);
 	error = errno;
-	(void)watch_listener(EPOLL_CTL_MOD);
+	(void)watch(EPOLL_CTL_MOD, LISTEN_FD, NULL);
 	if (fd < 0)
 		return failed_to_accept(error);
 	if (!peer_allowed(&peer, len) || (channel = take_channel()) == NULL) {
@@ -420,8 +414,9 @@ wait_channel(struct channel **ready)
 	if (epoll_wait(epoll_fd, &event, 1, WAIT_MS) <= 0)
 		return MR_EAGAIN;
 	if (event.data.ptr == &stop_fd) {
+		/* Each thread that wakes passes it on to the next. */
 		if (!mr_request_pending())
-			(void)watch_stop(EPOLL_CTL_MOD);
+			(void)watch(EPOLL_CTL_MOD, stop_fd, &stop_fd);
 		return MR_EAGAIN;
 	}
 	*ready = event.data.ptr;
@@ -448,6 +443,30 @@ at_end(struct mr_connection *c)
 	return FCGX_GetStr(&beyond, 1, c->channel->fcgi.in) == 0;
 }
 
+/* Ends the request; the connection is closed, or waits for its next one. */
+static void
+finish(struct mr_connection *c)
+{
+	struct channel *channel = c->channel;
+
+	/*
+	 * When the whole body was read, closing can reset nothing that is still
+	 * under way: libfcgi need not wait for the web server to close first.
+	 * When it was not, its rest would be taken for the next request.
+	 */
+	end_reading(channel);
+	if (!c->body_done)
+		channel->fcgi.keepConnection = 0;
+	else if (!channel->fcgi.keepConnection)
+		(void)FCGX_Detach(&channel->fcgi);
+	FCGX_Finish_r(&channel->fcgi);
+	c->channel = NULL;
+	if (channel->fcgi.ipcFd >= 0)
+		park(channel);
+	else
+		give_back(channel);
+}
+
 enum mr_err
 mr_connection_accept(struct mr_connection *c, struct mr_request *request)
 {
@@ -461,13 +480,14 @@ mr_connection_accept(struct mr_connection *c, struct mr_request *request)
 	channel->fcgi.keepConnection = 1;
 	begin_reading(channel);
 	if (FCGX_Accept_r(&channel->fcgi) != 0) {
-		end_reading(channel);
 		give_back(channel);
 		return MR_EAGAIN;
 	}
 	c->channel = channel;
 	e = read_environment(c, channel->fcgi.envp, request);
-	if (e == MR_OK && request->content_length.n == 0)
+	if (e != MR_OK)
+		finish(c);
+	else if (request->content_length.n == 0)
 		c->body_done = at_end(c);
 	return e;
 }
@@ -562,30 +582,6 @@ send_all(struct mr_connection *c, struct mr_str s)
 		s.p += n;
 		s.n -= (size_t)n;
 	}
-}
-
-/* Ends the request; the connection is closed, or waits for its next one. */
-static void
-finish(struct mr_connection *c)
-{
-	struct channel *channel = c->channel;
-
-	/*
-	 * When the whole body was read, closing can reset nothing that is still
-	 * under way: libfcgi need not wait for the web server to close first.
-	 * When it was not, its rest would be taken for the next request.
-	 */
-	end_reading(channel);
-	if (!c->body_done)
-		channel->fcgi.keepConnection = 0;
-	else if (!channel->fcgi.keepConnection)
-		(void)FCGX_Detach(&channel->fcgi);
-	FCGX_Finish_r(&channel->fcgi);
-	c->channel = NULL;
-	if (channel->fcgi.ipcFd >= 0)
-		park(channel);
-	else
-		give_back(channel);
 }
 
 void

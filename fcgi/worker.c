@@ -151,7 +151,7 @@ mr_worker_run(const struct mr_conf *conf, struct mr_error *err)
 
 	/*
 	 * Threads that are woken do not interrupt those that run: so more requests
-	 * gather for one commit, and a tenth to a seventh of the work is saved.
+	 * gather for one commit, and about a tenth of the work is saved.
 	 */
 	(void)sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){ .sched_priority = 0 });
 	/* Blocked in all threads, so that they arrive at sigwait() alone. */
