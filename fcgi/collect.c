@@ -29,9 +29,9 @@ static const char pixel[43] = "GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x0
 struct taking {
 	struct mr_buf body; /* the batch's texts point into it */
 	struct mr_batch batch;
-	struct mr_receipt receipt;
+	struct mr_job job;
 	struct mr_error err;
-	int status; /* 0: the receipt tells; else refused with err */
+	int status; /* 0: the job's receipt tells; else refused with err */
 };
 
 /* The host of an absolute URL in lower case; p == NULL: it has none. */
@@ -195,12 +195,12 @@ static void
 count(const struct taking *t)
 {
 	mr_stat_add(MR_STAT_BAD_TIMESTAMPS, t->batch.bad_times);
-	if (t->receipt.outcome == MR_STORED) {
+	if (t->job.receipt.outcome == MR_STORED) {
 		mr_stat_add(MR_STAT_EVENTS_STORED, t->batch.n_rows);
 		mr_stat_add(MR_STAT_EVENTS_REJECTED, t->batch.n_rejects);
-	} else if (t->receipt.outcome == MR_DUPLICATE) {
+	} else if (t->job.receipt.outcome == MR_DUPLICATE) {
 		mr_stat_add(MR_STAT_EVENTS_DUPLICATE, t->batch.n_rows);
-	} else if (t->receipt.outcome == MR_UNAVAILABLE) {
+	} else if (t->job.receipt.outcome == MR_UNAVAILABLE) {
 		mr_stat_add(MR_STAT_REQUESTS_UNAVAILABLE, 1);
 	}
 }
@@ -213,12 +213,13 @@ store(struct mr_worker *worker, struct mr_request *request, struct taking *t)
 
 	if (batch->is_batch)
 		mr_log_info("Processing batch with %zu individual events", batch->n_members);
-	mr_writer_submit(worker->writer, batch, request->arena, &t->receipt);
+	t->job = (struct mr_job){ .batch = batch, .arena = request->arena };
+	mr_writer_store(worker->writer, &t->job);
 	count(t);
-	if (t->receipt.outcome == MR_REFUSED) {
-		t->err = t->receipt.why;
+	if (t->job.receipt.outcome == MR_REFUSED) {
+		t->err = t->job.receipt.why;
 		t->status = 400;
-	} else if (t->receipt.outcome == MR_STORED) {
+	} else if (t->job.receipt.outcome == MR_STORED) {
 		mr_log(batch->is_batch ? MR_LOG_INFO : MR_LOG_DEBUG,
 		    "Bulk inserted %zu events from %.*s", batch->n_rows,
 		    (int)batch->rows[0].site_id.n, batch->rows[0].site_id.p);
@@ -293,7 +294,7 @@ static void
 answer_stored(const struct taking *t, struct mr_response *response)
 {
 	struct mr_buf *b = &response->body;
-	bool duplicate = t->receipt.outcome == MR_DUPLICATE;
+	bool duplicate = t->job.receipt.outcome == MR_DUPLICATE;
 	size_t n = duplicate ? 0 : t->batch.n_rows, rejected = duplicate ? 0 : t->batch.n_rejects;
 
 	mr_response_json(response, 200);
@@ -326,7 +327,7 @@ mr_collect_serve(struct mr_worker *worker, struct mr_request *request,
 		take_body(worker, request, &t);
 	else
 		take_query(worker, request, &t);
-	if (t.status == 503 || (t.status == 0 && t.receipt.outcome == MR_UNAVAILABLE))
+	if (t.status == 503 || (t.status == 0 && t.job.receipt.outcome == MR_UNAVAILABLE))
 		answer_unavailable(worker, response);
 	else if (t.status != 0)
 		answer_refused(&t, response);
@@ -353,10 +354,10 @@ mr_collect_pixel(struct mr_worker *worker, struct mr_request *request,
 	if (t.status == 400 || t.status == 413) {
 		mr_stat_add(MR_STAT_REQUESTS_REFUSED, 1);
 		mr_buf_printf(&response->headers, "X-Millrace: rejected: %s\r\n", t.err.text);
-	} else if (t.status != 0 || t.receipt.outcome == MR_UNAVAILABLE) {
+	} else if (t.status != 0 || t.job.receipt.outcome == MR_UNAVAILABLE) {
 		mr_buf_add_cstr(&response->headers, "X-Millrace: unavailable\r\n");
 	} else {
 		mr_buf_printf(&response->headers, "X-Millrace: %s\r\n",
-		    t.receipt.outcome == MR_DUPLICATE ? "duplicate" : "stored");
+		    t.job.receipt.outcome == MR_DUPLICATE ? "duplicate" : "stored");
 	}
 }

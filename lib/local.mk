@@ -25,6 +25,8 @@ lib_libmillrace_a_SOURCES = \
 	lib/format/utf8.c lib/format/utf8.h \
 	lib/io/db.c lib/io/db.h \
 	lib/io/isolate.c lib/io/isolate.h \
+	lib/io/job.h \
+	lib/io/lane.c lib/io/lane.h \
 	lib/io/pgarray.c lib/io/pgarray.h \
 	lib/io/schema.c lib/io/schema.h \
 	lib/io/secret.c lib/io/secret.h \
