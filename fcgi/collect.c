@@ -205,16 +205,22 @@ count(const struct taking *t)
 	}
 }
 
-/* Hands the decoded batch to the writer. */
+/* Leaves the decoded batch for the writer. */
 static void
-store(struct mr_worker *worker, struct mr_request *request, struct taking *t)
+store(struct mr_request *request, struct mr_response *response, struct taking *t)
 {
-	struct mr_batch *batch = &t->batch;
+	if (t->batch.is_batch)
+		mr_log_info("Processing batch with %zu individual events", t->batch.n_members);
+	t->job = (struct mr_job){ .batch = &t->batch, .arena = request->arena };
+	response->job = &t->job;
+}
 
-	if (batch->is_batch)
-		mr_log_info("Processing batch with %zu individual events", batch->n_members);
-	t->job = (struct mr_job){ .batch = batch, .arena = request->arena };
-	mr_writer_store(worker->writer, &t->job);
+/* What the writer made of it. */
+static void
+settle(struct taking *t)
+{
+	const struct mr_batch *batch = &t->batch;
+
 	count(t);
 	if (t->job.receipt.outcome == MR_REFUSED) {
 		t->err = t->job.receipt.why;
@@ -227,7 +233,8 @@ store(struct mr_worker *worker, struct mr_request *request, struct taking *t)
 }
 
 static void
-take_body(struct mr_worker *worker, struct mr_request *request, struct taking *t)
+take_body(struct mr_worker *worker, struct mr_request *request, struct mr_response *response,
+    struct taking *t)
 {
 	struct mr_event_context ctx;
 	enum mr_err e;
@@ -240,11 +247,12 @@ take_body(struct mr_worker *worker, struct mr_request *request, struct taking *t
 	if (e != MR_OK)
 		t->status = status_of(e);
 	else
-		store(worker, request, t);
+		store(request, response, t);
 }
 
 static void
-take_query(struct mr_worker *worker, struct mr_request *request, struct taking *t)
+take_query(struct mr_worker *worker, struct mr_request *request, struct mr_response *response,
+    struct taking *t)
 {
 	struct mr_event_context ctx = context_of(worker, request);
 	enum mr_err e = mr_event_decode_query(request->arena, request->query, &ctx, &t->batch,
@@ -253,7 +261,7 @@ take_query(struct mr_worker *worker, struct mr_request *request, struct taking *
 	if (e != MR_OK)
 		t->status = status_of(e);
 	else
-		store(worker, request, t);
+		store(request, response, t);
 }
 
 static void
@@ -314,50 +322,96 @@ answer_stored(const struct taking *t, struct mr_response *response)
 	mr_response_close(response);
 }
 
+static void
+finish_collect(struct mr_worker *worker, struct mr_request *request,
+    struct mr_response *response)
+{
+	struct taking *t = response->state;
+	struct mr_str site = MR_STR_NULL;
+
+	if (response->job != NULL)
+		settle(t);
+	if (t->status == 503 || (t->status == 0 && t->job.receipt.outcome == MR_UNAVAILABLE))
+		answer_unavailable(worker, response);
+	else if (t->status != 0)
+		answer_refused(t, response);
+	else
+		answer_stored(t, response);
+	if (t->batch.n_rows > 0)
+		site = t->batch.rows[0].site_id;
+	mr_cors_answer(worker->conf, request->origin, site, &response->headers);
+	mr_buf_free(&t->body);
+}
+
+static void
+finish_pixel(struct mr_worker *worker, struct mr_request *request, struct mr_response *response)
+{
+	struct taking *t = response->state;
+
+	(void)worker;
+	(void)request;
+	if (response->job != NULL)
+		settle(t);
+	response->status = 200;
+	response->content_type = "image/gif";
+	mr_buf_add(&response->body, pixel, sizeof pixel);
+	mr_buf_add_cstr(&response->headers, "Cache-Control: no-store\r\n");
+	if (t->status == 400 || t->status == 413) {
+		mr_stat_add(MR_STAT_REQUESTS_REFUSED, 1);
+		mr_buf_printf(&response->headers, "X-Millrace: rejected: %s\r\n", t->err.text);
+	} else if (t->status != 0 || t->job.receipt.outcome == MR_UNAVAILABLE) {
+		mr_buf_add_cstr(&response->headers, "X-Millrace: unavailable\r\n");
+	} else {
+		mr_buf_printf(&response->headers, "X-Millrace: %s\r\n",
+		    t->job.receipt.outcome == MR_DUPLICATE ? "duplicate" : "stored");
+	}
+}
+
+/* NULL, and the answer is there, when there is no memory. */
+static struct taking *
+new_taking(const struct mr_worker *worker, struct mr_request *request,
+    struct mr_response *response)
+{
+	struct taking *t = mr_arena_alloc(request->arena, sizeof *t);
+
+	mr_stat_add(MR_STAT_REQUESTS, 1);
+	if (t == NULL) {
+		answer_unavailable(worker, response);
+		return NULL;
+	}
+	*t = (struct taking){ .err = MR_ERROR_INIT };
+	mr_buf_init(&t->body, (size_t)worker->conf->max_body_bytes);
+	response->state = t;
+	return t;
+}
+
 void
 mr_collect_serve(struct mr_worker *worker, struct mr_request *request,
     struct mr_response *response)
 {
-	struct taking t = { .err = MR_ERROR_INIT };
-	struct mr_str site = MR_STR_NULL;
+	struct taking *t = new_taking(worker, request, response);
 
-	mr_buf_init(&t.body, (size_t)worker->conf->max_body_bytes);
-	mr_stat_add(MR_STAT_REQUESTS, 1);
+	if (t == NULL)
+		return;
+	response->finish = finish_collect;
 	if (mr_str_eq(request->method, MR_STR_LIT("POST")))
-		take_body(worker, request, &t);
+		take_body(worker, request, response, t);
 	else
-		take_query(worker, request, &t);
-	if (t.status == 503 || (t.status == 0 && t.job.receipt.outcome == MR_UNAVAILABLE))
-		answer_unavailable(worker, response);
-	else if (t.status != 0)
-		answer_refused(&t, response);
-	else
-		answer_stored(&t, response);
-	if (t.batch.n_rows > 0)
-		site = t.batch.rows[0].site_id;
-	mr_cors_answer(worker->conf, request->origin, site, &response->headers);
-	mr_buf_free(&t.body);
+		take_query(worker, request, response, t);
+	if (response->job == NULL)
+		finish_collect(worker, request, response);
 }
 
 void
 mr_collect_pixel(struct mr_worker *worker, struct mr_request *request,
     struct mr_response *response)
 {
-	struct taking t = { .err = MR_ERROR_INIT };
+	struct taking *t = new_taking(worker, request, response);
 
-	mr_stat_add(MR_STAT_REQUESTS, 1);
-	take_query(worker, request, &t);
-	response->status = 200;
-	response->content_type = "image/gif";
-	mr_buf_add(&response->body, pixel, sizeof pixel);
-	mr_buf_add_cstr(&response->headers, "Cache-Control: no-store\r\n");
-	if (t.status == 400 || t.status == 413) {
-		mr_stat_add(MR_STAT_REQUESTS_REFUSED, 1);
-		mr_buf_printf(&response->headers, "X-Millrace: rejected: %s\r\n", t.err.text);
-	} else if (t.status != 0 || t.job.receipt.outcome == MR_UNAVAILABLE) {
-		mr_buf_add_cstr(&response->headers, "X-Millrace: unavailable\r\n");
-	} else {
-		mr_buf_printf(&response->headers, "X-Millrace: %s\r\n",
-		    t.job.receipt.outcome == MR_DUPLICATE ? "duplicate" : "stored");
-	}
+	if (t == NULL)
+		return;
+	response->finish = finish_pixel;
+	take_query(worker, request, response, t);
+	if (response->job == NULL)
+		finish_pixel(worker, request, response);
 }

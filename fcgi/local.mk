@@ -5,6 +5,7 @@ fcgi_PROGRAMS = fcgi/millrace.fcgi
 fcgi_millrace_fcgi_CPPFLAGS = $(AM_CPPFLAGS) $(FCGI_CFLAGS)
 fcgi_millrace_fcgi_SOURCES = \
 	fcgi/admin.c fcgi/admin.h \
+	fcgi/channel.c fcgi/channel.h \
 	fcgi/collect.c fcgi/collect.h \
 	fcgi/cors.c fcgi/cors.h \
 	fcgi/health.c fcgi/health.h \

@@ -15,6 +15,10 @@
 #include "base/error.h"
 #include "base/str.h"
 
+struct mr_exchange;
+struct mr_job;
+struct mr_worker;
+
 /* A header that the client did not send has p == NULL. Valid until the request ends. */
 struct mr_request {
 	struct mr_str method;
@@ -28,31 +32,27 @@ struct mr_request {
 	struct mr_str authorization;
 	struct mr_str forwarded_for;
 	struct mr_str remote_addr;
-	struct mr_arena *arena;         /* freed when the request ends */
-	struct mr_connection *connection; /* where the body is read from */
+	struct mr_arena *arena;        /* freed when the request ends */
+	struct mr_exchange *exchange;  /* where the body is read from */
 };
 
+/*
+ * What an endpoint answers. An endpoint that has events to store sets job, finish
+ * and state instead; when the job is done, finish is called, on another thread
+ * perhaps, and fills the answer.
+ */
 struct mr_response {
 	int status;
 	const char *content_type; /* NULL: no body */
 	struct mr_buf headers;    /* further header lines, each ended by CRLF */
 	struct mr_buf body;
+	struct mr_job *job;       /* NULL: the answer is complete */
+	void (*finish)(struct mr_worker *, struct mr_request *, struct mr_response *);
+	void *state;              /* the endpoint's own */
 };
 
-/* One thread's place to receive requests, reused from one to the next. */
-struct mr_connection;
-
-/* Once, before any thread: readies libfcgi and the listening socket, or MR_EIO. */
-enum mr_err mr_request_init(struct mr_error *err);
-
-/* Accepts no more connections; those accepted before still bring their requests. */
-void mr_request_stop(void);
-
-/* Whether a connection was accepted whose first request has not come yet. */
-bool mr_request_pending(void);
-
-/* Waits no longer for anything: what is still being read ends here. After stop. */
-void mr_request_cut(void);
+/* Once, before any thread: readies libfcgi and, unless it is CGI, the channels; or MR_EIO. */
+enum mr_err mr_request_init(size_t arena_bytes, struct mr_error *err);
 
 /* The end of what init made; when no thread uses it any more. */
 void mr_request_end(void);
@@ -60,19 +60,29 @@ void mr_request_end(void);
 /* Whether the web server started us as plain CGI: one request, then exit. */
 bool mr_request_is_cgi(void);
 
-/* max_bytes: of the arena of one request. NULL: no memory. */
-struct mr_connection *mr_connection_new(size_t max_bytes);
-void mr_connection_free(struct mr_connection *c);
+/*
+ * A request and its answer on their way. May go from thread to thread, one at a
+ * time; from accept to answer it is the caller's.
+ */
+struct mr_exchange;
 
 /*
- * Waits for the next request. Returns MR_OK; MR_EAGAIN when there was none
- * for a second or so (look whether to stop, then call again); MR_EIO when
- * accepting failed (already logged and paused; call again).
+ * Waits for the next request. Errors: as mr_channel_wait(), or the request could
+ * not be read, which ends its connection; call again.
  */
-enum mr_err mr_connection_accept(struct mr_connection *c, struct mr_request *request);
+enum mr_err mr_exchange_accept(struct mr_exchange **accepted);
 
-/* The one request of a plain CGI run, from the environment. */
-enum mr_err mr_connection_cgi(struct mr_connection *c, struct mr_request *request);
+/* The one request of a plain CGI run, from the environment. Or MR_ENOMEM. */
+enum mr_err mr_exchange_cgi(struct mr_exchange **accepted);
+
+struct mr_request *mr_exchange_request(struct mr_exchange *exchange);
+struct mr_response *mr_exchange_response(struct mr_exchange *exchange);
+
+/*
+ * Sends the answer (to HEAD without its body) and ends the exchange. A client
+ * that is no longer there is no error.
+ */
+void mr_exchange_answer(struct mr_exchange *exchange);
 
 /*
  * Appends the body to `body`, which is content_length bytes. Errors: MR_EINVAL
@@ -80,12 +90,5 @@ enum mr_err mr_connection_cgi(struct mr_connection *c, struct mr_request *reques
  */
 enum mr_err mr_request_body(struct mr_request *request, size_t n, struct mr_buf *body,
     struct mr_error *err);
-
-/*
- * Sends the answer and ends the request; its slices are gone then. A client
- * that is no longer there is no error. head_only: no body (HEAD).
- */
-void mr_connection_answer(struct mr_connection *c, const struct mr_response *response,
-    bool head_only);
 
 #endif

@@ -3,15 +3,14 @@
 
 #include "admin.h"
 #include "base/clock.h"
+#include "channel.h"
 #include "collect.h"
 #include "cors.h"
 #include "format/jsonout.h"
 #include "health.h"
 #include "recent.h"
 
-/* Answers are small, but for lists of recent events. */
-#define BODY_MAX_BYTES ((size_t)64 * 1024 * 1024)
-#define HEADERS_MAX_BYTES ((size_t)8 * 1024)
+/* What an answer's buffer may keep for the next one. */
 #define KEEP_BYTES ((size_t)16 * 1024)
 
 /* HEAD is apart from GET: asking about a pixel must not count as a view of it. */
@@ -21,34 +20,21 @@ static const struct route {
 	const char *path; /* the last segments of the request's path */
 	int methods;
 	bool admin;
+	bool sleeps; /* asks the database, and waits for what it says */
 	void (*serve)(struct mr_worker *, struct mr_request *, struct mr_response *);
 } routes[] = {
-	{ "/collect", GET | POST, false, mr_collect_serve },
-	{ "/pixel.gif", GET, false, mr_collect_pixel },
-	{ "/health", GET | HEAD, false, mr_health_serve },
-	{ "/events/recent", GET | HEAD, true, mr_recent_serve },
+	{ "/collect", GET | POST, false, false, mr_collect_serve },
+	{ "/pixel.gif", GET, false, false, mr_collect_pixel },
+	{ "/health", GET | HEAD, false, true, mr_health_serve },
+	{ "/events/recent", GET | HEAD, true, true, mr_recent_serve },
 };
-
-void
-mr_response_init(struct mr_response *response)
-{
-	*response = (struct mr_response){ .status = 500 };
-	mr_buf_init(&response->headers, HEADERS_MAX_BYTES);
-	mr_buf_init(&response->body, BODY_MAX_BYTES);
-}
-
-void
-mr_response_free(struct mr_response *response)
-{
-	mr_buf_free(&response->headers);
-	mr_buf_free(&response->body);
-}
 
 static void
 reset(struct mr_response *response)
 {
 	response->status = 500;
 	response->content_type = NULL;
+	response->job = NULL;
 	mr_buf_reset(&response->headers, KEEP_BYTES);
 	mr_buf_reset(&response->body, KEEP_BYTES);
 }
@@ -146,6 +132,25 @@ refuse_method(const struct route *route, struct mr_response *response)
 	mr_buf_add_cstr(&response->headers, "OPTIONS\r\n");
 }
 
+/* An answer that did not fit is none. */
+static void
+check(struct mr_response *response)
+{
+	if (!response->body.failed && !response->headers.failed)
+		return;
+	mr_buf_reset(&response->headers, 0);
+	mr_response_fail(response, 500, "no memory for the answer");
+}
+
+static void
+serve_route(const struct route *route, struct mr_worker *worker, struct mr_request *request,
+    struct mr_response *response)
+{
+	if (route->sleeps)
+		mr_channel_step_aside();
+	route->serve(worker, request, response);
+}
+
 void
 mr_routes_serve(struct mr_worker *worker, struct mr_request *request,
     struct mr_response *response)
@@ -160,9 +165,14 @@ mr_routes_serve(struct mr_worker *worker, struct mr_request *request,
 	else if ((route->methods & method_of(request)) == 0)
 		refuse_method(route, response);
 	else if (!route->admin || mr_admin_allow(worker, request, response))
-		route->serve(worker, request, response);
-	if (response->body.failed || response->headers.failed) {
-		mr_buf_reset(&response->headers, 0);
-		mr_response_fail(response, 500, "no memory for the answer");
-	}
+		serve_route(route, worker, request, response);
+	check(response);
+}
+
+void
+mr_routes_finish(struct mr_worker *worker, struct mr_request *request,
+    struct mr_response *response)
+{
+	response->finish(worker, request, response);
+	check(response);
 }

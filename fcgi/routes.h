@@ -7,11 +7,12 @@
 #include "request.h"
 #include "worker.h"
 
-void mr_response_init(struct mr_response *response);
-void mr_response_free(struct mr_response *response);
-
-/* Fills the response, emptied first. Every request gets one. */
+/* Fills the response, emptied first; or leaves it a job that is to be done before. */
 void mr_routes_serve(struct mr_worker *worker, struct mr_request *request,
+    struct mr_response *response);
+
+/* Fills the response whose job is done. */
+void mr_routes_finish(struct mr_worker *worker, struct mr_request *request,
     struct mr_response *response);
 
 /*

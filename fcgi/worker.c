@@ -1,6 +1,11 @@
 /*
  * The worker's threads: see worker.h. The main thread waits for the signal to
  * stop; request threads look at `stopping` between two requests.
+ *
+ * A thread that has read a request hands its events to the writer and turns to
+ * the next one, without waiting for the commit. When the writer gives a group
+ * back, whoever is free answers all of it. So a request costs no sleep and no
+ * wake-up of its own, which would be half of the worker's work.
  */
 #include "worker.h"
 
@@ -14,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "channel.h"
 #include "request.h"
 #include "routes.h"
 
@@ -25,58 +31,148 @@
 /* At a stop, how long a request that is under way may still take to arrive. */
 #define STOP_GRACE_S 5
 
+/* So many of a group's requests one thread answers before it lets others help. */
+#define ANSWERS_IN_A_ROW 8
+
 static atomic_bool stopping;
 
-static size_t
-arena_max(const struct mr_conf *conf)
+/* Requests whose events are with the writer, or came back from it. */
+struct mr_desk {
+	atomic_size_t away; /* at most as many as there are threads; beyond that they wait */
+	pthread_mutex_t lock;
+	/* Guarded by lock: jobs that are done, oldest first. */
+	struct mr_job *done;
+	struct mr_job **tail;
+};
+
+static void
+init_desk(struct mr_desk *desk)
 {
-	return (size_t)conf->max_body_bytes * ARENA_BYTES_PER_BODY_BYTE;
+	*desk = (struct mr_desk){ .tail = &desk->done };
+	pthread_mutex_init(&desk->lock, NULL);
+}
+
+/* The writer's finished(). */
+static void
+take_back(void *arg, struct mr_job *first)
+{
+	struct mr_desk *desk = arg;
+	bool was_empty;
+
+	pthread_mutex_lock(&desk->lock);
+	was_empty = desk->done == NULL;
+	*desk->tail = first;
+	while (*desk->tail != NULL)
+		desk->tail = &(*desk->tail)->next;
+	pthread_mutex_unlock(&desk->lock);
+	if (was_empty)
+		mr_channel_wake();
+}
+
+/* Up to n finished jobs, as a list. */
+static struct mr_job *
+pick_done(struct mr_desk *desk, size_t n)
+{
+	struct mr_job *first, **end;
+	bool more;
+
+	pthread_mutex_lock(&desk->lock);
+	first = desk->done;
+	for (end = &desk->done; *end != NULL && n > 0; n--)
+		end = &(*end)->next;
+	more = *end != NULL;
+	if (first != NULL) {
+		desk->done = *end;
+		*end = NULL;
+		if (!more)
+			desk->tail = &desk->done;
+	}
+	pthread_mutex_unlock(&desk->lock);
+	if (more)
+		mr_channel_wake();
+	return first;
 }
 
 static void
-serve_one(struct mr_worker *worker, struct mr_connection *c, struct mr_request *request,
-    struct mr_response *response)
+finish(struct mr_worker *worker, struct mr_exchange *x)
 {
-	mr_routes_serve(worker, request, response);
-	mr_connection_answer(c, response, mr_str_eq(request->method, MR_STR_LIT("HEAD")));
+	mr_routes_finish(worker, mr_exchange_request(x), mr_exchange_response(x));
+	mr_exchange_answer(x);
+}
+
+/* Answers requests whose jobs are done; returns how many. */
+static size_t
+answer_done(struct mr_worker *worker, size_t max)
+{
+	struct mr_job *job = pick_done(worker->desk, max), *next;
+	size_t n = 0;
+
+	for (; job != NULL; job = next, n++) {
+		next = job->next;
+		atomic_fetch_sub(&worker->desk->away, 1);
+		finish(worker, job->owner);
+	}
+	return n;
+}
+
+/* Whether one more may be away; if so, it counts. */
+static bool
+may_leave(struct mr_worker *worker)
+{
+	struct mr_desk *desk = worker->desk;
+
+	if (mr_request_is_cgi())
+		return false;
+	if (atomic_fetch_add(&desk->away, 1) < (size_t)worker->conf->threads)
+		return true;
+	atomic_fetch_sub(&desk->away, 1);
+	return false;
+}
+
+static void
+serve(struct mr_worker *worker, struct mr_exchange *x)
+{
+	struct mr_response *response = mr_exchange_response(x);
+	struct mr_job *job;
+
+	mr_routes_serve(worker, mr_exchange_request(x), response);
+	job = response->job;
+	if (job == NULL) {
+		mr_exchange_answer(x);
+	} else if (may_leave(worker)) {
+		job->owner = x;
+		/* From here on it may be another thread's already. */
+		mr_writer_submit(worker->writer, job);
+	} else {
+		mr_channel_step_aside();
+		mr_writer_store(worker->writer, job);
+		finish(worker, x);
+	}
 }
 
 static void *
 request_thread(void *arg)
 {
 	struct mr_worker *worker = arg;
-	struct mr_connection *c = mr_connection_new(arena_max(worker->conf));
-	struct mr_response response;
-	struct mr_request request;
+	struct mr_exchange *x;
 
-	if (c == NULL) {
-		mr_log_error("no memory for a request thread");
-		return NULL;
-	}
-	mr_response_init(&response);
-	while (!atomic_load(&stopping) || mr_request_pending())
-		if (mr_connection_accept(c, &request) == MR_OK)
-			serve_one(worker, c, &request, &response);
-	mr_response_free(&response);
-	mr_connection_free(c);
+	while (!atomic_load(&stopping) || mr_channel_pending())
+		if (answer_done(worker, ANSWERS_IN_A_ROW) == 0 &&
+		    mr_exchange_accept(&x) == MR_OK)
+			serve(worker, x);
+	/* So that those that stand by end too. */
+	mr_channel_step_aside();
 	return NULL;
 }
 
 static enum mr_err
 serve_cgi(struct mr_worker *worker, struct mr_error *err)
 {
-	struct mr_connection *c = mr_connection_new(arena_max(worker->conf));
-	struct mr_response response;
-	struct mr_request request;
+	struct mr_exchange *x;
 
-	mr_response_init(&response);
-	if (c == NULL || mr_connection_cgi(c, &request) != MR_OK) {
-		mr_connection_free(c);
+	if (mr_exchange_cgi(&x) != MR_OK)
 		return mr_fail(err, MR_ENOMEM, "no memory for the request");
-	}
-	serve_one(worker, c, &request, &response);
-	mr_response_free(&response);
-	mr_connection_free(c);
+	serve(worker, x);
 	return MR_OK;
 }
 
@@ -113,7 +209,7 @@ join_all(pthread_t *threads, size_t n)
 	while (i < n && pthread_timedjoin_np(threads[i], NULL, &until) == 0)
 		i++;
 	if (i < n)
-		mr_request_cut();
+		mr_channel_cut();
 	for (; i < n; i++)
 		pthread_join(threads[i], NULL);
 }
@@ -136,39 +232,54 @@ serve_fastcgi(struct mr_worker *worker, const sigset_t *stop_signals, struct mr_
 	sigwait(stop_signals, &which);
 	mr_log_info("stopping: signal %d", which);
 	atomic_store(&stopping, true);
-	mr_request_stop();
+	mr_channel_stop();
 	join_all(threads, started);
 	free(threads);
 	return MR_OK;
 }
 
+/* Threads that are woken do not interrupt those that run: so more requests gather for one commit. */
+static void
+set_scheduling(void)
+{
+	(void)sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){ .sched_priority = 0 });
+}
+
+/* Blocked in all threads, so that they arrive at sigwait() alone. */
+static void
+block_signals(sigset_t *stop_signals)
+{
+	sigemptyset(stop_signals);
+	sigaddset(stop_signals, SIGTERM);
+	sigaddset(stop_signals, SIGINT);
+	sigaddset(stop_signals, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, stop_signals, NULL);
+}
+
 enum mr_err
 mr_worker_run(const struct mr_conf *conf, struct mr_error *err)
 {
-	struct mr_worker worker = { .conf = conf, .started_us = mr_clock_now_us() };
-	/* Every thread waits for at most one job. */
+	struct mr_desk desk;
+	struct mr_worker worker = { .conf = conf, .started_us = mr_clock_now_us(),
+		.desk = &desk };
+	/* As many may be away, and every thread may wait for one. */
 	const struct mr_writer_options options = { .conf = conf, .application = "millrace",
-		.max_jobs = (size_t)conf->threads + 1 };
+		.max_jobs = 2 * (size_t)conf->threads + 1, .finished = take_back, .arg = &desk };
 	sigset_t stop_signals;
 	enum mr_err e;
 
-	/*
-	 * Threads that are woken do not interrupt those that run: so more requests
-	 * gather for one commit, and about a tenth of the work is saved.
-	 */
-	(void)sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){ .sched_priority = 0 });
-	/* Blocked in all threads, so that they arrive at sigwait() alone. */
-	sigemptyset(&stop_signals);
-	sigaddset(&stop_signals, SIGTERM);
-	sigaddset(&stop_signals, SIGINT);
-	sigaddset(&stop_signals, SIGUSR1);
-	pthread_sigmask(SIG_BLOCK, &stop_signals, NULL);
-	if ((e = mr_request_init(err)) != MR_OK ||
+	init_desk(&desk);
+	set_scheduling();
+	block_signals(&stop_signals);
+	if ((e = mr_request_init((size_t)conf->max_body_bytes * ARENA_BYTES_PER_BODY_BYTE,
+	    err)) != MR_OK ||
 	    (e = mr_writer_start(&worker.writer, &options, err)) != MR_OK)
 		return e;
 	e = mr_request_is_cgi() ? serve_cgi(&worker, err) :
 	    serve_fastcgi(&worker, &stop_signals, err);
 	mr_writer_stop(worker.writer);
+	/* What the writer gave back after the last thread had gone. */
+	(void)answer_done(&worker, SIZE_MAX);
 	mr_request_end();
 	return e;
 }

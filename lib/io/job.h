@@ -33,6 +33,7 @@ struct mr_job {
 	struct mr_arena *arena;  /* the batch's */
 	struct mr_receipt receipt;
 	sem_t *waiter;           /* posted at the end; NULL: nobody waits */
+	void *owner;             /* the submitter's own; the writer never looks at it */
 	struct mr_job *next;     /* in a list of whoever has it */
 };
 
