@@ -13,7 +13,8 @@ TESTS += \
 	tests/integration/test_install.py \
 	tests/integration/test_restart.py \
 	tests/integration/test_schema.py \
-	tests/integration/test_stop.py
+	tests/integration/test_stop.py \
+	tests/integration/test_threads.py
 
 EXTRA_DIST += \
 	tests/harness/__init__.py \
@@ -39,4 +40,5 @@ EXTRA_DIST += \
 	tests/integration/test_install.py \
 	tests/integration/test_restart.py \
 	tests/integration/test_schema.py \
-	tests/integration/test_stop.py
+	tests/integration/test_stop.py \
+	tests/integration/test_threads.py

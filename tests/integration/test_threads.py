@@ -1,0 +1,92 @@
+"""Few threads and many requests: nobody waits for another's commit or slow body, and everybody
+is answered."""
+
+import contextlib
+import os
+
+from common import success, without_time, worker
+from harness import fcgi, postgres, proc, tap
+from load import Load, check
+
+BODY = b'{"eventType":"good","siteId":"threads"}'
+# The commits of this test take as long as it wants.
+PATIENT = {"query_timeout_ms": 60000}
+
+
+def sent(stack, w):
+    """A connection on which a whole request was sent, its answer not yet read."""
+    c = stack.enter_context(fcgi.Connection(w.address))
+    c.begin()
+    c.params(fcgi.make_params("POST", "/collect", BODY))
+    c.stdin(BODY)
+    c.end_stdin()
+    return c
+
+
+def half_sent(stack, w):
+    c = stack.enter_context(fcgi.Connection(w.address))
+    c.begin()
+    c.params(fcgi.make_params("POST", "/collect", BODY))
+    c.stdin(BODY[:10])
+    return c
+
+
+def slow_bodies(t, pg):
+    with t.case("slow bodies"), worker(pg, sections={"collector": {"threads": 9}}) as w:
+        w.wait_healthy()
+        with contextlib.ExitStack() as stack:
+            slow = [half_sent(stack, w) for _ in range(8)]
+            for _ in range(3):
+                t.is_(w.request("POST", "/collect", BODY).status, 200, "others are served")
+            for c in slow:
+                c.stdin(BODY[10:])
+                c.end_stdin()
+            t.is_([without_time(c.response()) for c in slow], [success(1)] * len(slow),
+                  "all are answered in the end")
+
+
+def more_than_threads(t, pg):
+    for threads in (1, 2):
+        with t.case(f"{threads} thread(s), 16 clients"), \
+                worker(pg, sections={"collector": {"threads": threads}}) as w:
+            w.wait_healthy()
+            with Load(w.address, f"crowd-{threads}", threads=16) as load:
+                load.wait_for(200, 300)
+            check(t, pg, load)
+            t.is_(set(load.statuses), {200}, "no request fails")
+
+
+def open_files(w):
+    return len(os.listdir(f"/proc/{w.pid}/fd"))
+
+
+def waiting_for_one_commit(t, pg):
+    """Four may be with the writer, and each of four threads may wait for one more."""
+    for stop, n in ((False, 40), (True, 8)):
+        name = "at a stop" if stop else "and go on"
+        with t.case(f"{n} requests wait for PostgreSQL {name}"), \
+                worker(pg, sections={"database": PATIENT, "collector": {"threads": 4}}) as w:
+            w.wait_healthy()
+            before = pg.value("SELECT count(*) FROM events WHERE site_id = 'threads'")
+            files = open_files(w)
+            with contextlib.ExitStack() as stack:
+                pg.sigstop()
+                try:
+                    waiting = [sent(stack, w) for _ in range(n)]
+                    proc.wait_for(lambda: open_files(w) >= files + 8, "eight are accepted")
+                    if stop:
+                        w.terminate()
+                finally:
+                    pg.cont()
+                answers = [without_time(c.response()) for c in waiting]
+            t.is_(answers, [success(1)] * n, "all are answered")
+            t.is_(pg.value("SELECT count(*) FROM events WHERE site_id = 'threads'") - before, n,
+                  "all are stored")
+            t.is_(w.stop(), 0, "exit status")
+
+
+postgres.need()
+with tap.Suite() as t, postgres.Postgres() as pg:
+    slow_bodies(t, pg)
+    more_than_threads(t, pg)
+    waiting_for_one_commit(t, pg)
