@@ -16,6 +16,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/base/log.c lib/base/log.h \
 	lib/base/stats.c lib/base/stats.h \
 	lib/base/str.h \
+	lib/base/uuid.c lib/base/uuid.h \
 	lib/format/event.c lib/format/event.h \
 	lib/format/gunzip.c lib/format/gunzip.h \
 	lib/format/json.c lib/format/json.h \

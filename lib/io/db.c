@@ -491,6 +491,12 @@ mr_db_n_rows(const struct mr_db_rows *rows)
 	return PQntuples(result_of(rows));
 }
 
+long
+mr_db_n_changed(const struct mr_db_rows *rows)
+{
+	return strtol(PQcmdTuples(result_of(rows)), NULL, 10);
+}
+
 struct mr_str
 mr_db_value(const struct mr_db_rows *rows, int row, int column)
 {

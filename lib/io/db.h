@@ -88,6 +88,9 @@ const char *mr_db_sqlstate(const struct mr_db *db);
 
 int mr_db_n_rows(const struct mr_db_rows *rows);
 
+/* Of an INSERT, UPDATE or DELETE: how many rows it was. */
+long mr_db_n_changed(const struct mr_db_rows *rows);
+
 /* A field as text; p == NULL: SQL NULL. Valid until the rows are freed. */
 struct mr_str mr_db_value(const struct mr_db_rows *rows, int row, int column);
 

@@ -86,7 +86,7 @@ mr_lane_new(const struct mr_conf *conf, const char *application, size_t max_grou
 	l->db = mr_db_new(&options);
 	/* One batch may exceed the cap of a group, but not what a body can hold. */
 	l->store = mr_store_new((size_t)conf->group_max_bytes +
-	    64 * (size_t)conf->max_body_bytes);
+	    64 * (size_t)conf->max_body_bytes, NULL);
 	l->batches = calloc(max_group, sizeof *l->batches);
 	l->duplicate = calloc(max_group, sizeof *l->duplicate);
 	if (l->db != NULL && l->store != NULL && l->batches != NULL && l->duplicate != NULL)
@@ -148,13 +148,18 @@ pause_before_retry(struct mr_lane *l)
 	nanosleep(&t, NULL);
 }
 
-/* Tries the group until it is done, refused, or plainly not possible now. */
+/*
+ * Tries the group until it is done, refused, or plainly not possible now. Thanks
+ * to its id it is not stored twice when the answer to a commit was lost.
+ */
 static enum mr_db_class
 try_group(struct mr_lane *l, struct mr_job **jobs, size_t n, struct mr_error *why)
 {
+	struct mr_group group = { .batches = l->batches, .n = n, .duplicate = l->duplicate };
 	enum mr_db_class class;
 	int conflicts = 0, reconnects = 0;
 
+	mr_uuid_make(group.id);
 	for (size_t i = 0; i < n; i++)
 		l->batches[i] = jobs[i]->batch;
 	for (;;) {
@@ -162,10 +167,11 @@ try_group(struct mr_lane *l, struct mr_job **jobs, size_t n, struct mr_error *wh
 			*why = l->down;
 			return MR_DB_UNAVAILABLE;
 		}
-		class = mr_store_group(l->store, l->db, l->batches, n, l->duplicate, why);
+		class = mr_store_group(l->store, l->db, &group, why);
 		if (class == MR_DB_TRANSIENT && conflicts++ < MAX_CONFLICTS)
 			pause_before_retry(l);
-		else if (class != MR_DB_UNAVAILABLE || reconnects++ == MAX_RECONNECTS)
+		else if ((class != MR_DB_UNAVAILABLE && class != MR_DB_UNKNOWN) ||
+		    reconnects++ == MAX_RECONNECTS)
 			return class;
 	}
 }

@@ -22,8 +22,8 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/uuid.h"
 
-#define MR_UUID_BYTES 16
 #define MR_SEGMENT_HEADER_BYTES 36
 #define MR_SEGMENT_RECORD_BYTES 36 /* of a record besides its payload */
 #define MR_SEGMENT_MAX_PAYLOAD ((size_t)256 * 1024 * 1024)

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -83,16 +82,6 @@ const struct mr_spool_io mr_spool_system_io = {
 	.close = close,
 	.free_bytes = system_free_bytes,
 };
-
-void
-mr_spool_uuid(uint8_t id[MR_UUID_BYTES])
-{
-	/* 16 bytes never come short, nor are they interrupted. */
-	while (getrandom(id, MR_UUID_BYTES, 0) != MR_UUID_BYTES)
-		;
-	id[6] = (uint8_t)((id[6] & 0x0f) | 0x40);
-	id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
-}
 
 struct mr_spool *
 mr_spool_new(const struct mr_spool_options *options)
@@ -193,7 +182,7 @@ open_segment(struct mr_spool *s, struct mr_error *err)
 	enum mr_err e;
 	int n;
 
-	mr_spool_uuid(s->id);
+	mr_uuid_make(s->id);
 	n = snprintf(name, sizeof name, "%016llx-", (unsigned long long)now);
 	for (int i = 0; i < MR_UUID_BYTES; i++)
 		n += snprintf(name + n, sizeof name - (size_t)n, "%02x", s->id[i]);

@@ -60,9 +60,6 @@ enum mr_err mr_spool_append(struct mr_spool *spool, const uint8_t group[MR_UUID_
 /* Closes the open segment, so that it can be replayed. */
 void mr_spool_close_segment(struct mr_spool *spool);
 
-/* A random (version 4) UUID, RFC 9562. */
-void mr_spool_uuid(uint8_t id[MR_UUID_BYTES]);
-
 /* The segments of a directory, oldest first. */
 struct mr_spool_list {
 	char **paths;
