@@ -147,7 +147,7 @@ mr_worker_run(const struct mr_conf *conf, struct mr_error *err)
 {
 	struct mr_worker worker = { .conf = conf, .started_us = mr_clock_now_us() };
 	/* Every thread waits for at most one job. */
-	const struct mr_writer_options options = { .conf = conf, .application = "millrace",
+	struct mr_writer_options options = { .conf = conf, .application = "millrace",
 		.max_jobs = (size_t)conf->threads + 1 };
 	sigset_t stop_signals;
 	enum mr_err e;
@@ -163,8 +163,10 @@ mr_worker_run(const struct mr_conf *conf, struct mr_error *err)
 	sigaddset(&stop_signals, SIGINT);
 	sigaddset(&stop_signals, SIGUSR1);
 	pthread_sigmask(SIG_BLOCK, &stop_signals, NULL);
-	if ((e = mr_request_init(err)) != MR_OK ||
-	    (e = mr_writer_start(&worker.writer, &options, err)) != MR_OK)
+	if ((e = mr_request_init(err)) != MR_OK)
+		return e;
+	options.alone = mr_request_is_cgi();
+	if ((e = mr_writer_start(&worker.writer, &options, err)) != MR_OK)
 		return e;
 	e = mr_request_is_cgi() ? serve_cgi(&worker, err) :
 	    serve_fastcgi(&worker, &stop_signals, err);

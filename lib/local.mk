@@ -24,11 +24,15 @@ lib_libmillrace_a_SOURCES = \
 	lib/format/query.c lib/format/query.h \
 	lib/format/record.c lib/format/record.h \
 	lib/format/utf8.c lib/format/utf8.h \
+	lib/io/breaker.c lib/io/breaker.h \
 	lib/io/db.c lib/io/db.h \
 	lib/io/isolate.c lib/io/isolate.h \
 	lib/io/job.h \
+	lib/io/keeper.c lib/io/keeper.h \
 	lib/io/lane.c lib/io/lane.h \
 	lib/io/pgarray.c lib/io/pgarray.h \
+	lib/io/quarantine.c lib/io/quarantine.h \
+	lib/io/replay.c lib/io/replay.h \
 	lib/io/schema.c lib/io/schema.h \
 	lib/io/secret.c lib/io/secret.h \
 	lib/io/segment.c lib/io/segment.h \

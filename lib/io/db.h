@@ -59,6 +59,15 @@ struct mr_db *mr_db_new(const struct mr_db_options *options);
 void mr_db_free(struct mr_db *db);
 
 /*
+ * From now on nothing waits beyond this time of mr_clock_mono_ms(), whatever the
+ * time-outs are; 0: they alone count.
+ */
+void mr_db_set_deadline(struct mr_db *db, int64_t mono_ms);
+
+/* Closes the connection, if there is one. */
+void mr_db_disconnect(struct mr_db *db);
+
+/*
  * Makes sure of a live connection with everything prepared: connects when
  * there is none, replaces an old one, tries an idle one. MR_EAGAIN when the
  * server cannot be reached within connect_timeout_ms; MR_EIO when it refuses

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "base/conf.h"
 #include "base/error.h"
 #include "base/str.h"
 #include "io/segment.h"
@@ -40,6 +41,15 @@ struct mr_spool_options {
 	int64_t reserve_bytes; /* left free on the file system */
 	const struct mr_spool_io *io;
 };
+
+/* As configured, on the real file system. */
+struct mr_spool_options mr_spool_options(const struct mr_conf *conf);
+
+/* Makes the folder if it is missing and its parent is there. MR_EIO: it cannot be used. */
+enum mr_err mr_spool_prepare(const struct mr_spool_options *options, struct mr_error *err);
+
+/* Whether it could take an ordinary group now; errors as of append. Writes nothing. */
+enum mr_err mr_spool_check(const struct mr_spool_options *options, struct mr_error *err);
 
 struct mr_spool;
 
