@@ -199,7 +199,7 @@ count(const struct taking *t)
 		mr_stat_add(MR_STAT_EVENTS_STORED, t->batch.n_rows);
 		mr_stat_add(MR_STAT_EVENTS_REJECTED, t->batch.n_rejects);
 	} else if (t->job.receipt.outcome == MR_DUPLICATE) {
-		mr_stat_add(MR_STAT_EVENTS_DUPLICATE, t->batch.n_rows);
+		mr_stat_add(MR_STAT_EVENTS_DUPLICATE, t->batch.n_rows + t->batch.n_rejects);
 	} else if (t->job.receipt.outcome == MR_UNAVAILABLE) {
 		mr_stat_add(MR_STAT_REQUESTS_UNAVAILABLE, 1);
 	}
@@ -228,6 +228,10 @@ settle(struct taking *t)
 	} else if (t->job.receipt.outcome == MR_STORED) {
 		mr_log(batch->is_batch ? MR_LOG_INFO : MR_LOG_DEBUG,
 		    "Bulk inserted %zu events from %.*s", batch->n_rows,
+		    (int)batch->rows[0].site_id.n, batch->rows[0].site_id.p);
+	} else if (t->job.receipt.outcome == MR_SPOOLED) {
+		mr_log(batch->is_batch ? MR_LOG_INFO : MR_LOG_DEBUG,
+		    "Queued %zu events from %.*s", batch->n_rows,
 		    (int)batch->rows[0].site_id.n, batch->rows[0].site_id.p);
 	}
 }
@@ -299,19 +303,20 @@ answer_unavailable(const struct mr_worker *worker, struct mr_response *response)
 }
 
 static void
-answer_stored(const struct taking *t, struct mr_response *response)
+answer_kept(const struct taking *t, struct mr_response *response)
 {
 	struct mr_buf *b = &response->body;
 	bool duplicate = t->job.receipt.outcome == MR_DUPLICATE;
+	bool queued = t->job.receipt.outcome == MR_SPOOLED;
 	size_t n = duplicate ? 0 : t->batch.n_rows, rejected = duplicate ? 0 : t->batch.n_rejects;
 
-	mr_response_json(response, 200);
-	mr_buf_printf(b, "{\"status\":\"%s\",\"message\":\"", rejected > 0 ? "partial" :
-	    "success");
+	mr_response_json(response, queued ? 202 : 200);
+	mr_buf_printf(b, "{\"status\":\"%s\",\"message\":\"", queued ? "accepted" :
+	    rejected > 0 ? "partial" : "success");
 	if (duplicate)
 		mr_buf_add_cstr(b, "batch was received before; nothing stored again");
 	else
-		mr_buf_printf(b, "%zu event(s) received and stored", n);
+		mr_buf_printf(b, "%zu event(s) received and %s", n, queued ? "queued" : "stored");
 	if (rejected > 0)
 		mr_buf_printf(b, ", %zu rejected", rejected);
 	mr_buf_printf(b, "\",\"events_processed\":%zu", n);
@@ -336,11 +341,19 @@ finish_collect(struct mr_worker *worker, struct mr_request *request,
 	else if (t->status != 0)
 		answer_refused(t, response);
 	else
-		answer_stored(t, response);
+		answer_kept(t, response);
 	if (t->batch.n_rows > 0)
 		site = t->batch.rows[0].site_id;
 	mr_cors_answer(worker->conf, request->origin, site, &response->headers);
 	mr_buf_free(&t->body);
+}
+
+static const char *
+kept_word(enum mr_outcome outcome)
+{
+	if (outcome == MR_SPOOLED)
+		return "queued";
+	return outcome == MR_DUPLICATE ? "duplicate" : "stored";
 }
 
 static void
@@ -363,7 +376,7 @@ finish_pixel(struct mr_worker *worker, struct mr_request *request, struct mr_res
 		mr_buf_add_cstr(&response->headers, "X-Millrace: unavailable\r\n");
 	} else {
 		mr_buf_printf(&response->headers, "X-Millrace: %s\r\n",
-		    t->job.receipt.outcome == MR_DUPLICATE ? "duplicate" : "stored");
+		    kept_word(t->job.receipt.outcome));
 	}
 }
 

@@ -31,18 +31,28 @@ write_detail(const struct mr_worker *worker, const struct mr_error *why, struct 
 	mr_buf_add_char(b, '}');
 }
 
+static const char *
+database_word(const struct mr_conf *conf, const struct mr_writer_health *h)
+{
+	if (conf->ingest == MR_INGEST_SPOOL)
+		return "not used";
+	return h->connected ? "connected" : "disconnected";
+}
+
 void
 mr_health_serve(struct mr_worker *worker, struct mr_request *request,
     struct mr_response *response)
 {
-	struct mr_error why = MR_ERROR_INIT;
-	bool up = mr_writer_check(worker->writer, &why);
+	static const char *const words[] = { [MR_HEALTHY] = "healthy",
+		[MR_DEGRADED] = "degraded", [MR_UNHEALTHY] = "unhealthy" };
+	struct mr_writer_health h;
 
-	mr_response_json(response, up ? 200 : 503);
+	mr_writer_check(worker->writer, &h);
+	mr_response_json(response, h.health == MR_UNHEALTHY ? 503 : 200);
 	mr_buf_printf(&response->body, "{\"status\":\"%s\",\"database\":\"%s\"",
-	    up ? "healthy" : "unhealthy", up ? "connected" : "disconnected");
+	    words[h.health], database_word(worker->conf, &h));
 	if (mr_admin_has_token(worker, request))
-		write_detail(worker, &why, &response->body);
+		write_detail(worker, &h.why, &response->body);
 	mr_response_close(response);
 	mr_buf_add_cstr(&response->headers, "Cache-Control: no-store\r\n");
 	mr_cors_answer(worker->conf, request->origin, MR_STR_NULL, &response->headers);

@@ -263,7 +263,7 @@ mr_worker_run(const struct mr_conf *conf, struct mr_error *err)
 	struct mr_worker worker = { .conf = conf, .started_us = mr_clock_now_us(),
 		.desk = &desk };
 	/* As many may be away, and every thread may wait for one. */
-	const struct mr_writer_options options = { .conf = conf, .application = "millrace",
+	struct mr_writer_options options = { .conf = conf, .application = "millrace",
 		.max_jobs = 2 * (size_t)conf->threads + 1, .finished = take_back, .arg = &desk };
 	sigset_t stop_signals;
 	enum mr_err e;
@@ -272,8 +272,10 @@ mr_worker_run(const struct mr_conf *conf, struct mr_error *err)
 	set_scheduling();
 	block_signals(&stop_signals);
 	if ((e = mr_request_init((size_t)conf->max_body_bytes * ARENA_BYTES_PER_BODY_BYTE,
-	    err)) != MR_OK ||
-	    (e = mr_writer_start(&worker.writer, &options, err)) != MR_OK)
+	    err)) != MR_OK)
+		return e;
+	options.alone = mr_request_is_cgi();
+	if ((e = mr_writer_start(&worker.writer, &options, err)) != MR_OK)
 		return e;
 	e = mr_request_is_cgi() ? serve_cgi(&worker, err) :
 	    serve_fastcgi(&worker, &stop_signals, err);

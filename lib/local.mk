@@ -16,6 +16,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/base/log.c lib/base/log.h \
 	lib/base/stats.c lib/base/stats.h \
 	lib/base/str.h \
+	lib/base/uuid.c lib/base/uuid.h \
 	lib/format/event.c lib/format/event.h \
 	lib/format/gunzip.c lib/format/gunzip.h \
 	lib/format/json.c lib/format/json.h \
@@ -23,11 +24,15 @@ lib_libmillrace_a_SOURCES = \
 	lib/format/query.c lib/format/query.h \
 	lib/format/record.c lib/format/record.h \
 	lib/format/utf8.c lib/format/utf8.h \
+	lib/io/breaker.c lib/io/breaker.h \
 	lib/io/db.c lib/io/db.h \
 	lib/io/isolate.c lib/io/isolate.h \
 	lib/io/job.h \
+	lib/io/keeper.c lib/io/keeper.h \
 	lib/io/lane.c lib/io/lane.h \
 	lib/io/pgarray.c lib/io/pgarray.h \
+	lib/io/quarantine.c lib/io/quarantine.h \
+	lib/io/replay.c lib/io/replay.h \
 	lib/io/schema.c lib/io/schema.h \
 	lib/io/secret.c lib/io/secret.h \
 	lib/io/segment.c lib/io/segment.h \

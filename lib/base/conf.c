@@ -23,6 +23,8 @@ static const struct mr_conf_choice environments[] = { { "development", MR_DEVELO
 	{ "production", MR_PRODUCTION }, { NULL, 0 } };
 static const struct mr_conf_choice log_levels[] = { { "debug", MR_LOG_DEBUG }, { "info", MR_LOG_INFO },
 	{ "warning", MR_LOG_WARNING }, { "error", MR_LOG_ERROR }, { NULL, 0 } };
+static const struct mr_conf_choice ingests[] = { { "direct", MR_INGEST_DIRECT },
+	{ "spool", MR_INGEST_SPOOL }, { NULL, 0 } };
 static const struct mr_conf_choice ip_privacies[] = { { "none", MR_IP_KEEP },
 	{ "truncate", MR_IP_TRUNCATE }, { "drop", MR_IP_DROP }, { NULL, 0 } };
 
@@ -46,6 +48,8 @@ static const struct mr_conf_key table[] = {
 	{ "database", "synchronous_commit", MR_T_BOOL, AT(synchronous_commit), "on", 0, 0, NULL,
 	    NULL },
 	{ "database", "partitions_ahead", MR_T_INT, AT(partitions_ahead), "7", 0, 366, NULL, NULL },
+	{ "database", "ledger_days", MR_T_INT, AT(ledger_days), "7", 1, 3650, NULL, NULL },
+	{ "collector", "ingest", MR_T_CHOICE, AT(ingest), "direct", 0, 0, ingests, NULL },
 	{ "collector", "threads", MR_T_INT, AT(threads), "32", 1, 1024, NULL, NULL },
 	{ "collector", "max_body", MR_T_SIZE, AT(max_body_bytes), "1M", 1024, 64 * MiB, NULL, NULL },
 	{ "collector", "max_batch_events", MR_T_INT, AT(max_batch_events), "1000", 1, 20000, NULL,
@@ -58,6 +62,14 @@ static const struct mr_conf_key table[] = {
 	{ "collector", "default_site", MR_T_SITE, AT(default_site), "default", 0, 0, NULL, NULL },
 	{ "collector", "trusted_proxies", MR_T_BLOCKS, AT(trusted_proxies), "", 0, 0, NULL, NULL },
 	{ "collector", "origins", MR_T_ORIGINS, AT(origins), "*", 0, 0, NULL, NULL },
+	{ "spool", "dir", MR_T_TEXT, AT(spool_dir), MR_LOCALSTATEDIR "/lib/millrace/spool", 0, 0,
+	    NULL, NULL },
+	{ "spool", "segment_bytes", MR_T_SIZE, AT(segment_bytes), "64M", 4096, 1024 * MiB, NULL,
+	    NULL },
+	{ "spool", "max_bytes", MR_T_SIZE, AT(spool_max_bytes), "1G", 65536, MiB * MiB, NULL,
+	    NULL },
+	{ "spool", "reserve_bytes", MR_T_SIZE, AT(spool_reserve_bytes), "256M", 0, MiB * MiB, NULL,
+	    NULL },
 	{ "privacy", "anonymize_ip", MR_T_CHOICE, AT(client_ip), "none", 0, 0, ip_privacies, NULL },
 	{ "admin", "token_sha256", MR_T_SHA256, AT(token_sha256), "", 0, 0, NULL, NULL },
 };
@@ -310,6 +322,9 @@ check_whole(const struct mr_conf *conf, struct mr_error *err)
 	if (conf->environment == MR_PRODUCTION && conf->token_sha256[0] == '\0')
 		return mr_fail(err, MR_EINVAL, "environment is production and [admin] "
 		    "token_sha256 is not set; make a token and put its SHA-256 there");
+	if (conf->ingest == MR_INGEST_SPOOL && conf->spool_dir[0] == '\0')
+		return mr_fail(err, MR_EINVAL, "[collector] ingest is spool and [spool] dir is "
+		    "empty; name a folder there");
 	return MR_OK;
 }
 

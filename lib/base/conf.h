@@ -21,6 +21,9 @@
 
 enum mr_environment { MR_DEVELOPMENT, MR_PRODUCTION };
 
+/* Where events go first. */
+enum mr_ingest { MR_INGEST_DIRECT, MR_INGEST_SPOOL };
+
 /* A list value: items separated by commas or white space. */
 struct mr_conf_list {
 	char **items; /* owned by the struct mr_conf */
@@ -49,8 +52,10 @@ struct mr_conf {
 	int64_t idle_check_s;       /* idle for so long, it is tried before use */
 	bool synchronous_commit;
 	int64_t partitions_ahead;   /* days */
+	int64_t ledger_days;        /* how long the ids of groups are kept */
 
 	/* [collector] */
+	int64_t ingest; /* enum mr_ingest */
 	int64_t threads;
 	int64_t max_body_bytes;
 	int64_t max_batch_events;
@@ -61,6 +66,12 @@ struct mr_conf {
 	struct mr_ip_block *trusted_proxies;
 	size_t n_trusted_proxies;
 	struct mr_conf_list origins;         /* "*" or exact origins */
+
+	/* [spool] */
+	char *spool_dir; /* "": no spool */
+	int64_t segment_bytes;
+	int64_t spool_max_bytes;
+	int64_t spool_reserve_bytes;
 
 	/* [privacy] */
 	int64_t client_ip; /* enum mr_ip_privacy */

@@ -15,6 +15,10 @@ static const char *const names[MR_STAT_N] = {
 	[MR_STAT_BAD_TIMESTAMPS] = "bad_timestamps",
 	[MR_STAT_COMMITS] = "commits",
 	[MR_STAT_DB_CONNECTS] = "db_connects",
+	[MR_STAT_EVENTS_SPOOLED] = "events_spooled",
+	[MR_STAT_EVENTS_REPLAYED] = "events_replayed",
+	[MR_STAT_QUARANTINED] = "quarantined",
+	[MR_STAT_BREAKER_OPENINGS] = "breaker_openings",
 };
 
 void

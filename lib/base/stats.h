@@ -17,6 +17,10 @@ enum mr_stat {
 	MR_STAT_BAD_TIMESTAMPS,   /* replaced by the time of receipt */
 	MR_STAT_COMMITS,
 	MR_STAT_DB_CONNECTS,
+	MR_STAT_EVENTS_SPOOLED,   /* kept in the spool, good ones and refusals */
+	MR_STAT_EVENTS_REPLAYED,  /* taken from the spool into the database, as above */
+	MR_STAT_QUARANTINED,      /* damaged pieces of the spool that were put aside */
+	MR_STAT_BREAKER_OPENINGS, /* the database was given up for a while */
 	MR_STAT_N
 };
 

@@ -3,7 +3,7 @@
 
 #define NO_VALUE UINT32_MAX
 /* The least that a batch, a row and a refusal take up: what a count may promise. */
-#define MIN_BATCH 12
+#define MIN_BATCH 13
 #define MIN_ROW 41
 #define MIN_REJECT 20
 
@@ -41,6 +41,7 @@ mr_record_encode(const struct mr_batch *const *batches, size_t n, struct mr_buf 
 {
 	mr_buf_add_be32(out, (uint32_t)n);
 	for (size_t b = 0; b < n; b++) {
+		mr_buf_add_char(out, batches[b]->is_batch);
 		put_text(out, batches[b]->batch_id);
 		mr_buf_add_be32(out, (uint32_t)batches[b]->n_rows);
 		mr_buf_add_be32(out, (uint32_t)batches[b]->n_rejects);
@@ -154,10 +155,13 @@ take_reject(struct cursor *c, struct mr_reject *r)
 static enum mr_err
 take_batch(struct mr_arena *arena, struct cursor *c, struct mr_batch *batch)
 {
-	*batch = (struct mr_batch){ .batch_id = take_text(c) };
+	uint64_t kind = take_number(c, 1);
+
+	*batch = (struct mr_batch){ .is_batch = kind == 1 };
+	batch->batch_id = take_text(c);
 	batch->n_rows = take_count(c, MIN_ROW);
 	batch->n_rejects = take_count(c, MIN_REJECT);
-	if (batch->n_rows == 0)
+	if (kind > 1 || batch->n_rows == 0)
 		c->bad = true;
 	batch->rows = mr_arena_array(arena, batch->n_rows, sizeof *batch->rows);
 	batch->rejects = mr_arena_array(arena, batch->n_rejects, sizeof *batch->rejects);

@@ -25,6 +25,7 @@ struct mr_db {
 	PGconn *conn; /* NULL: not connected */
 	int64_t connected_ms;
 	int64_t used_ms;
+	int64_t deadline_ms; /* 0: none */
 	char sqlstate[6];
 };
 
@@ -80,6 +81,26 @@ disconnect(struct mr_db *db)
 {
 	PQfinish(db->conn);
 	db->conn = NULL;
+}
+
+void
+mr_db_disconnect(struct mr_db *db)
+{
+	disconnect(db);
+}
+
+void
+mr_db_set_deadline(struct mr_db *db, int64_t mono_ms)
+{
+	db->deadline_ms = mono_ms;
+}
+
+static int64_t
+deadline(const struct mr_db *db, int64_t timeout_ms)
+{
+	int64_t at = mr_clock_mono_ms() + timeout_ms;
+
+	return db->deadline_ms > 0 && db->deadline_ms < at ? db->deadline_ms : at;
 }
 
 void
@@ -273,18 +294,12 @@ not_sent(struct mr_db *db, struct mr_error *err)
 	return MR_DB_UNAVAILABLE;
 }
 
-static int64_t
-deadline(int64_t timeout_ms)
-{
-	return mr_clock_mono_ms() + timeout_ms;
-}
-
 enum mr_db_class
 mr_db_script(struct mr_db *db, const char *sql, int64_t timeout_ms, struct mr_error *err)
 {
 	if (PQsendQuery(db->conn, sql) == 0)
 		return not_sent(db, err);
-	return collect(db, deadline(timeout_ms), NULL, err);
+	return collect(db, deadline(db, timeout_ms), NULL, err);
 }
 
 enum mr_db_class
@@ -295,7 +310,7 @@ mr_db_query(struct mr_db *db, const char *sql, const char *const *params, int n_
 		*rows = NULL;
 	if (PQsendQueryParams(db->conn, sql, n_params, NULL, params, NULL, NULL, 0) == 0)
 		return not_sent(db, err);
-	return collect(db, deadline(db->options.query_timeout_ms), rows, err);
+	return collect(db, deadline(db, db->options.query_timeout_ms), rows, err);
 }
 
 enum mr_db_class
@@ -316,7 +331,7 @@ mr_db_execute(struct mr_db *db, int statement, const struct mr_db_param *params,
 	(void)snprintf(name, sizeof name, "s%d", statement);
 	if (PQsendQueryPrepared(db->conn, name, n_params, values, lengths, formats, 0) == 0)
 		return not_sent(db, err);
-	return collect(db, deadline(db->options.query_timeout_ms), rows, err);
+	return collect(db, deadline(db, db->options.query_timeout_ms), rows, err);
 }
 
 /* Notices of the server go to the log, not to stderr. */
@@ -359,9 +374,8 @@ open_connection(struct mr_db *db, struct mr_error *err)
 		return mr_fail(err, MR_ENOMEM, "database: no memory to connect");
 	PQsetNoticeReceiver(db->conn, take_notice, NULL);
 	if (PQstatus(db->conn) != CONNECTION_BAD &&
-	    !await_connection(db, deadline(db->options.connect_timeout_ms)))
-		return mr_fail(err, MR_EAGAIN, "database: no connection within %lld ms",
-		    (long long)db->options.connect_timeout_ms);
+	    !await_connection(db, deadline(db, db->options.connect_timeout_ms)))
+		return mr_fail(err, MR_EAGAIN, "database: no connection in time");
 	if (PQstatus(db->conn) != CONNECTION_OK)
 		return mr_fail(err, MR_EAGAIN, "database: %s",
 		    message_of(PQerrorMessage(db->conn), text, sizeof text));
@@ -416,7 +430,7 @@ prepare_all(struct mr_db *db, struct mr_error *err)
 		if (PQsendPrepare(db->conn, name, db->options.statements[i], 0, NULL) == 0)
 			class = not_sent(db, err);
 		else
-			class = collect(db, deadline(db->options.query_timeout_ms), NULL, err);
+			class = collect(db, deadline(db, db->options.query_timeout_ms), NULL, err);
 		if (class != MR_DB_OK)
 			return class == MR_DB_OPERATOR ? MR_EIO : MR_EAGAIN;
 	}
@@ -489,6 +503,12 @@ int
 mr_db_n_rows(const struct mr_db_rows *rows)
 {
 	return PQntuples(result_of(rows));
+}
+
+long
+mr_db_n_changed(const struct mr_db_rows *rows)
+{
+	return strtol(PQcmdTuples(result_of(rows)), NULL, 10);
 }
 
 struct mr_str

@@ -59,6 +59,15 @@ struct mr_db *mr_db_new(const struct mr_db_options *options);
 void mr_db_free(struct mr_db *db);
 
 /*
+ * From now on nothing waits beyond this time of mr_clock_mono_ms(), whatever the
+ * time-outs are; 0: they alone count.
+ */
+void mr_db_set_deadline(struct mr_db *db, int64_t mono_ms);
+
+/* Closes the connection, if there is one. */
+void mr_db_disconnect(struct mr_db *db);
+
+/*
  * Makes sure of a live connection with everything prepared: connects when
  * there is none, replaces an old one, tries an idle one. MR_EAGAIN when the
  * server cannot be reached within connect_timeout_ms; MR_EIO when it refuses
@@ -87,6 +96,9 @@ enum mr_db_class mr_db_script(struct mr_db *db, const char *sql, int64_t timeout
 const char *mr_db_sqlstate(const struct mr_db *db);
 
 int mr_db_n_rows(const struct mr_db_rows *rows);
+
+/* Of an INSERT, UPDATE or DELETE: how many rows it was. */
+long mr_db_n_changed(const struct mr_db_rows *rows);
 
 /* A field as text; p == NULL: SQL NULL. Valid until the rows are freed. */
 struct mr_str mr_db_value(const struct mr_db_rows *rows, int row, int column);

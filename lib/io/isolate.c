@@ -21,14 +21,16 @@ try_rows(struct search *s, size_t from, size_t to)
 {
 	const struct mr_batch part = { .rows = s->batch->rows + from, .n_rows = to - from };
 	const struct mr_batch *const parts[] = { &part };
-	enum mr_db_class class, end;
 	bool duplicate;
+	struct mr_group group = { .batches = parts, .n = 1, .duplicate = &duplicate };
+	enum mr_db_class class, end;
 
 	class = mr_db_ensure(s->db, s->err) == MR_OK ?
 	    mr_db_script(s->db, "BEGIN", SCRIPT_TIMEOUT_MS, s->err) : MR_DB_UNAVAILABLE;
 	if (class != MR_DB_OK)
 		return class;
-	class = mr_store_group(s->store, s->db, parts, 1, &duplicate, s->err);
+	mr_uuid_make(group.id);
+	class = mr_store_group(s->store, s->db, &group, s->err);
 	/* Whatever came of it, no transaction may stay open; err keeps the first reason. */
 	end = mr_db_script(s->db, "ROLLBACK", SCRIPT_TIMEOUT_MS,
 	    class == MR_DB_OK ? s->err : NULL);

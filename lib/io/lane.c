@@ -1,4 +1,4 @@
-/* One connection and what it takes to store over it: see lane.h. */
+/* One connection, one spool, and what it takes to keep groups: see lane.h. */
 #include "io/lane.h"
 
 #include <stdlib.h>
@@ -8,62 +8,39 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stats.h"
+#include "format/record.h"
 #include "io/db.h"
 #include "io/isolate.h"
-#include "io/schema.h"
+#include "io/keeper.h"
+#include "io/segment.h"
+#include "io/spool.h"
 #include "io/store.h"
 
 /* Of one group: after a conflict with others, and after a lost connection. */
 #define MAX_CONFLICTS 3
 #define MAX_RECONNECTS 1
-#define FIRST_BACKOFF_MS 100
-#define MAX_BACKOFF_MS 2000
-#define UPKEEP_MS (60 * 60 * 1000)
 #define LOG_AGAIN_MS 10000
+/* What is kept of the memory for a record. */
+#define KEEP_BYTES ((size_t)1024 * 1024)
 
 struct mr_lane {
 	const struct mr_conf *conf;
-	bool keeper;
+	struct mr_breaker *breaker;
 	struct mr_db *db;
 	struct mr_store *store;
+	struct mr_spool *spool;          /* NULL: none is configured */
+	struct mr_buf record;
 	const struct mr_batch **batches; /* max_group entries each */
 	bool *duplicate;
-	int64_t backoff_ms;     /* 0: the last connection was made */
-	int64_t retry_at_ms;    /* no connection is tried before */
-	struct mr_error down;   /* why there is none */
-	int64_t upkeep_at_ms;
 	struct mr_error logged; /* the last failure in the log */
 	int64_t log_again_ms;
 	size_t unlogged;        /* requests that failed in the same way since */
-	unsigned seed;          /* of the jitter */
+	unsigned seed;          /* of the pauses */
 };
 
-static void
-upkeep(struct mr_lane *l, struct mr_db *db)
+static struct mr_db *
+new_db(const struct mr_conf *conf, const char *application, bool alone)
 {
-	struct mr_error why = MR_ERROR_INIT;
-
-	l->upkeep_at_ms = mr_clock_mono_ms() + UPKEEP_MS;
-	if (mr_schema_make_partitions(db, l->conf->partitions_ahead, &why) != MR_OK)
-		mr_log_warning("day partitions were not made, events go to the default one: %s",
-		    why.text);
-}
-
-static enum mr_err
-on_connect(struct mr_db *db, void *arg, struct mr_error *err)
-{
-	struct mr_lane *l = arg;
-	enum mr_err e = mr_schema_migrate(db, err);
-
-	if (e == MR_OK)
-		upkeep(l, db);
-	return e;
-}
-
-struct mr_lane *
-mr_lane_new(const struct mr_conf *conf, const char *application, size_t max_group, bool keeper)
-{
-	struct mr_lane *l = calloc(1, sizeof *l);
 	const struct mr_db_options options = {
 		.url = conf->database_url,
 		.application = application,
@@ -74,25 +51,42 @@ mr_lane_new(const struct mr_conf *conf, const char *application, size_t max_grou
 		.synchronous_commit = conf->synchronous_commit,
 		.statements = mr_store_statements,
 		.n_statements = mr_store_n_statements,
-		.on_connect = keeper ? on_connect : NULL,
-		.on_connect_arg = l,
+		.on_connect = alone ? mr_keeper_on_connect : NULL,
+		.on_connect_arg = (void *)(uintptr_t)conf,
 	};
+
+	return mr_db_new(&options);
+}
+
+struct mr_lane *
+mr_lane_new(const struct mr_conf *conf, const char *application, size_t max_group,
+    struct mr_breaker *breaker, bool alone)
+{
+	struct mr_lane *l = calloc(1, sizeof *l);
+	const struct mr_spool_options spool = mr_spool_options(conf);
+	bool spooling = conf->spool_dir[0] != '\0';
 
 	if (l == NULL)
 		return NULL;
 	l->conf = conf;
-	l->keeper = keeper;
-	l->seed = (unsigned)mr_clock_now_us() + keeper;
-	l->db = mr_db_new(&options);
+	l->breaker = breaker;
+	l->seed = (unsigned)mr_clock_now_us();
+	mr_buf_init(&l->record, MR_SEGMENT_MAX_PAYLOAD);
+	l->db = new_db(conf, application, alone);
 	/* One batch may exceed the cap of a group, but not what a body can hold. */
 	l->store = mr_store_new((size_t)conf->group_max_bytes +
-	    64 * (size_t)conf->max_body_bytes);
+	    64 * (size_t)conf->max_body_bytes, NULL);
+	l->spool = spooling ? mr_spool_new(&spool) : NULL;
 	l->batches = calloc(max_group, sizeof *l->batches);
 	l->duplicate = calloc(max_group, sizeof *l->duplicate);
-	if (l->db != NULL && l->store != NULL && l->batches != NULL && l->duplicate != NULL)
-		return l;
-	mr_lane_free(l);
-	return NULL;
+	if (l->db == NULL || l->store == NULL || l->batches == NULL || l->duplicate == NULL ||
+	    (spooling && l->spool == NULL)) {
+		mr_lane_free(l);
+		return NULL;
+	}
+	if (spooling)
+		mr_breaker_add_spool(breaker, l->spool);
+	return l;
 }
 
 void
@@ -102,34 +96,11 @@ mr_lane_free(struct mr_lane *l)
 		return;
 	mr_db_free(l->db);
 	mr_store_free(l->store);
+	mr_spool_free(l->spool);
+	mr_buf_free(&l->record);
 	free(l->batches);
 	free(l->duplicate);
 	free(l);
-}
-
-bool
-mr_lane_ensure(struct mr_lane *l)
-{
-	struct mr_error why = MR_ERROR_INIT;
-	int64_t now = mr_clock_mono_ms();
-
-	if (l->backoff_ms > 0 && now < l->retry_at_ms)
-		return false;
-	if (mr_db_ensure(l->db, &why) == MR_OK) {
-		if (l->backoff_ms > 0)
-			mr_log_info("database: connected again");
-		l->backoff_ms = 0;
-		return true;
-	}
-	if (l->backoff_ms == 0 || strcmp(why.text, l->down.text) != 0)
-		mr_log_error("%s", why.text);
-	l->down = why;
-	l->backoff_ms = l->backoff_ms == 0 ? FIRST_BACKOFF_MS : l->backoff_ms * 2;
-	if (l->backoff_ms > MAX_BACKOFF_MS)
-		l->backoff_ms = MAX_BACKOFF_MS;
-	l->retry_at_ms = mr_clock_mono_ms() + l->backoff_ms / 2 +
-	    rand_r(&l->seed) % (l->backoff_ms / 2 + 1);
-	return false;
 }
 
 static void
@@ -141,33 +112,10 @@ settle(struct mr_job *job, enum mr_outcome outcome, const struct mr_error *why)
 }
 
 static void
-pause_before_retry(struct mr_lane *l)
+settle_all(struct mr_job **jobs, size_t n, enum mr_outcome outcome, const struct mr_error *why)
 {
-	struct timespec t = { .tv_nsec = 1000000L * (5 + rand_r(&l->seed) % 45) };
-
-	nanosleep(&t, NULL);
-}
-
-/* Tries the group until it is done, refused, or plainly not possible now. */
-static enum mr_db_class
-try_group(struct mr_lane *l, struct mr_job **jobs, size_t n, struct mr_error *why)
-{
-	enum mr_db_class class;
-	int conflicts = 0, reconnects = 0;
-
 	for (size_t i = 0; i < n; i++)
-		l->batches[i] = jobs[i]->batch;
-	for (;;) {
-		if (!mr_lane_ensure(l)) {
-			*why = l->down;
-			return MR_DB_UNAVAILABLE;
-		}
-		class = mr_store_group(l->store, l->db, l->batches, n, l->duplicate, why);
-		if (class == MR_DB_TRANSIENT && conflicts++ < MAX_CONFLICTS)
-			pause_before_retry(l);
-		else if (class != MR_DB_UNAVAILABLE || reconnects++ == MAX_RECONNECTS)
-			return class;
-	}
+		settle(jobs[i], outcome, why);
 }
 
 /* An outage would otherwise fill the log with one line for each group. */
@@ -188,9 +136,95 @@ log_failure(struct mr_lane *l, size_t n, const struct mr_error *why)
 	l->unlogged = 0;
 }
 
+static void
+fill_group(struct mr_lane *l, struct mr_group *group, struct mr_job **jobs, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		l->batches[i] = jobs[i]->batch;
+	group->batches = l->batches;
+	group->n = n;
+	group->duplicate = l->duplicate;
+}
+
+/* --- to the spool --------------------------------------------------------------- */
+
+static size_t
+events_of(struct mr_job *const *jobs, size_t n)
+{
+	size_t events = 0;
+
+	for (size_t i = 0; i < n; i++)
+		events += jobs[i]->batch->n_rows + jobs[i]->batch->n_rejects;
+	return events;
+}
+
+static enum mr_err
+append(struct mr_lane *l, struct mr_group *group, struct mr_job **jobs, size_t n,
+    struct mr_error *err)
+{
+	fill_group(l, group, jobs, n);
+	mr_buf_reset(&l->record, KEEP_BYTES);
+	mr_record_encode(group->batches, n, &l->record);
+	if (l->record.failed)
+		return mr_fail(err, MR_ENOMEM, "spool: no memory for a group of %zu requests", n);
+	return mr_spool_append(l->spool, group->id, jobs[0]->batch->rows[0].received_us,
+	    mr_buf_str(&l->record), err);
+}
+
+/* The breaker has led here; why: the reason, which counts when there is no spool. */
+static void
+spool_group(struct mr_lane *l, struct mr_group *group, struct mr_job **jobs, size_t n,
+    struct mr_error *why)
+{
+	if (l->spool != NULL && append(l, group, jobs, n, why) == MR_OK) {
+		settle_all(jobs, n, MR_SPOOLED, NULL);
+		mr_stat_add(MR_STAT_EVENTS_SPOOLED, events_of(jobs, n));
+	} else {
+		if (why->text[0] == '\0')
+			(void)mr_fail(why, MR_EAGAIN, "database: no connection yet");
+		log_failure(l, n, why);
+		settle_all(jobs, n, MR_UNAVAILABLE, why);
+	}
+	mr_breaker_leave(l->breaker);
+}
+
+/* --- to the database ------------------------------------------------------------ */
+
+static void
+pause_before_retry(struct mr_lane *l)
+{
+	struct timespec t = { .tv_nsec = 1000000L * (5 + rand_r(&l->seed) % 45) };
+
+	nanosleep(&t, NULL);
+}
+
+/*
+ * Tries the group until it is done, refused, or plainly not possible now. Thanks
+ * to its id it is not stored twice when the answer to a commit was lost.
+ */
+static enum mr_db_class
+try_group(struct mr_lane *l, struct mr_group *group, struct mr_error *why)
+{
+	enum mr_db_class class;
+	int conflicts = 0, reconnects = 0;
+	enum mr_err e;
+
+	for (;;) {
+		if ((e = mr_db_ensure(l->db, why)) != MR_OK)
+			return e == MR_EIO ? MR_DB_OPERATOR : MR_DB_UNAVAILABLE;
+		class = mr_store_group(l->store, l->db, group, why);
+		if (class == MR_DB_TRANSIENT && conflicts++ < MAX_CONFLICTS)
+			pause_before_retry(l);
+		else if ((class != MR_DB_UNAVAILABLE && class != MR_DB_UNKNOWN) ||
+		    reconnects++ == MAX_RECONNECTS)
+			return class;
+	}
+}
+
 /* Takes the refused rows out of a batch that stands alone, and stores the rest. */
 static enum mr_db_class
-store_without_refused(struct mr_lane *l, struct mr_job *job, struct mr_error *why)
+store_without_refused(struct mr_lane *l, struct mr_group *group, struct mr_job *job,
+    struct mr_error *why)
 {
 	enum mr_db_class class = mr_isolate(l->store, l->db, job->batch, job->arena, why);
 
@@ -200,54 +234,92 @@ store_without_refused(struct mr_lane *l, struct mr_job *job, struct mr_error *wh
 		return MR_DB_DATA;
 	mr_log_warning("the database refused %zu event(s), now in rejected_events: %s",
 	    job->batch->n_rejects, why->text);
-	return try_group(l, &job, 1, why);
+	return try_group(l, group, why);
+}
+
+static void
+give_up(struct mr_lane *l, struct mr_group *group, struct mr_job **jobs, size_t n,
+    enum mr_db_class class, struct mr_error *why)
+{
+	bool alarm = class == MR_DB_OPERATOR;
+
+	mr_breaker_trip(l->breaker, why, alarm);
+	if (l->spool != NULL)
+		mr_log_error("%s%s", why->text, alarm ? "; events stay in the spool until this is "
+		    "mended" : "; events go to the spool");
+	spool_group(l, group, jobs, n, why);
 }
 
 /*
  * A group whose values are refused is halved until the culprit stands alone,
- * and then its rows are.
+ * and then its rows are. A half is a group of its own.
  */
-void
-mr_lane_store(struct mr_lane *l, struct mr_job **jobs, size_t n)
+static void
+store_direct(struct mr_lane *l, struct mr_job **jobs, size_t n)
 {
 	struct mr_error why = MR_ERROR_INIT;
-	enum mr_db_class class = try_group(l, jobs, n, &why);
+	struct mr_group group = { .n = n };
+	enum mr_db_class class;
 
+	mr_uuid_make(group.id);
+	fill_group(l, &group, jobs, n);
+	class = try_group(l, &group, &why);
 	if (class == MR_DB_DATA && n == 1)
-		class = store_without_refused(l, jobs[0], &why);
+		class = store_without_refused(l, &group, jobs[0], &why);
 
 	if (class == MR_DB_OK) {
 		mr_stat_add(MR_STAT_COMMITS, 1);
 		for (size_t i = 0; i < n; i++)
 			settle(jobs[i], l->duplicate[i] ? MR_DUPLICATE : MR_STORED, NULL);
 	} else if (class == MR_DB_DATA && n > 1) {
-		mr_lane_store(l, jobs, n / 2);
-		mr_lane_store(l, jobs + n / 2, n - n / 2);
-	} else {
+		store_direct(l, jobs, n / 2);
+		store_direct(l, jobs + n / 2, n - n / 2);
+	} else if (class == MR_DB_DATA) {
 		log_failure(l, n, &why);
-		for (size_t i = 0; i < n; i++)
-			settle(jobs[i], class == MR_DB_DATA ? MR_REFUSED : MR_UNAVAILABLE,
-			    &why);
+		settle_all(jobs, n, MR_REFUSED, &why);
+	} else {
+		give_up(l, &group, jobs, n, class, &why);
 	}
+}
+
+void
+mr_lane_store(struct mr_lane *l, struct mr_job **jobs, size_t n)
+{
+	struct mr_breaker_view view;
+	struct mr_group group;
+
+	if (mr_breaker_enter(l->breaker)) {
+		mr_db_set_deadline(l->db, mr_clock_mono_ms() + l->conf->query_timeout_ms);
+		store_direct(l, jobs, n);
+		mr_db_set_deadline(l->db, 0);
+		return;
+	}
+	mr_breaker_look(l->breaker, &view);
+	mr_uuid_make(group.id);
+	spool_group(l, &group, jobs, n, &view.why);
 }
 
 void
 mr_lane_check(struct mr_lane *l, struct mr_job *job)
 {
 	struct mr_error why = MR_ERROR_INIT;
+	struct mr_breaker_view view;
 
-	if (!mr_lane_ensure(l))
-		settle(job, MR_UNAVAILABLE, &l->down);
-	else if (mr_db_script(l->db, "SELECT 1", l->conf->query_timeout_ms, &why) == MR_DB_OK)
+	if (!mr_breaker_enter(l->breaker)) {
+		mr_breaker_leave(l->breaker);
+		mr_breaker_look(l->breaker, &view);
+		settle(job, MR_UNAVAILABLE, &view.why);
+		return;
+	}
+	mr_db_set_deadline(l->db, mr_clock_mono_ms() + l->conf->query_timeout_ms);
+	if (mr_db_ensure(l->db, &why) == MR_OK &&
+	    mr_db_script(l->db, "SELECT 1", l->conf->query_timeout_ms, &why) == MR_DB_OK) {
 		settle(job, MR_STORED, NULL);
-	else
+	} else {
+		mr_log_error("%s", why.text);
+		mr_breaker_trip(l->breaker, &why, why.code == MR_EIO);
+		mr_breaker_leave(l->breaker);
 		settle(job, MR_UNAVAILABLE, &why);
-}
-
-void
-mr_lane_upkeep(struct mr_lane *l)
-{
-	if (l->keeper && l->backoff_ms == 0 && mr_clock_mono_ms() >= l->upkeep_at_ms &&
-	    mr_lane_ensure(l))
-		upkeep(l, l->db);
+	}
+	mr_db_set_deadline(l->db, 0);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -81,16 +82,47 @@ mr_segment_put_record(struct mr_buf *out, const uint8_t id[MR_UUID_BYTES],
 	mr_buf_add_str(out, payload);
 }
 
+void
+mr_segment_name(char name[MR_SEGMENT_NAME + 1], const uint8_t id[MR_UUID_BYTES],
+    int64_t created_us)
+{
+	int n = snprintf(name, MR_SEGMENT_NAME + 1, "%016llx-", (unsigned long long)created_us);
+
+	for (int i = 0; i < MR_UUID_BYTES; i++)
+		n += snprintf(name + n, (size_t)(MR_SEGMENT_NAME + 1 - n), "%02x", id[i]);
+}
+
+/* The id in the file's name. */
+static bool
+id_of_name(uint8_t id[MR_UUID_BYTES], const char *path)
+{
+	const char *name = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
+	const char *hex = name + MR_SEGMENT_NAME - 2 * MR_UUID_BYTES;
+	unsigned byte;
+
+	if (strlen(name) != MR_SEGMENT_NAME + sizeof MR_SEGMENT_SUFFIX - 1 || hex[-1] != '-' ||
+	    strspn(hex, "0123456789abcdef") != 2 * MR_UUID_BYTES)
+		return false;
+	for (int i = 0; i < MR_UUID_BYTES; i++) {
+		(void)sscanf(hex + 2 * i, "%2x", &byte);
+		id[i] = (uint8_t)byte;
+	}
+	return true;
+}
+
 static enum mr_err
 read_header(struct mr_segment *s, const char *path, struct mr_error *err)
 {
-	if (s->n < MR_SEGMENT_HEADER_BYTES || memcmp(s->p, SEGMENT_MAGIC, H_ID) != 0 ||
-	    get_be32(s->p + H_CRC) != mr_crc32c(0, s->p, H_CRC))
-		return mr_fail(err, MR_EINVAL, "%s: is no spool segment, or its header is damaged",
-		    path);
-	memcpy(s->id, s->p + H_ID, MR_UUID_BYTES);
-	s->at = MR_SEGMENT_HEADER_BYTES;
-	return MR_OK;
+	if (s->n >= MR_SEGMENT_HEADER_BYTES && memcmp(s->p, SEGMENT_MAGIC, H_ID) == 0 &&
+	    get_be32(s->p + H_CRC) == mr_crc32c(0, s->p, H_CRC)) {
+		memcpy(s->id, s->p + H_ID, MR_UUID_BYTES);
+		s->at = MR_SEGMENT_HEADER_BYTES;
+		return MR_OK;
+	}
+	/* Then reading begins with the header, which is no record. */
+	if (s->n >= MR_SEGMENT_HEADER_BYTES && id_of_name(s->id, path))
+		return MR_OK;
+	return mr_fail(err, MR_EINVAL, "%s: is no segment of the spool", path);
 }
 
 static enum mr_err
@@ -206,6 +238,13 @@ mr_segment_next(struct mr_segment *s, struct mr_segment_item *item)
 	s->at = find_record(s, from);
 	item->what = s->at == s->n && is_torn(s, from) ? MR_SEGMENT_TORN : MR_SEGMENT_DAMAGE;
 	item->bytes = (struct mr_str){ s->p + from, s->at - from };
+}
+
+void
+mr_segment_progress(const struct mr_segment *s, int64_t *read_bytes, int64_t *bytes)
+{
+	*read_bytes = (int64_t)s->at;
+	*bytes = (int64_t)s->n;
 }
 
 void

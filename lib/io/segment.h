@@ -10,8 +10,8 @@
  * but the crc itself: so a record of another segment, or stale bytes of an
  * older file, are never taken for one of ours.
  * Names: NAME.seg, where NAME is created_us in hex and the id, so that sorting
- * by name is sorting by age. A segment that is being written to is locked
- * (flock) by its writer.
+ * by name is sorting by age, and the id is known when the header is damaged. A
+ * segment that is being written to is locked (flock) by its writer.
  */
 #ifndef MR_IO_SEGMENT_H
 #define MR_IO_SEGMENT_H
@@ -22,8 +22,8 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/uuid.h"
 
-#define MR_UUID_BYTES 16
 #define MR_SEGMENT_HEADER_BYTES 36
 #define MR_SEGMENT_RECORD_BYTES 36 /* of a record besides its payload */
 #define MR_SEGMENT_MAX_PAYLOAD ((size_t)256 * 1024 * 1024)
@@ -45,6 +45,11 @@ struct mr_segment_item {
 
 struct mr_segment;
 
+/* The name of a segment without the suffix: 16 hex digits, '-', 32 hex digits. */
+#define MR_SEGMENT_NAME (16 + 1 + 2 * MR_UUID_BYTES)
+void mr_segment_name(char name[MR_SEGMENT_NAME + 1], const uint8_t id[MR_UUID_BYTES],
+    int64_t created_us);
+
 /* Writes a header; a record around a payload. */
 void mr_segment_put_header(struct mr_buf *out, const uint8_t id[MR_UUID_BYTES],
     int64_t created_us);
@@ -54,7 +59,8 @@ void mr_segment_put_record(struct mr_buf *out, const uint8_t id[MR_UUID_BYTES],
 /*
  * Opens and locks a segment for reading. Errors: MR_EAGAIN when somebody holds
  * it (its writer lives, or another replay works on it) or it is gone; MR_EINVAL
- * when it is no segment; MR_EIO; MR_ENOMEM.
+ * when it is no segment; MR_EIO; MR_ENOMEM. A damaged header is an item, if the
+ * file's name tells the id.
  */
 enum mr_err mr_segment_open(struct mr_segment **segment, const char *path,
     struct mr_error *err);
@@ -65,6 +71,10 @@ enum mr_err mr_segment_open(struct mr_segment **segment, const char *path,
  * as a crash leaves of a record that nobody was told is kept.
  */
 void mr_segment_next(struct mr_segment *segment, struct mr_segment_item *item);
+
+/* How far it was read, and how long it is. */
+void mr_segment_progress(const struct mr_segment *segment, int64_t *read_bytes,
+    int64_t *bytes);
 
 /* Gives up the lock. */
 void mr_segment_close(struct mr_segment *segment);

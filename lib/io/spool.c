@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -23,6 +22,8 @@
 
 #define MAX_PATH 4096
 #define KEEP_BYTES ((size_t)1024 * 1024)
+/* A group of some size. */
+#define ORDINARY_BYTES ((size_t)64 * 1024)
 /* So often the other workers' segments are counted again. */
 #define RECOUNT_MS 1000
 
@@ -32,7 +33,7 @@ struct mr_spool {
 	uint8_t id[MR_UUID_BYTES];
 	off_t length;     /* of its good part */
 	int64_t used;     /* bytes of all segments, as last counted, and ours since */
-	int64_t counted_ms;
+	int64_t counted_ms; /* 0: never */
 	struct mr_buf record;
 };
 
@@ -84,14 +85,23 @@ const struct mr_spool_io mr_spool_system_io = {
 	.free_bytes = system_free_bytes,
 };
 
-void
-mr_spool_uuid(uint8_t id[MR_UUID_BYTES])
+struct mr_spool_options
+mr_spool_options(const struct mr_conf *conf)
 {
-	/* 16 bytes never come short, nor are they interrupted. */
-	while (getrandom(id, MR_UUID_BYTES, 0) != MR_UUID_BYTES)
-		;
-	id[6] = (uint8_t)((id[6] & 0x0f) | 0x40);
-	id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
+	return (struct mr_spool_options){ .dir = conf->spool_dir,
+		.segment_bytes = conf->segment_bytes, .max_bytes = conf->spool_max_bytes,
+		.reserve_bytes = conf->spool_reserve_bytes, .io = &mr_spool_system_io };
+}
+
+enum mr_err
+mr_spool_prepare(const struct mr_spool_options *options, struct mr_error *err)
+{
+	if (mkdir(options->dir, 0700) != 0 && errno != EEXIST)
+		return mr_fail(err, MR_EIO, "spool %s: cannot be made: %s", options->dir,
+		    strerror(errno));
+	if (access(options->dir, R_OK | W_OK | X_OK) != 0)
+		return mr_fail(err, MR_EIO, "spool %s: %s", options->dir, strerror(errno));
+	return MR_OK;
 }
 
 struct mr_spool *
@@ -188,15 +198,13 @@ start_segment(struct mr_spool *s, const char *temporary, const char *path, int64
 static enum mr_err
 open_segment(struct mr_spool *s, struct mr_error *err)
 {
-	char name[17 + 2 * MR_UUID_BYTES + 1], temporary[MAX_PATH], path[MAX_PATH];
+	char name[MR_SEGMENT_NAME + 1], temporary[MAX_PATH], path[MAX_PATH];
 	int64_t now = mr_clock_now_us();
 	enum mr_err e;
 	int n;
 
-	mr_spool_uuid(s->id);
-	n = snprintf(name, sizeof name, "%016llx-", (unsigned long long)now);
-	for (int i = 0; i < MR_UUID_BYTES; i++)
-		n += snprintf(name + n, sizeof name - (size_t)n, "%02x", s->id[i]);
+	mr_uuid_make(s->id);
+	mr_segment_name(name, s->id, now);
 	n = snprintf(path, sizeof path, "%s/%s" MR_SEGMENT_SUFFIX, s->options.dir, name);
 	if (n < 0 || (size_t)n >= sizeof path)
 		return mr_fail(err, MR_EINVAL, "spool: the folder's name is too long");
@@ -238,6 +246,16 @@ check_room(struct mr_spool *s, size_t n, struct mr_error *err)
 		    "stay free", s->options.dir, (long long)left,
 		    (long long)s->options.reserve_bytes);
 	return MR_OK;
+}
+
+enum mr_err
+mr_spool_check(const struct mr_spool_options *options, struct mr_error *err)
+{
+	struct mr_spool s = { .options = *options };
+
+	if (access(options->dir, R_OK | W_OK | X_OK) != 0)
+		return mr_fail(err, MR_EIO, "spool %s: %s", options->dir, strerror(errno));
+	return check_room(&s, ORDINARY_BYTES, err);
 }
 
 /* Cuts off what a failed write left; a segment that cannot be cut is abandoned. */

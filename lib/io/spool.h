@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "base/conf.h"
 #include "base/error.h"
 #include "base/str.h"
 #include "io/segment.h"
@@ -41,6 +42,15 @@ struct mr_spool_options {
 	const struct mr_spool_io *io;
 };
 
+/* As configured, on the real file system. */
+struct mr_spool_options mr_spool_options(const struct mr_conf *conf);
+
+/* Makes the folder if it is missing and its parent is there. MR_EIO: it cannot be used. */
+enum mr_err mr_spool_prepare(const struct mr_spool_options *options, struct mr_error *err);
+
+/* Whether it could take an ordinary group now; errors as of append. Writes nothing. */
+enum mr_err mr_spool_check(const struct mr_spool_options *options, struct mr_error *err);
+
 struct mr_spool;
 
 /* Copies the options (not the strings). NULL: no memory. */
@@ -59,9 +69,6 @@ enum mr_err mr_spool_append(struct mr_spool *spool, const uint8_t group[MR_UUID_
 
 /* Closes the open segment, so that it can be replayed. */
 void mr_spool_close_segment(struct mr_spool *spool);
-
-/* A random (version 4) UUID, RFC 9562. */
-void mr_spool_uuid(uint8_t id[MR_UUID_BYTES]);
 
 /* The segments of a directory, oldest first. */
 struct mr_spool_list {

@@ -13,18 +13,22 @@
 enum column {
 	RECEIVED, EVENT_TIME, SITE, TYPE, SESSION, VISITOR, IP, AGENT, PAYLOAD,
 	N_PLAIN,
-	KEY_NO = N_PLAIN, KEY_SITE, KEY_BATCH,
+	KEY_NO = N_PLAIN, KEY_SITE, KEY_BATCH, KEY_ROWS, KEY_REFUSALS,
 	R_RECEIVED, R_SITE, R_IP, R_INDEX, R_SQLSTATE, R_REASON, R_PAYLOAD, R_KEY_NO,
 	N_COLUMNS
 };
+/* Behind the columns: the ledger's. */
+enum { GROUP_ID, INSTANCE, FREE_ROWS, FREE_REFUSALS, N_LEDGER };
+enum { N_PLAIN_LEDGER = FREE_REFUSALS };
 
 static const enum mr_pg_type types[N_COLUMNS] = {
 	[RECEIVED] = MR_PG_TIMESTAMPTZ, [EVENT_TIME] = MR_PG_TIMESTAMPTZ, [SITE] = MR_PG_TEXT,
 	[TYPE] = MR_PG_TEXT, [SESSION] = MR_PG_TEXT, [VISITOR] = MR_PG_TEXT, [IP] = MR_PG_INET,
 	[AGENT] = MR_PG_TEXT, [PAYLOAD] = MR_PG_TEXT, [KEY_NO] = MR_PG_INT4,
-	[KEY_SITE] = MR_PG_TEXT, [KEY_BATCH] = MR_PG_TEXT, [R_RECEIVED] = MR_PG_TIMESTAMPTZ,
-	[R_SITE] = MR_PG_TEXT, [R_IP] = MR_PG_INET, [R_INDEX] = MR_PG_INT8,
-	[R_SQLSTATE] = MR_PG_TEXT, [R_REASON] = MR_PG_TEXT, [R_PAYLOAD] = MR_PG_BYTEA, [R_KEY_NO] = MR_PG_INT4,
+	[KEY_SITE] = MR_PG_TEXT, [KEY_BATCH] = MR_PG_TEXT, [KEY_ROWS] = MR_PG_INT4,
+	[KEY_REFUSALS] = MR_PG_INT4, [R_RECEIVED] = MR_PG_TIMESTAMPTZ, [R_SITE] = MR_PG_TEXT,
+	[R_IP] = MR_PG_INET, [R_INDEX] = MR_PG_INT8, [R_SQLSTATE] = MR_PG_TEXT,
+	[R_REASON] = MR_PG_TEXT, [R_PAYLOAD] = MR_PG_BYTEA, [R_KEY_NO] = MR_PG_INT4,
 };
 
 #define EVENT_COLUMNS "received_at, event_time, site_id, event_type, session_id, visitor_id, " \
@@ -48,45 +52,82 @@ static const enum mr_pg_type types[N_COLUMNS] = {
 	"unnest($6::text[]) AS visitor_id, unnest($7::inet[]) AS client_ip, " \
 	"unnest($8::text[]) AS user_agent, unnest($9::text[])::jsonb AS payload"
 
-/* key_no counts the keys of the group from 1; it is NULL for rows without. */
+#define PLAIN_INSERT "INSERT INTO events (" EVENT_COLUMNS ", ingest_xid) " \
+	"SELECT " EVENT_VALUES ", " XID
+
+#define LEDGER_INSERT "INSERT INTO ingest_groups (group_id, instance, stored, duplicate, rejected) "
+
+const char mr_store_without_ledger[] = PLAIN_INSERT;
+
+/*
+ * The rows of the ledger are the gate: whoever inserts the group stores it.
+ * Another one that tries at the same time waits for the outcome of the first.
+ *
+ * key_no counts the keys of the group from 1; it is NULL for rows without.
+ */
 const char *const mr_store_statements[] = {
 	/* PLAIN */
-	"INSERT INTO events (" EVENT_COLUMNS ", ingest_xid) SELECT " EVENT_VALUES ", " XID,
-	/* FULL: the keys in one order everywhere, so that two workers cannot deadlock */
+	"WITH gate AS (" LEDGER_INSERT "VALUES ($10::uuid, $11::uuid, $12::integer, 0, 0) "
+	"ON CONFLICT DO NOTHING RETURNING 1) "
+	PLAIN_INSERT " WHERE EXISTS (SELECT FROM gate)",
+	/*
+	 * FULL: the keys in one order everywhere, so that two workers cannot deadlock.
+	 * They come before the gate, which counts by them: those of a group that is
+	 * known exist all.
+	 */
 	"WITH given AS MATERIALIZED ("
-	"SELECT * FROM unnest($11::text[], $12::text[]) WITH ORDINALITY "
-	"AS u (site_id, batch_id, key_no)), "
+	"SELECT * FROM unnest($11::text[], $12::text[], $13::integer[], $14::integer[]) "
+	"WITH ORDINALITY AS u (site_id, batch_id, n_rows, n_refusals, key_no)), "
 	"made AS (INSERT INTO dedup_keys (site_id, batch_id) "
 	"SELECT site_id, batch_id FROM given ORDER BY site_id, batch_id "
 	"ON CONFLICT DO NOTHING RETURNING site_id, batch_id), "
-	"fresh AS MATERIALIZED (SELECT key_no::integer AS key_no FROM given "
-	"JOIN made USING (site_id, batch_id)), "
+	"fresh AS MATERIALIZED (SELECT key_no::integer AS key_no, n_rows, n_refusals "
+	"FROM given JOIN made USING (site_id, batch_id)), "
+	"gate AS (" LEDGER_INSERT
+	"SELECT $23::uuid, $24::uuid, $25::integer + new.n_rows, "
+	"given.n_rows + given.n_refusals - new.n_rows - new.n_refusals, "
+	"$26::integer + new.n_refusals "
+	"FROM (SELECT coalesce(sum(n_rows), 0)::integer AS n_rows, "
+	"coalesce(sum(n_refusals), 0)::integer AS n_refusals FROM fresh) AS new, "
+	"(SELECT coalesce(sum(n_rows), 0)::integer AS n_rows, "
+	"coalesce(sum(n_refusals), 0)::integer AS n_refusals FROM given) AS given "
+	"ON CONFLICT DO NOTHING RETURNING 1), "
 	"stored AS (INSERT INTO events (" EVENT_COLUMNS ", ingest_xid) "
 	"SELECT " EVENT_COLUMNS ", " XID " "
 	"FROM (SELECT " EVENT_VALUES ", unnest($10::integer[]) AS key_no) AS u "
-	"WHERE key_no IS NULL OR key_no IN (SELECT key_no FROM fresh)), "
+	"WHERE (key_no IS NULL OR key_no IN (SELECT key_no FROM fresh)) "
+	"AND EXISTS (SELECT FROM gate)), "
 	"refused AS (INSERT INTO rejected_events "
 	"(" REJECT_COLUMNS ") SELECT " REJECT_COLUMNS " "
-	"FROM unnest($13::timestamptz[], $14::text[], $15::inet[], $16::bigint[], $17::text[], "
-	"$18::text[], $19::bytea[], $20::integer[]) AS u (" REJECT_COLUMNS ", key_no) "
-	"WHERE key_no IS NULL OR key_no IN (SELECT key_no FROM fresh)) "
-	"SELECT key_no FROM fresh",
+	"FROM unnest($15::timestamptz[], $16::text[], $17::inet[], $18::bigint[], $19::text[], "
+	"$20::text[], $21::bytea[], $22::integer[]) AS u (" REJECT_COLUMNS ", key_no) "
+	"WHERE (key_no IS NULL OR key_no IN (SELECT key_no FROM fresh)) "
+	"AND EXISTS (SELECT FROM gate)) "
+	"SELECT 0 FROM gate UNION ALL SELECT key_no FROM fresh",
 };
 enum { PLAIN, FULL };
 const int mr_store_n_statements = sizeof mr_store_statements / sizeof mr_store_statements[0];
 
+/* Few enough that nobody waits long for it, more than a writer adds meanwhile. */
+#define PURGE "DELETE FROM ingest_groups WHERE group_id IN (SELECT group_id FROM ingest_groups " \
+	"WHERE group_id < $1::uuid ORDER BY group_id LIMIT 2000)"
+
 struct mr_store {
 	struct mr_pgarray columns[N_COLUMNS];
-	struct mr_db_param params[N_COLUMNS];
+	uint8_t instance[MR_UUID_BYTES];
+	uint8_t free_rows[4], free_refusals[4]; /* of batches without a key, big-endian */
+	struct mr_db_param params[N_COLUMNS + N_LEDGER];
 };
 
 struct mr_store *
-mr_store_new(size_t max_bytes)
+mr_store_new(size_t max_bytes, const uint8_t *instance)
 {
 	struct mr_store *store = calloc(1, sizeof *store);
 
 	if (store == NULL)
 		return NULL;
+	if (instance != NULL)
+		memcpy(store->instance, instance, MR_UUID_BYTES);
 	for (int c = 0; c < N_COLUMNS; c++)
 		mr_pgarray_init(&store->columns[c], types[c], max_bytes);
 	return store;
@@ -154,6 +195,8 @@ add_extras(struct mr_store *store, const struct mr_batch *batch, int32_t *n_keys
 		key_no = ++*n_keys;
 		mr_pgarray_add_str(&store->columns[KEY_SITE], batch->rows[0].site_id);
 		mr_pgarray_add_str(&store->columns[KEY_BATCH], batch->batch_id);
+		mr_pgarray_add_int4(&store->columns[KEY_ROWS], (int32_t)batch->n_rows);
+		mr_pgarray_add_int4(&store->columns[KEY_REFUSALS], (int32_t)batch->n_rejects);
 	}
 	for (size_t i = 0; i < batch->n_rows; i++)
 		add_key_no(&store->columns[KEY_NO], key_no);
@@ -161,19 +204,47 @@ add_extras(struct mr_store *store, const struct mr_batch *batch, int32_t *n_keys
 		add_reject(store, batch, &batch->rejects[i], key_no);
 }
 
+static void
+put_be32(uint8_t to[4], size_t v)
+{
+	for (int i = 0; i < 4; i++)
+		to[i] = (uint8_t)(v >> (24 - 8 * i));
+}
+
+/* The ledger's parameters, from params[at] on. */
+static void
+fill_ledger(struct mr_store *store, const struct mr_group *group, int at)
+{
+	struct mr_db_param *p = store->params + at;
+	size_t rows = 0, refusals = 0;
+
+	for (size_t b = 0; b < group->n; b++) {
+		if (group->batches[b]->batch_id.p != NULL)
+			continue;
+		rows += group->batches[b]->n_rows;
+		refusals += group->batches[b]->n_rejects;
+	}
+	put_be32(store->free_rows, rows);
+	put_be32(store->free_refusals, refusals);
+	p[GROUP_ID] = (struct mr_db_param){ group->id, MR_UUID_BYTES };
+	p[INSTANCE] = (struct mr_db_param){ store->instance, MR_UUID_BYTES };
+	p[FREE_ROWS] = (struct mr_db_param){ store->free_rows, 4 };
+	p[FREE_REFUSALS] = (struct mr_db_param){ store->free_refusals, 4 };
+}
+
 /* Fills the first n_columns columns; false when there was no room or memory. */
 static bool
-fill(struct mr_store *store, const struct mr_batch *const *batches, size_t n, int n_columns)
+fill(struct mr_store *store, const struct mr_group *group, int n_columns)
 {
 	int32_t n_keys = 0;
 
 	for (int c = 0; c < n_columns; c++)
 		mr_pgarray_begin(&store->columns[c], KEEP_BYTES);
-	for (size_t b = 0; b < n; b++) {
-		for (size_t i = 0; i < batches[b]->n_rows; i++)
-			add_event(store, &batches[b]->rows[i]);
+	for (size_t b = 0; b < group->n; b++) {
+		for (size_t i = 0; i < group->batches[b]->n_rows; i++)
+			add_event(store, &group->batches[b]->rows[i]);
 		if (n_columns > N_PLAIN)
-			add_extras(store, batches[b], &n_keys);
+			add_extras(store, group->batches[b], &n_keys);
 	}
 	for (int c = 0; c < n_columns; c++) {
 		struct mr_str bytes = mr_pgarray_end(&store->columns[c]);
@@ -182,64 +253,92 @@ fill(struct mr_store *store, const struct mr_batch *const *batches, size_t n, in
 			return false;
 		store->params[c] = (struct mr_db_param){ bytes.p, (int)bytes.n };
 	}
+	fill_ledger(store, group, n_columns);
 	return true;
 }
 
 static bool
-is_plain(const struct mr_batch *const *batches, size_t n)
+is_plain(const struct mr_group *group)
 {
-	for (size_t b = 0; b < n; b++)
-		if (batches[b]->batch_id.p != NULL || batches[b]->n_rejects > 0)
+	for (size_t b = 0; b < group->n; b++)
+		if (group->batches[b]->batch_id.p != NULL || group->batches[b]->n_rejects > 0)
 			return false;
 	return true;
 }
 
-/* The rows name the keys that are new; every other key was stored before. */
+/* Whether the first column of a row is the number. */
+static bool
+has_number(const struct mr_db_rows *rows, long number)
+{
+	for (int r = 0; r < mr_db_n_rows(rows); r++)
+		if (strtol(mr_db_value(rows, r, 0).p, NULL, 10) == number)
+			return true;
+	return false;
+}
+
+/* The rows are 0, when the group is new, and the keys that are. */
 static void
-find_duplicates(const struct mr_db_rows *rows, const struct mr_batch *const *batches, size_t n,
-    bool *duplicate)
+read_result(const struct mr_db_rows *rows, struct mr_group *group)
 {
 	long key_no = 0;
 
-	for (size_t b = 0; b < n; b++) {
-		if (batches[b]->batch_id.p == NULL)
-			continue;
-		key_no++;
-		duplicate[b] = true;
-		for (int r = 0; r < mr_db_n_rows(rows); r++)
-			if (strtol(mr_db_value(rows, r, 0).p, NULL, 10) == key_no)
-				duplicate[b] = false;
-	}
+	group->known = !has_number(rows, 0);
+	for (size_t b = 0; b < group->n && !group->known; b++)
+		if (group->batches[b]->batch_id.p != NULL)
+			group->duplicate[b] = !has_number(rows, ++key_no);
 }
 
 enum mr_db_class
-mr_store_group(struct mr_store *store, struct mr_db *db, const struct mr_batch *const *batches,
-    size_t n, bool *duplicate, struct mr_error *err)
+mr_store_group(struct mr_store *store, struct mr_db *db, struct mr_group *group,
+    struct mr_error *err)
 {
-	bool plain = is_plain(batches, n);
+	bool plain = is_plain(group);
 	int n_columns = plain ? N_PLAIN : N_COLUMNS;
+	int n_params = n_columns + (plain ? N_PLAIN_LEDGER : N_LEDGER);
 	struct mr_db_rows *rows;
 	enum mr_db_class class;
 
-	for (size_t b = 0; b < n; b++)
-		duplicate[b] = false;
-	if (!fill(store, batches, n, n_columns)) {
-		(void)mr_fail(err, MR_ENOMEM, "no memory for a group of %zu requests", n);
+	group->known = false;
+	for (size_t b = 0; b < group->n; b++)
+		group->duplicate[b] = false;
+	if (!fill(store, group, n_columns)) {
+		(void)mr_fail(err, MR_ENOMEM, "no memory for a group of %zu requests", group->n);
 		return MR_DB_UNAVAILABLE;
 	}
-	class = mr_db_execute(db, plain ? PLAIN : FULL, store->params, n_columns, &rows, err);
-	if (class == MR_DB_OK && !plain)
-		find_duplicates(rows, batches, n, duplicate);
+	class = mr_db_execute(db, plain ? PLAIN : FULL, store->params, n_params, &rows, err);
+	if (class == MR_DB_OK && plain)
+		group->known = mr_db_n_changed(rows) == 0;
+	else if (class == MR_DB_OK)
+		read_result(rows, group);
 	mr_db_rows_free(rows);
 	return class;
 }
 
+enum mr_db_class
+mr_store_purge(struct mr_db *db, int64_t before_us, long *removed, struct mr_error *err)
+{
+	uint8_t least[MR_UUID_BYTES];
+	char text[MR_UUID_TEXT];
+	const char *params[] = { text };
+	struct mr_db_rows *rows;
+	enum mr_db_class class;
+
+	mr_uuid_least(least, before_us);
+	mr_uuid_format(least, text);
+	class = mr_db_query(db, PURGE, params, 1, &rows, err);
+	*removed = class == MR_DB_OK ? mr_db_n_changed(rows) : 0;
+	mr_db_rows_free(rows);
+	return class;
+}
+
+_Static_assert(MR_STORE_PLAIN_ID == N_PLAIN + GROUP_ID, "the id's place");
+
 int
-mr_store_plain_params(struct mr_store *store, const struct mr_batch *const *batches, size_t n,
+mr_store_plain_params(struct mr_store *store, const struct mr_group *group,
     const struct mr_db_param **params)
 {
-	if (!fill(store, batches, n, N_PLAIN))
+	if (!fill(store, group, N_PLAIN))
 		return 0;
 	*params = store->params;
-	return N_PLAIN;
+	return N_PLAIN + N_PLAIN_LEDGER;
 }

@@ -10,7 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "io/breaker.h"
+#include "io/keeper.h"
 #include "io/lane.h"
+#include "io/spool.h"
 
 /*
  * A backlog: as many rows as PostgreSQL stores in about four milliseconds. With
@@ -35,6 +39,8 @@ struct hand {
 
 struct mr_writer {
 	struct mr_writer_options options;
+	struct mr_breaker *breaker;
+	struct mr_keeper *keeper; /* NULL: none */
 	size_t n_hands;
 	struct hand *hands;
 	size_t n_started;
@@ -159,16 +165,12 @@ run(void *arg)
 	struct hand *h = arg;
 	size_t n;
 
-	/* So that the tables exist before the first request. */
-	if (!h->helper)
-		(void)mr_lane_ensure(h->lane);
 	while ((n = wait_group(h)) > 0) {
 		if (h->group[0]->batch == NULL)
 			mr_lane_check(h->lane, h->group[0]);
 		else
 			mr_lane_store(h->lane, h->group, n);
 		give_back(h->w, h->group, n);
-		mr_lane_upkeep(h->lane);
 	}
 	return NULL;
 }
@@ -181,6 +183,7 @@ free_writer(struct mr_writer *w)
 		free(w->hands[i].group);
 	}
 	free(w->hands);
+	mr_breaker_free(w->breaker);
 	pthread_cond_destroy(&w->wake);
 	pthread_cond_destroy(&w->help);
 	pthread_mutex_destroy(&w->lock);
@@ -193,9 +196,19 @@ init_hand(struct mr_writer *w, struct hand *h, bool helper)
 	h->w = w;
 	h->helper = helper;
 	h->lane = mr_lane_new(w->options.conf, w->options.application, w->options.max_jobs,
-	    !helper);
+	    w->breaker, w->options.alone);
 	h->group = calloc(w->options.max_jobs, sizeof *h->group);
 	return h->lane != NULL && h->group != NULL;
+}
+
+/* At the start, groups wait for the keeper's first look, though not for long. */
+static struct mr_breaker *
+new_breaker(const struct mr_writer_options *options)
+{
+	if (options->conf->ingest == MR_INGEST_SPOOL)
+		return mr_breaker_new(MR_OPEN, 0);
+	return mr_breaker_new(options->alone ? MR_CLOSED : MR_HELD,
+	    options->conf->query_timeout_ms);
 }
 
 static struct mr_writer *
@@ -208,17 +221,38 @@ new_writer(const struct mr_writer_options *options)
 		return NULL;
 	w->options = *options;
 	w->tail = &w->head;
-	w->n_hands = (size_t)options->conf->connections;
+	w->n_hands = options->alone ? 1 : (size_t)options->conf->connections;
+	w->breaker = new_breaker(options);
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->wake, NULL);
 	pthread_cond_init(&w->help, NULL);
 	w->hands = calloc(w->n_hands, sizeof *w->hands);
-	for (size_t i = 0; w->hands != NULL && i < w->n_hands; i++)
+	for (size_t i = 0; w->hands != NULL && w->breaker != NULL && i < w->n_hands; i++)
 		good &= init_hand(w, &w->hands[i], i > 0);
-	if (w->hands != NULL && good)
+	if (w->hands != NULL && w->breaker != NULL && good)
 		return w;
 	free_writer(w);
 	return NULL;
+}
+
+static void
+prepare_spool(const struct mr_conf *conf)
+{
+	const struct mr_spool_options options = mr_spool_options(conf);
+	struct mr_error why = MR_ERROR_INIT;
+
+	if (conf->spool_dir[0] != '\0' && mr_spool_prepare(&options, &why) != MR_OK)
+		mr_log_error("%s; until this is mended, events that the database cannot take are "
+		    "refused", why.text);
+}
+
+static enum mr_err
+start_keeper(struct mr_writer *w, struct mr_error *err)
+{
+	if (w->options.alone)
+		return MR_OK;
+	return mr_keeper_start(&w->keeper, w->options.conf, w->options.application, w->breaker,
+	    err);
 }
 
 enum mr_err
@@ -230,6 +264,11 @@ mr_writer_start(struct mr_writer **writer, const struct mr_writer_options *optio
 
 	if (w == NULL)
 		return mr_fail(err, MR_ENOMEM, "no memory for the writer");
+	prepare_spool(options->conf);
+	if (start_keeper(w, err) != MR_OK) {
+		free_writer(w);
+		return err != NULL ? err->code : MR_EIO;
+	}
 	while (w->n_started < w->n_hands && e == 0) {
 		struct hand *h = &w->hands[w->n_started];
 
@@ -238,6 +277,7 @@ mr_writer_start(struct mr_writer **writer, const struct mr_writer_options *optio
 	}
 	/* It works without the helpers. */
 	if (w->n_started == 0) {
+		mr_keeper_stop(w->keeper);
 		free_writer(w);
 		return mr_fail(err, MR_EIO, "writer thread: %s", strerror(e));
 	}
@@ -257,6 +297,7 @@ mr_writer_stop(struct mr_writer *w)
 	pthread_mutex_unlock(&w->lock);
 	for (size_t i = 0; i < w->n_started; i++)
 		pthread_join(w->hands[i].thread, NULL);
+	mr_keeper_stop(w->keeper);
 	free_writer(w);
 }
 
@@ -301,14 +342,38 @@ mr_writer_store(struct mr_writer *w, struct mr_job *job)
 	sem_destroy(&done);
 }
 
-bool
-mr_writer_check(struct mr_writer *w, struct mr_error *err)
+/* Whether the first thread can reach the database. */
+static bool
+ask_database(struct mr_writer *w, struct mr_error *why)
 {
 	struct mr_job job = { .batch = NULL };
 
 	mr_writer_store(w, &job);
-	if (job.receipt.outcome == MR_STORED)
-		return true;
-	*err = job.receipt.why;
-	return false;
+	*why = job.receipt.why;
+	return job.receipt.outcome == MR_STORED;
+}
+
+void
+mr_writer_check(struct mr_writer *w, struct mr_writer_health *health)
+{
+	const struct mr_conf *conf = w->options.conf;
+	const struct mr_spool_options spool = mr_spool_options(conf);
+	struct mr_breaker_view view;
+
+	*health = (struct mr_writer_health){ .why = MR_ERROR_INIT };
+	if (conf->ingest == MR_INGEST_SPOOL) {
+		health->health = mr_spool_check(&spool, &health->why) == MR_OK ? MR_HEALTHY :
+		    MR_UNHEALTHY;
+		return;
+	}
+	mr_breaker_look(w->breaker, &view);
+	if (view.state != MR_OPEN && ask_database(w, &view.why)) {
+		*health = (struct mr_writer_health){ .connected = true, .why = MR_ERROR_INIT };
+		return;
+	}
+	mr_breaker_look(w->breaker, &view);
+	health->connected = view.connected;
+	health->why = view.why;
+	health->health = conf->spool_dir[0] != '\0' &&
+	    mr_spool_check(&spool, &health->why) == MR_OK ? MR_DEGRADED : MR_UNHEALTHY;
 }

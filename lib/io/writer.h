@@ -6,7 +6,8 @@
  * gives each job back with its own result. Idle, a request waits for one
  * commit; under load the groups grow by themselves. When a backlog builds up
  * all the same, further threads, each with a connection of its own ([database]
- * connections), help.
+ * connections), help. What the database cannot take goes to the spool
+ * (breaker.h, keeper.h).
  */
 #ifndef MR_IO_WRITER_H
 #define MR_IO_WRITER_H
@@ -24,6 +25,7 @@ struct mr_writer_options {
 	const struct mr_conf *conf; /* must stay until stop */
 	const char *application;    /* application_name of the connections */
 	size_t max_jobs;            /* in one group */
+	bool alone;                 /* one request (plain CGI): no thread besides the first */
 	/*
 	 * Called with the jobs of a group, as a list, that nobody waits for. By a
 	 * thread of the writer, which must not be held up; never two groups' at once
@@ -34,8 +36,9 @@ struct mr_writer_options {
 };
 
 /*
- * Starts the threads. A database that is away is no error: it is tried again,
- * at growing intervals, when there is something to store.
+ * Starts the threads. A database that is away is no error: events go to the
+ * spool until it is back. A spool that cannot be used is none either; it is
+ * logged.
  */
 enum mr_err mr_writer_start(struct mr_writer **writer, const struct mr_writer_options *options,
     struct mr_error *err);
@@ -48,17 +51,31 @@ void mr_writer_stop(struct mr_writer *writer);
 
 /*
  * Queues a job (a batch with n_rows >= 1) and returns; finished() gets it back
- * when it is committed or cannot be, which takes at most a few query_timeout_ms.
+ * when it is committed, in the spool, or cannot be either. One that meets a
+ * database which does not answer takes query_timeout_ms; those after it do not.
  */
 void mr_writer_submit(struct mr_writer *writer, struct mr_job *job);
 
 /* The same, but waits until it is done. */
 void mr_writer_store(struct mr_writer *writer, struct mr_job *job);
 
+enum mr_health {
+	MR_HEALTHY,  /* events are kept where they should be */
+	MR_DEGRADED, /* they are kept in the spool */
+	MR_UNHEALTHY /* they are refused */
+};
+
+struct mr_writer_health {
+	enum mr_health health;
+	bool connected;      /* to the database */
+	struct mr_error why; /* of the last two */
+};
+
 /*
- * Whether the database can be reached now: makes a round trip on the writer's
- * first connection. Blocks as store does. err says why not.
+ * How things are. Makes a round trip on the writer's first connection, and
+ * blocks as store does; when the database is known to be away, or is not used,
+ * it answers at once.
  */
-bool mr_writer_check(struct mr_writer *writer, struct mr_error *err);
+void mr_writer_check(struct mr_writer *writer, struct mr_writer_health *health);
 
 #endif

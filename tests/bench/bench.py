@@ -98,7 +98,8 @@ class Bench:
     def clean(self, side):
         """The same start for every run: an empty table and no checkpoint due."""
         if side.database:
-            self.pg.execute("TRUNCATE events; TRUNCATE dedup_keys; TRUNCATE rejected_events;",
+            self.pg.execute("TRUNCATE events; TRUNCATE dedup_keys; TRUNCATE rejected_events; "
+                            "TRUNCATE ingest_groups;",
                             side.database)
         self.pg.execute("CHECKPOINT", "postgres")
 

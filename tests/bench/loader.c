@@ -3,10 +3,11 @@
  * arrays, sent in a loop with nothing around it: no web server, no parsing, no
  * waiting requests. Rows are decoded and encoded once, before the clock runs.
  *
- * Usage: loader CONNINFO FILE SECONDS CONNECTIONS
+ * Usage: loader CONNINFO FILE SECONDS CONNECTIONS [without-ledger]
  * FILE holds one body a line; see bodies.py. Ends with one line of JSON.
  */
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,7 @@ static struct group groups[MAX_GROUPS];
 static int n_groups;
 static const char *conninfo;
 static int64_t run_ms;
+static bool with_ledger = true;
 static pthread_barrier_t start;
 
 static void
@@ -57,10 +59,11 @@ make_group(struct group *group, char *body, size_t len)
 		.client_ip = { .family = 4, .bytes = { 127, 0, 0, 1 } },
 		.max_batch_events = 100000,
 	};
-	struct mr_store *store = mr_store_new(MAX_BYTES);
+	struct mr_store *store = mr_store_new(MAX_BYTES, NULL);
 	struct mr_arena *arena = malloc(sizeof *arena);
 	struct mr_batch *batch = malloc(sizeof *batch);
-	const struct mr_batch *batches[1] = { batch };
+	const struct mr_batch *const batches[1] = { batch };
+	const struct mr_group rows = { .batches = batches, .n = 1 };
 	const struct mr_db_param *params;
 	struct mr_error err = MR_ERROR_INIT;
 
@@ -69,7 +72,7 @@ make_group(struct group *group, char *body, size_t len)
 	mr_arena_init(arena, MAX_BYTES);
 	if (mr_event_decode(arena, body, len, &ctx, batch, &err) != MR_OK)
 		die("body", err.text);
-	group->n = mr_store_plain_params(store, batches, 1, &params);
+	group->n = mr_store_plain_params(store, &rows, &params);
 	if (group->n == 0 || group->n > MAX_COLUMNS || batch->n_rejects > 0)
 		die("body", "cannot be encoded");
 	for (int i = 0; i < group->n; i++) {
@@ -121,13 +124,19 @@ load(void *arg)
 		die("database", PQerrorMessage(conn));
 	must(conn, PQexec(conn, "SET synchronous_commit = on"));
 	must(conn, PQexec(conn, "SET plan_cache_mode = force_generic_plan"));
-	must(conn, PQprepare(conn, "plain", mr_store_statements[0], 0, NULL));
+	must(conn, PQprepare(conn, "plain", with_ledger ? mr_store_statements[0] :
+	    mr_store_without_ledger, 0, NULL));
 	pthread_barrier_wait(&start);
 	end_ms = mr_clock_mono_ms() + run_ms;
 	for (; mr_clock_mono_ms() < end_ms; done++) {
-		const struct group *g = &groups[done % (uintptr_t)n_groups];
+		struct group g = groups[done % (uintptr_t)n_groups];
+		uint8_t id[MR_UUID_BYTES];
 
-		must(conn, PQexecPrepared(conn, "plain", g->n, g->values, g->lengths, g->formats, 0));
+		/* Each is a group of its own. */
+		mr_uuid_make(id);
+		g.values[MR_STORE_PLAIN_ID] = (const char *)id;
+		must(conn, PQexecPrepared(conn, "plain", with_ledger ? g.n : MR_STORE_PLAIN_ID,
+		    g.values, g.lengths, g.formats, 0));
 	}
 	PQfinish(conn);
 	return (void *)(done - first);
@@ -142,10 +151,11 @@ main(int argc, char **argv)
 	long n, seconds;
 	void *done;
 
-	if (argc != 5) {
-		fputs("usage: loader CONNINFO FILE SECONDS CONNECTIONS\n", stderr);
+	if (argc != 5 && (argc != 6 || strcmp(argv[5], "without-ledger") != 0)) {
+		fputs("usage: loader CONNINFO FILE SECONDS CONNECTIONS [without-ledger]\n", stderr);
 		return 2;
 	}
+	with_ledger = argc == 5;
 	conninfo = argv[1];
 	seconds = strtol(argv[3], NULL, 10);
 	n = strtol(argv[4], NULL, 10);

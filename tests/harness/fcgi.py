@@ -234,7 +234,7 @@ class Worker:
         self.folders.append(folder)
         self.conffile = os.path.join(folder, "millrace.ini")
         with open(self.conffile, "w", encoding="utf-8") as f:
-            f.write(ini_text(self.ini))
+            f.write(ini_text(with_spool(self.ini, self.dir)))
         env = proc.clean_env(**{**sanitizer.env(folder), **self.more_env})
         self.process = proc.Process([self.program, "-c", self.conffile, *self.args],
                                     os.path.join(folder, "stderr"),
@@ -281,12 +281,12 @@ class Worker:
         return answer
 
     def wait_healthy(self):
-        """Waits until GET /health answers 200."""
+        """Waits until GET /health says healthy."""
         def healthy():
             if not self.running():
                 raise RuntimeError(f"the worker ended with status {self.process.wait()}\n"
                                    f"{self.log()[-4000:]}")
-            return self.request("GET", "/health").status == 200
+            return self.request("GET", "/health").json()["status"] == "healthy"
         proc.wait_for(healthy, "the worker is healthy", detail=lambda: self.log()[-4000:])
         return self
 
@@ -302,6 +302,13 @@ class Worker:
         if kind is None and (self.status != 0 or ended_before):
             raise AssertionError(f"the worker ended {'by itself ' if ended_before else ''}"
                                  f"with status {self.status}\n{log[-4000:]}")
+
+
+def with_spool(ini, folder):
+    """The ini with its spool in this folder, unless it is text or names one."""
+    if isinstance(ini, str):
+        return ini
+    return {**ini, "spool": {"dir": os.path.join(folder, "spool"), **ini.get("spool", {})}}
 
 
 def ini_text(ini):

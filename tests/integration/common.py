@@ -12,6 +12,10 @@ TOKEN = "9c4e1a77d2f05b86e3"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
+# What the database cannot take is then answered with 503.
+NO_SPOOL = {"spool": {"dir": ""}}
+
+
 def config(pg, database=None, sections=None):
     """An ini for this database; sections: {section: {key: value}} on top."""
     ini = {"database": {"url": pg.dsn(database)}}
@@ -34,6 +38,11 @@ def without_time(answer):
 
 def success(n):
     return {"status": "success", "message": f"{n} event(s) received and stored",
+            "events_processed": n}
+
+
+def queued(n):
+    return {"status": "accepted", "message": f"{n} event(s) received and queued",
             "events_processed": n}
 
 

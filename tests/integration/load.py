@@ -7,11 +7,14 @@ import time
 from harness import fcgi, proc
 
 
+KEPT = (200, 202)
+
+
 class Load:
     """Threads that post single events, each with an id of its own as sessionId.
 
     address: the worker's socket. retrying: each event has its id as batchId too, and
-    is sent again until it is answered with 200, as a good client does; otherwise
+    is sent again until it is acknowledged (200 or 202), as a good client does; otherwise
     each is sent once. Leaving the block stops the threads; then `answers` maps each
     id to its last status (0: no answer came).
     """
@@ -20,7 +23,7 @@ class Load:
         self.address, self.name, self.retrying = address, name, retrying
         self.answers = {}
         self.statuses = collections.Counter()
-        self.odd = []            # answers that are none of 200 and 503
+        self.odd = []            # answers that are none of 200, 202 and 503
         self._lock = threading.Lock()
         self._end = threading.Event()
         self._give_up = float("inf")
@@ -48,10 +51,10 @@ class Load:
             i += 1
             event_id = f"{self.name}-{number}-{i}"
             status = self._post(event_id)
-            while self.retrying and status != 200 and time.monotonic() < self._give_up:
+            while self.retrying and status not in KEPT and time.monotonic() < self._give_up:
                 self._pause()
                 status = self._post(event_id)
-            if status != 200:
+            if status not in KEPT:
                 self._pause()
 
     @staticmethod
@@ -71,7 +74,7 @@ class Load:
         with self._lock:
             self.answers[event_id] = status
             self.statuses[status] += 1
-            if status not in (200, 503) or not complete:
+            if status not in (*KEPT, 503) or not complete:
                 self.odd.append(f"{event_id}: {status} {getattr(answer, 'raw', answer)!r}")
         return status
 
@@ -83,11 +86,11 @@ class Load:
 
 
 def check(t, pg, load):
-    """Every 200 is in the table exactly once, and nothing is there twice."""
+    """Every 200 and 202 is in the table exactly once, and nothing is there twice."""
     stored = {row["session_id"]: row["n"] for row in pg.query(
         f"SELECT session_id, count(*) AS n FROM events WHERE site_id = '{load.name}' "
         "GROUP BY session_id")}
-    acknowledged = [key for key, status in load.answers.items() if status == 200]
+    acknowledged = [key for key, status in load.answers.items() if status in KEPT]
     lost = [key for key in acknowledged if key not in stored]
     t.ok(acknowledged, f"{load.name}: some were acknowledged")
     t.is_(lost[:10], [], f"{load.name}: of {len(acknowledged)} acknowledged none is lost")

@@ -2,7 +2,7 @@
 
 import datetime
 
-from common import check_error, success, without_time, worker
+from common import NO_SPOOL, check_error, success, without_time, worker
 from harness import postgres, proc, tap
 from load import Load, check
 
@@ -64,7 +64,7 @@ def odd_settings(t, pg):
 
     with t.case("read-only database"):
         pg.create_database("readonly")
-        with worker(pg, "readonly") as w:
+        with worker(pg, "readonly", NO_SPOOL) as w:
             w.wait_healthy()
             pg.execute("ALTER DATABASE readonly SET default_transaction_read_only = on", "postgres")
             pg.execute("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
@@ -103,7 +103,7 @@ def connections(t, pg):
 
 
 def locked(t, pg):
-    impatient = {"database": {"query_timeout_ms": 500}}
+    impatient = {"database": {"query_timeout_ms": 500}, **NO_SPOOL}
     with t.case("locked table"), worker(pg, sections=impatient) as w, proc.temp_dir() as folder:
         w.wait_healthy()
         with Load(w.address, "locked") as load:

@@ -7,7 +7,8 @@ import subprocess
 from harness import proc, tap
 
 FILES = {"libexecdir": ["millrace/millrace.fcgi"], "sysconfdir": ["millrace/millrace.ini"],
-         "datadir": ["millrace/schema/001-events.sql", "millrace/examples/millrace.ini"]}
+         "datadir": ["millrace/schema/001-events.sql", "millrace/schema/002-ledger.sql",
+                     "millrace/examples/millrace.ini"]}
 
 
 def directory(name):

@@ -1,13 +1,13 @@
 """PostgreSQL is restarted, killed, frozen and cut off under load: every 200 is in the table
 exactly once, and the same worker serves again by itself."""
 
-from common import worker
+from common import NO_SPOOL, worker
 from harness import postgres, tap
 from load import Load, check
 
 # Shorter than the default, so that the frozen server is given up on soon.
 IMPATIENT = {"database": {"query_timeout_ms": 1000, "connect_timeout_ms": 1000},
-             "millrace": {"log_level": "warning"}}
+             "millrace": {"log_level": "warning"}, **NO_SPOOL}
 TERMINATE = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
     WHERE usename = 'millrace'"""
 

@@ -4,7 +4,7 @@ PostgreSQL comes later. What it cannot use it says clearly, and goes on trying."
 import contextlib
 import re
 
-from common import LOG_LINE, check_error, success, without_time, worker
+from common import LOG_LINE, NO_SPOOL, check_error, success, without_time, worker
 from harness import postgres, proc, tap
 
 PARTITIONS = """SELECT inhrelid::regclass::text AS name FROM pg_inherits
@@ -106,7 +106,7 @@ def later(t, pg):
     with t.case("PostgreSQL comes later"):
         pg.create_database("later")
         pg.stop()
-        with worker(pg, "later") as w:
+        with worker(pg, "later", NO_SPOOL) as w:
             pid = w.pid
             unavailable(t, w, r"(?i)connect")
             t.is_(w.request("GET", "/events/recent", remote_addr="127.0.0.1").status, 503,
@@ -119,7 +119,7 @@ def later(t, pg):
             t.is_(pg.value("SELECT count(*) FROM events", "later"), 1, "the refused are not there")
 
     with t.case("no such database"):
-        with worker(pg, "missing") as w:
+        with worker(pg, "missing", NO_SPOOL) as w:
             unavailable(t, w, r"missing")
             pid = w.pid
             pg.create_database("missing")
@@ -127,7 +127,7 @@ def later(t, pg):
 
     with t.case("secrets"):
         url = f"postgresql://millrace:sekret%21@/{pg.database}?host={pg.dir}/nowhere"
-        with worker(pg, sections={"database": {"url": url}}) as w:
+        with worker(pg, sections={"database": {"url": url}, **NO_SPOOL}) as w:
             unavailable(t, w, r".")
             t.unlike(w.log(), r"sekret", "the password is not in the log")
             t.unlike(post(w).text, r"sekret|nowhere", "nor in an answer")
@@ -136,7 +136,7 @@ def later(t, pg):
 def privileges(t, pg):
     with t.case("may not create tables"):
         pg.create_database("closed", owner=postgres.SUPERUSER)
-        with worker(pg, "closed") as w:
+        with worker(pg, "closed", NO_SPOOL) as w:
             pid = w.pid
             unavailable(t, w, r"permission denied")
             pg.execute("GRANT CREATE ON SCHEMA public TO millrace", "closed")
@@ -144,7 +144,7 @@ def privileges(t, pg):
 
     with t.case("may not insert"):
         pg.create_database("readonly")
-        with worker(pg, "readonly") as w:
+        with worker(pg, "readonly", NO_SPOOL) as w:
             w.wait_healthy()
             pid = w.pid
             pg.execute("REVOKE INSERT ON events FROM millrace", "readonly")
@@ -159,7 +159,7 @@ def privileges(t, pg):
 
     with t.case("a database that is not UTF-8"):
         pg.create_database("latin", options="ENCODING LATIN1 LC_COLLATE 'C' LC_CTYPE 'C'")
-        with worker(pg, "latin") as w:
+        with worker(pg, "latin", NO_SPOOL) as w:
             unavailable(t, w, r"(?i)utf-?8")
             t.is_(pg.query(r"SELECT FROM pg_tables WHERE schemaname = 'public'", "latin"), [],
                   "nothing is made in it")

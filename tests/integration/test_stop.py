@@ -4,7 +4,7 @@ is opened anew when it was renamed."""
 import os
 import signal
 
-from common import success, without_time, worker
+from common import NO_SPOOL, success, without_time, worker
 from harness import fcgi, postgres, proc, tap
 from load import Load, check
 
@@ -55,7 +55,7 @@ def idle(t, pg):
                 t.is_(w.request("GET", "/health").status, 200, "another request is served")
                 t.is_(w.stop(HANGS_S), 0, "exit status")
     with t.case("SIGTERM without PostgreSQL"):
-        missing = {"database": {"url": f"host={pg.dir}/nowhere"}}
+        missing = {"database": {"url": f"host={pg.dir}/nowhere"}, **NO_SPOOL}
         with worker(pg, sections=missing) as w:
             t.is_(w.request("GET", "/health").status, 503, "unhealthy")
             t.is_(w.stop(), 0, "exit status")
@@ -71,7 +71,7 @@ def in_flight(t, pg):
         t.is_(w.stop(), 0, "exit status")
         t.is_(len(pg.events("site_id = 'flight'")), 1, "is stored")
 
-    with t.case("request in flight while PostgreSQL hangs"), worker(pg) as w:
+    with t.case("request in flight while PostgreSQL hangs"), worker(pg, sections=NO_SPOOL) as w:
         w.wait_healthy()
         with fcgi.Connection(w.address) as c:
             begun(c)

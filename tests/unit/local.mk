@@ -20,7 +20,8 @@ unit_tests = \
 	tests/unit/test_spool \
 	tests/unit/test_stats \
 	tests/unit/test_str \
-	tests/unit/test_utf8
+	tests/unit/test_utf8 \
+	tests/unit/test_uuid
 
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests) tests/unit/test_structure.py
@@ -66,5 +67,7 @@ tests_unit_test_str_SOURCES = tests/unit/test_str.c tests/unit/tap.h
 tests_unit_test_str_LDADD = $(MR_LIBS)
 tests_unit_test_utf8_SOURCES = tests/unit/test_utf8.c tests/unit/tap.h
 tests_unit_test_utf8_LDADD = $(MR_LIBS)
+tests_unit_test_uuid_SOURCES = tests/unit/test_uuid.c tests/unit/tap.h
+tests_unit_test_uuid_LDADD = $(MR_LIBS)
 
 EXTRA_DIST += tests/unit/test_structure.py tests/data/json

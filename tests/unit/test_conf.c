@@ -97,6 +97,12 @@ check_defaults(const struct mr_conf *conf)
 	is_int(conf->idle_check_s, 30, "[database] idle_check_s");
 	ok(conf->synchronous_commit, "[database] synchronous_commit");
 	is_int(conf->partitions_ahead, 7, "[database] partitions_ahead");
+	is_int(conf->ledger_days, 7, "[database] ledger_days");
+	is_int(conf->ingest, MR_INGEST_DIRECT, "[collector] ingest");
+	is_str(mr_str(conf->spool_dir), MR_LOCALSTATEDIR "/lib/millrace/spool", "[spool] dir");
+	is_int(conf->segment_bytes, 64 << 20, "[spool] segment_bytes");
+	is_int(conf->spool_max_bytes, 1 << 30, "[spool] max_bytes");
+	is_int(conf->spool_reserve_bytes, 256 << 20, "[spool] reserve_bytes");
 	is_int(conf->threads, 32, "[collector] threads");
 	is_int(conf->max_body_bytes, 1 << 20, "[collector] max_body");
 	is_int(conf->max_batch_events, 1000, "[collector] max_batch_events");
@@ -140,8 +146,10 @@ test_values(void)
 	    "[millrace]\nenvironment = production\nlog = /var/log/millrace.log\nlog_level = debug\n"
 	    "[database]\nurl = host=/run/postgresql dbname=events\nconnections = 4\nconnect_timeout_ms = 1500\n"
 	    "query_timeout_ms=2500\nrecycle_s = 0\nidle_check_s = 60\nsynchronous_commit = off\n"
-	    "partitions_ahead = 14\n"
-	    "[collector]\nthreads = 8\nmax_body = 512k\nmax_batch_events = 250\n"
+	    "partitions_ahead = 14\nledger_days = 30\n"
+	    "[spool]\ndir = /var/spool/millrace\nsegment_bytes = 8M\nmax_bytes = 100G\n"
+	    "reserve_bytes = 1G\n"
+	    "[collector]\ningest = spool\nthreads = 8\nmax_body = 512k\nmax_batch_events = 250\n"
 	    "group_max_rows = 2000\ngroup_max_bytes = 2M\nretry_after_s = 9\n"
 	    "default_site = example.com\ntrusted_proxies = 127.0.0.1, 10.0.0.0/8 ::1\n"
 	    "origins = https://a.example https://b.example\n"
@@ -164,6 +172,12 @@ test_values(void)
 	is_int(conf.idle_check_s, 60, "idle_check_s");
 	ok(!conf.synchronous_commit, "synchronous_commit");
 	is_int(conf.partitions_ahead, 14, "partitions_ahead");
+	is_int(conf.ledger_days, 30, "ledger_days");
+	is_int(conf.ingest, MR_INGEST_SPOOL, "ingest");
+	is_str(mr_str(conf.spool_dir), "/var/spool/millrace", "dir");
+	is_int(conf.segment_bytes, 8 << 20, "segment_bytes");
+	is_int(conf.spool_max_bytes, INT64_C(100) << 30, "max_bytes");
+	is_int(conf.spool_reserve_bytes, 1 << 30, "reserve_bytes");
 	is_int(conf.threads, 8, "threads");
 	is_int(conf.max_body_bytes, 512 * 1024, "max_body");
 	is_int(conf.max_batch_events, 250, "max_batch_events");
@@ -429,6 +443,11 @@ test_errors(void)
 		{ __LINE__, "[collector]\nthreads = 4294967303\n", 2, "threads" },
 		{ __LINE__, "[collector]\nthreads = 18446744073709551623\n", 2, "threads" },
 		{ __LINE__, "[database]\npartitions_ahead = x\n", 2, "partitions_ahead" },
+		{ __LINE__, "[database]\nledger_days = 0\n", 2, "ledger_days" },
+		{ __LINE__, "[collector]\ningest = both\n", 2, "ingest" },
+		{ __LINE__, "[spool]\nsegment_bytes = 1k\n", 2, "segment_bytes" },
+		{ __LINE__, "[spool]\nmax_bytes = 2048G\n", 2, "max_bytes" },
+		{ __LINE__, "[spool]\nreserve_bytes = -1\n", 2, "reserve_bytes" },
 		{ __LINE__, "[database]\nconnections = 0\n", 2, "connections" },
 		{ __LINE__, "[database]\nconnect_timeout_ms = 0\n", 2, "connect_timeout_ms" },
 		{ __LINE__, "[database]\nquery_timeout_ms = -5\n", 2, "query_timeout_ms" },
@@ -646,6 +665,22 @@ slurp(const char *name)
 	return text;
 }
 
+/* The sample, which shows the folders of the ordinary prefix, with those of this build. */
+static char *
+slurp_sample(void)
+{
+	static const char ordinary[] = "/usr/local/var/";
+	char *text = slurp("etc/millrace.ini"), *made = malloc(1u << 20), *from = text, *to = made;
+
+	if (text == NULL || made == NULL)
+		bail("no etc/millrace.ini (is MR_SRCDIR set?), or no memory");
+	for (char *at; (at = strstr(from, ordinary)) != NULL; from = at + sizeof ordinary - 1)
+		to += sprintf(to, "%.*s%s/", (int)(at - from), from, MR_LOCALSTATEDIR);
+	strcpy(to, from);
+	free(text);
+	return made;
+}
+
 static char *
 trim(char *s)
 {
@@ -697,11 +732,9 @@ check_sample_key(const char *section, const char *key, const char *value)
 static void
 test_sample(void)
 {
-	char *text = slurp("etc/millrace.ini"), *line, *next, *key, *value;
+	char *text = slurp_sample(), *line, *next, *key, *value;
 	char section[64] = "";
 
-	if (text == NULL)
-		bail("no etc/millrace.ini (is MR_SRCDIR set?)");
 	for (line = text; *line != '\0'; line = next) {
 		next = line + strcspn(line, "\n");
 		if (*next != '\0')
@@ -720,11 +753,11 @@ test_sample(void)
 static void
 test_sample_loads(void)
 {
-	char *text = slurp("etc/millrace.ini"), *bare = malloc(1u << 20), *to = bare, *line, *next;
+	char *text = slurp_sample(), *bare = malloc(1u << 20), *to = bare, *line, *next;
 	struct mr_conf conf;
 
-	if (text == NULL || bare == NULL)
-		bail("no sample or no memory");
+	if (bare == NULL)
+		bail("no memory");
 	if (ok(load(&conf, text) == MR_OK, "the sample is read")) {
 		check_defaults(&conf);
 		mr_conf_free(&conf);

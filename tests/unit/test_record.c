@@ -18,7 +18,7 @@ static struct mr_reject rejects[] = {
 	{ .index = -1, .payload = MR_STR_LIT(""), .reason = MR_STR_LIT("r"), .sqlstate = MR_STR_LIT("22P02") },
 };
 static const struct mr_batch first = { .rows = rows, .n_rows = 2, .rejects = rejects, .n_rejects = 2,
-	.batch_id = MR_STR_LIT("b-1") };
+	.is_batch = true, .batch_id = MR_STR_LIT("b-1") };
 static const struct mr_batch second = { .rows = rows + 2, .n_rows = 1 };
 static const struct mr_batch *const group[] = { &first, &second };
 
@@ -51,6 +51,7 @@ test_round_trip(struct mr_arena *arena, struct mr_str bytes)
 	is_int(n, 2, "batches");
 	for (size_t b = 0; b < n; b++) {
 		ok(same_text(got[b].batch_id, group[b]->batch_id), "batchId of batch %zu", b);
+		is_int(got[b].is_batch, group[b]->is_batch, "whether it is a batch");
 		is_int(got[b].n_rows, group[b]->n_rows, "its rows");
 		is_int(got[b].n_rejects, group[b]->n_rejects, "its refusals");
 		for (size_t i = 0; i < group[b]->n_rows; i++)
