@@ -198,6 +198,8 @@ count(const struct taking *t)
 	if (t->job.receipt.outcome == MR_STORED) {
 		mr_stat_add(MR_STAT_EVENTS_STORED, t->batch.n_rows);
 		mr_stat_add(MR_STAT_EVENTS_REJECTED, t->batch.n_rejects);
+	} else if (t->job.receipt.outcome == MR_REFUSED) {
+		mr_stat_add(MR_STAT_EVENTS_REJECTED, t->batch.n_rejects);
 	} else if (t->job.receipt.outcome == MR_DUPLICATE) {
 		mr_stat_add(MR_STAT_EVENTS_DUPLICATE, t->batch.n_rows + t->batch.n_rejects);
 	} else if (t->job.receipt.outcome == MR_UNAVAILABLE) {
