@@ -9,6 +9,8 @@ examplesdir = $(pkgdatadir)/examples
 dist_examples_DATA = etc/millrace.ini
 ex_apachedir = $(examplesdir)/apache
 ex_apache_DATA = etc/apache/millrace.conf
+ex_crondir = $(examplesdir)/cron
+ex_cron_DATA = etc/cron/millrace
 ex_lighttpddir = $(examplesdir)/lighttpd
 ex_lighttpd_DATA = etc/lighttpd/millrace.conf
 ex_logrotatedir = $(examplesdir)/logrotate
@@ -24,8 +26,9 @@ dist_ex_postgresql_DATA = \
 ex_systemddir = $(examplesdir)/systemd
 ex_systemd_DATA = etc/systemd/millrace.service
 
-mr_samples = $(ex_apache_DATA) $(ex_lighttpd_DATA) $(ex_nginx_DATA) $(ex_systemd_DATA)
+mr_samples = $(ex_apache_DATA) $(ex_cron_DATA) $(ex_lighttpd_DATA) $(ex_nginx_DATA) $(ex_systemd_DATA)
 etc/apache/millrace.conf: etc/apache/millrace.conf.in
+etc/cron/millrace: etc/cron/millrace.in
 etc/lighttpd/millrace.conf: etc/lighttpd/millrace.conf.in
 etc/nginx/millrace.conf: etc/nginx/millrace.conf.in
 etc/nginx/millrace-upstream.conf: etc/nginx/millrace-upstream.conf.in
@@ -34,12 +37,15 @@ $(mr_samples): Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && \
 	$(SED) -e 's|@fcgibin[@]|$(fcgidir)/millrace.fcgi|g' \
 	  -e 's|@conffile[@]|$(sysconfdir)/millrace/millrace.ini|g' \
+	  -e 's|@replay[@]|$(sbindir)/millrace-replay|g' \
+	  -e 's|@statedir[@]|$(localstatedir)/lib/millrace|g' \
 	  -e 's|@socket[@]|$(mr_socket)|g' \
 	  -e 's|@wwwdir[@]|$(pkgdatadir)/www|g' $(srcdir)/$@.in > $@.tmp && \
 	mv $@.tmp $@
 CLEANFILES += $(mr_samples)
 EXTRA_DIST += \
 	etc/apache/millrace.conf.in \
+	etc/cron/millrace.in \
 	etc/lighttpd/millrace.conf.in \
 	etc/nginx/millrace.conf.in \
 	etc/nginx/millrace-upstream.conf.in \
@@ -49,7 +55,7 @@ EXTRA_DIST += \
 # it is the one that was installed.
 mr_installed_ini = $(DESTDIR)$(sysconfdir)/millrace/millrace.ini
 install-data-local:
-	$(MKDIR_P) $(DESTDIR)$(sysconfdir)/millrace
+	$(MKDIR_P) $(DESTDIR)$(sysconfdir)/millrace $(DESTDIR)$(localstatedir)/lib/millrace
 	test -e $(mr_installed_ini) || \
 	  $(INSTALL_DATA) $(srcdir)/etc/millrace.ini $(mr_installed_ini)
 uninstall-local:
