@@ -40,3 +40,7 @@ EXTRA_DIST += \
 	tests/integration/test_restart.py \
 	tests/integration/test_schema.py \
 	tests/integration/test_stop.py
+
+check_PROGRAMS += tests/integration/s3tool
+tests_integration_s3tool_SOURCES = tests/integration/s3tool.c
+tests_integration_s3tool_LDADD = $(MR_S3_LIBS)
