@@ -58,6 +58,7 @@ static const struct mr_conf_key table[] = {
 	{ "collector", "default_site", MR_T_SITE, AT(default_site), "default", 0, 0, NULL, NULL },
 	{ "collector", "trusted_proxies", MR_T_BLOCKS, AT(trusted_proxies), "", 0, 0, NULL, NULL },
 	{ "collector", "origins", MR_T_ORIGINS, AT(origins), "*", 0, 0, NULL, NULL },
+	{ "secrets", "key_file", MR_T_TEXT, AT(key_file), "", 0, 0, NULL, NULL },
 	{ "privacy", "anonymize_ip", MR_T_CHOICE, AT(client_ip), "none", 0, 0, ip_privacies, NULL },
 	{ "admin", "token_sha256", MR_T_SHA256, AT(token_sha256), "", 0, 0, NULL, NULL },
 };
@@ -303,6 +304,18 @@ read_environment(struct mr_conf *conf, struct mr_error *err)
 	return MR_OK;
 }
 
+/* A default that configure has a say in, so that it stands in no sample. */
+static enum mr_err
+set_paths(struct mr_conf *conf, struct mr_error *err)
+{
+	if (conf->key_file[0] != '\0')
+		return MR_OK;
+	free(conf->key_file);
+	conf->key_file = strdup(MR_SYSCONFDIR "/millrace.key");
+	return conf->key_file != NULL ? MR_OK : mr_fail(err, MR_ENOMEM, "no memory for the "
+	    "configuration");
+}
+
 /* What no single key can tell. */
 static enum mr_err
 check_whole(const struct mr_conf *conf, struct mr_error *err)
@@ -321,7 +334,8 @@ mr_conf_load(struct mr_conf *conf, const char *path, struct mr_error *err)
 	*conf = (struct mr_conf){ .log = NULL };
 	if ((e = set_defaults(conf, err)) != MR_OK ||
 	    (path != NULL && (e = read_file(conf, path, err)) != MR_OK) ||
-	    (e = read_environment(conf, err)) != MR_OK || (e = check_whole(conf, err)) != MR_OK)
+	    (e = read_environment(conf, err)) != MR_OK ||
+	    (e = set_paths(conf, err)) != MR_OK || (e = check_whole(conf, err)) != MR_OK)
 		mr_conf_free(conf);
 	return e;
 }

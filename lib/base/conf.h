@@ -62,6 +62,9 @@ struct mr_conf {
 	size_t n_trusted_proxies;
 	struct mr_conf_list origins;         /* "*" or exact origins */
 
+	/* [secrets] */
+	char *key_file; /* opens what is sealed; set also when the file has none */
+
 	/* [privacy] */
 	int64_t client_ip; /* enum mr_ip_privacy */
 

@@ -289,6 +289,13 @@ ec2_role(struct mr_http *http, const char *who, const struct mr_pair *session,
 	return ec2_url(url, EC2_ROLES, (struct mr_str){ copy, name.n }, err);
 }
 
+/* The service is switched off, or something else answers at its address. */
+static bool
+is_no_ec2(int status)
+{
+	return status == 403 || status == 404 || status == 405;
+}
+
 static enum mr_err
 ask_ec2(struct mr_http *http, struct mr_http_response *response, struct mr_creds *creds,
     struct mr_error *err)
@@ -302,8 +309,8 @@ ask_ec2(struct mr_http *http, struct mr_http_response *response, struct mr_creds
 	if ((e = ec2_url(url, "/latest/api/token", MR_STR_LIT(""), err)) != MR_OK)
 		return e;
 	if ((e = ask(http, who, "PUT", url, &ttl, response, err)) != MR_OK)
-		/* No answer at all: this is no EC2 machine. */
-		return response->status == 0 && e == MR_EAGAIN ? MR_OK : e;
+		return (response->status == 0 && e == MR_EAGAIN) || is_no_ec2(response->status) ?
+		    MR_OK : e;
 	if (response->body.len > sizeof token)
 		return mr_fail(err, MR_ELIMIT, "%s: its token is too long", who);
 	memcpy(token, response->body.p, response->body.len);

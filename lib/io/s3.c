@@ -1,5 +1,5 @@
 /* The S3 client: see s3.h. One request and its retries. */
-#include "io/s3call.h"
+#include "io/s3.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "format/xml.h"
+#include "io/s3call.h"
 #include "io/secret.h"
 #include "io/sigv4.h"
 

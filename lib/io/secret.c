@@ -166,6 +166,10 @@ mr_secret_unbase64(struct mr_str text, unsigned char *bytes, size_t most, size_t
 {
 	const char *end = NULL;
 
+	/* libsodium 1.0.18 takes a byte of 128 and more for one of the alphabet. */
+	for (size_t i = 0; i < text.n; i++)
+		if ((unsigned char)text.p[i] > 127)
+			return false;
 	return sodium_base642bin(bytes, most, text.p, text.n, NULL, n, &end,
 	    sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0 && end == text.p + text.n;
 }
