@@ -173,13 +173,30 @@ replace(const char *path, struct mr_str text, const struct stat *st, struct mr_e
 	return MR_OK;
 }
 
+/* Converts with the keys as they are in the file now. */
+static enum mr_err
+convert_now(const char *key_file, const char *path, struct mr_str before, struct mr_buf *after,
+    struct counts *counts, char newest[MR_KEY_ID_TEXT], struct mr_error *err)
+{
+	struct mr_keyring *ring;
+	enum mr_err e = mr_keyring_load(&ring, key_file, err);
+
+	if (e != MR_OK)
+		return e;
+	*counts = (struct counts){ 0, 0 };
+	mr_buf_reset(after, after->max);
+	e = convert(ring, path, before, after, counts, err);
+	memcpy(newest, mr_keyring_newest(ring), MR_KEY_ID_TEXT);
+	mr_keyring_free(ring);
+	return e;
+}
+
 static enum mr_err
 rekey(const char *key_file, const char *path, bool make_key, struct mr_error *err)
 {
 	struct counts counts = { 0, 0 };
-	struct mr_keyring *ring = NULL;
 	struct mr_buf before, after;
-	char real[PATH_MAX];
+	char real[PATH_MAX], newest[MR_KEY_ID_TEXT];
 	struct stat st;
 	enum mr_err e;
 
@@ -187,18 +204,18 @@ rekey(const char *key_file, const char *path, bool make_key, struct mr_error *er
 		return mr_fail(err, MR_EIO, "%s: %s", path, strerror(errno));
 	mr_buf_init(&before, MAX_FILE);
 	mr_buf_init(&after, 2 * MAX_FILE);
-	if ((e = read_file(real, &before, &st, err)) == MR_OK &&
-	    (!make_key || (e = mr_keyring_add(key_file, err)) == MR_OK) &&
-	    (e = mr_keyring_load(&ring, key_file, err)) == MR_OK &&
-	    (e = convert(ring, path, mr_buf_str(&before), &after, &counts, err)) == MR_OK &&
-	    counts.changed > 0)
+	if ((e = read_file(real, &before, &st, err)) == MR_OK)
+		e = convert_now(key_file, path, mr_buf_str(&before), &after, &counts, newest, err);
+	/* A key is added only once it is known that everything opens. */
+	if (e == MR_OK && make_key && (e = mr_keyring_add(key_file, err)) == MR_OK)
+		e = convert_now(key_file, path, mr_buf_str(&before), &after, &counts, newest, err);
+	if (e == MR_OK && counts.changed > 0)
 		e = replace(real, mr_buf_str(&after), &st, err);
 	if (e == MR_OK)
-		printf("%s: %d sealed with key %s, %d were already\n", path, counts.changed,
-		    mr_keyring_newest(ring), counts.current);
+		printf("%s: %d sealed with key %s, %d were already\n", path, counts.changed, newest,
+		    counts.current);
 	mr_buf_free(&before);
 	mr_buf_free(&after);
-	mr_keyring_free(ring);
 	return e;
 }
 

@@ -160,3 +160,32 @@ mr_xml_text(struct mr_str doc, const char *name, char *to, size_t size)
 	}
 	return false;
 }
+
+/* Whether "</name>" begins here. */
+static bool
+closes(struct mr_str s, const char *name)
+{
+	size_t n = strlen(name);
+
+	return starts(s, "</") && starts(skip(s, 2), name) && s.n > n + 2 && s.p[n + 2] == '>';
+}
+
+struct mr_str
+mr_xml_next(struct mr_str *doc, const char *name)
+{
+	struct mr_str tag, rest = *doc, inside;
+
+	while ((rest = next_tag(rest, &tag)).n > 0) {
+		rest = behind(rest, ">");
+		if (!mr_str_eq(tag, mr_str(name)))
+			continue;
+		for (inside = rest; rest.n > 0 && !closes(rest, name);)
+			rest = skip(rest, 1);
+		if (rest.n == 0)
+			break;
+		inside.n = (size_t)(rest.p - inside.p);
+		*doc = behind(rest, ">");
+		return inside;
+	}
+	return MR_STR_NULL;
+}

@@ -21,4 +21,10 @@ struct mr_str mr_xml_root(struct mr_str doc);
  */
 bool mr_xml_text(struct mr_str doc, const char *name, char *to, size_t size);
 
+/*
+ * The inside of the next element of that name, which may hold others but none
+ * of its own name nor a prefix in its end tag; *doc becomes what follows it. p == NULL: there is none.
+ */
+struct mr_str mr_xml_next(struct mr_str *doc, const char *name);
+
 #endif

@@ -20,6 +20,7 @@
 struct mr_http {
 	CURL *curl;
 	char *ca_file;
+	bool kept; /* a connection, presumably */
 	struct mr_http_options options;
 	char reason[CURL_ERROR_SIZE];
 };
@@ -395,11 +396,12 @@ mr_http_do(struct mr_http *http, const struct mr_http_request *request,
 	struct transfer t = { .http = http, .response = response };
 	struct curl_slist *headers = NULL;
 	char host[128];
-	long status = 0;
+	long status = 0, connects = 0;
 	CURLcode c;
 	enum mr_err e;
 
 	response->status = 0;
+	response->reconnected = false;
 	mr_buf_reset(&response->head, MAX_HEAD_BYTES);
 	mr_buf_reset(&response->body, response->body.max);
 	host_of(request->url, host, sizeof host);
@@ -411,7 +413,10 @@ mr_http_do(struct mr_http *http, const struct mr_http_request *request,
 		if (c == CURLE_OK)
 			c = curl_easy_perform(http->curl);
 		(void)curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &status);
+		(void)curl_easy_getinfo(http->curl, CURLINFO_NUM_CONNECTS, &connects);
 		response->status = (int)status;
+		response->reconnected = http->kept && connects > 0;
+		http->kept = c == CURLE_OK;
 		if (c != CURLE_OK)
 			e = explain(&t, c, host, err);
 		(void)curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, NULL);

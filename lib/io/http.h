@@ -57,6 +57,11 @@ struct mr_http_request {
 
 struct mr_http_response {
 	int status;           /* 0: there was no answer */
+	/*
+	 * The connection that was kept had died. libcurl then sends the request
+	 * again by itself, over a new one; the first may have been carried out.
+	 */
+	bool reconnected;
 	struct mr_buf head;   /* the header lines */
 	struct mr_buf body;   /* bounded by its max */
 	/*

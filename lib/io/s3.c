@@ -214,6 +214,10 @@ set_query(struct attempt *a, const struct mr_s3_call *call)
 {
 	if (call->op == MR_S3_CREATE_UPLOAD)
 		a->query[a->n_query++] = (struct mr_pair){ "uploads", MR_STR_LIT("") };
+	if (call->op == MR_S3_LIST_UPLOADS) {
+		a->query[a->n_query++] = (struct mr_pair){ "uploads", MR_STR_LIT("") };
+		a->query[a->n_query++] = (struct mr_pair){ "prefix", mr_str(call->key) };
+	}
 	if (call->op == MR_S3_UPLOAD_PART) {
 		snprintf(a->part, sizeof a->part, "%d", call->part);
 		a->query[a->n_query++] = (struct mr_pair){ "partNumber", mr_str(a->part) };
@@ -249,7 +253,8 @@ static enum mr_err
 prepare(struct attempt *a, const struct mr_s3 *s3, const struct mr_s3_call *call,
     struct mr_error *err)
 {
-	bool host = virtual_host(s3, call->bucket);
+	bool host = virtual_host(s3, call->bucket), whole = call->op == MR_S3_LIST_UPLOADS;
+	const char *key = whole ? NULL : call->key;
 	enum mr_err e = check_names(call, err);
 
 	*a = (struct attempt){ .call = call };
@@ -260,8 +265,8 @@ prepare(struct attempt *a, const struct mr_s3 *s3, const struct mr_s3_call *call
 	    s3->authority);
 	if (!host)
 		mr_buf_printf(&a->path, "/%s", call->bucket);
-	mr_buf_printf(&a->path, "/%s", call->key != NULL ? call->key : "");
-	if (!host && call->key == NULL)
+	mr_buf_printf(&a->path, "/%s", key != NULL ? key : "");
+	if (!host && key == NULL)
 		a->path.len--; /* a bucket by itself has no slash behind it */
 	set_headers(a, &s3->options, call);
 	set_query(a, call);
@@ -473,7 +478,9 @@ mr_s3_do(struct mr_s3 *s3, const struct mr_s3_call *call, struct mr_s3_outcome *
 			    call->bucket, mr_s3_op_name(call->op));
 			break;
 		}
-		if ((e = attempt_once(s3, &a, &verdict, &why)) == MR_OK)
+		e = attempt_once(s3, &a, &verdict, &why);
+		uncertain = uncertain || s3->response.reconnected;
+		if (e == MR_OK)
 			break;
 		failed++;
 		if (verdict == MR_S3_RETRY && failed < s3->options.max_attempts && !stopped(s3)) {

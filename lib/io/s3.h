@@ -108,6 +108,14 @@ enum mr_err mr_s3_canary(struct mr_s3 *s3, const char *bucket, const char *key,
 enum mr_err mr_s3_abort_upload(struct mr_s3 *s3, const char *bucket, const char *key,
     const char *id, struct mr_error *err);
 
+/*
+ * Aborts every multipart upload that was begun to this very key but `keep` (NULL:
+ * none is kept): also those whose ids nobody was told because the answer that
+ * had them was lost. Needs s3:ListBucketMultipartUploads.
+ */
+enum mr_err mr_s3_abort_key(struct mr_s3 *s3, const char *bucket, const char *key,
+    const char *keep, struct mr_error *err);
+
 /* --- an object as a stream ---
  *
  * begin, add as often as needed, then finish or abort; then it may begin anew.
@@ -115,6 +123,10 @@ enum mr_err mr_s3_abort_upload(struct mr_s3 *s3, const char *bucket, const char 
  * part_bytes is one PutObject; a larger one has parts of exactly part_bytes,
  * and a last one, so that equal bytes make an equal object. Nothing is visible
  * under the key before finish succeeds.
+ *
+ * When the answer to the beginning of a multipart upload was lost, one may exist
+ * that nobody knows the id of. It is looked for and aborted where the
+ * permission to list is given; else a lifecycle rule of the bucket has to.
  */
 struct mr_s3_upload;
 

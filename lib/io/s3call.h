@@ -17,13 +17,14 @@ enum mr_s3_op {
 	MR_S3_ABORT_UPLOAD,
 	MR_S3_GET_OBJECT,
 	MR_S3_HEAD_OBJECT,
-	MR_S3_HEAD_BUCKET
+	MR_S3_HEAD_BUCKET,
+	MR_S3_LIST_UPLOADS
 };
 
 struct mr_s3_call {
 	enum mr_s3_op op;
 	const char *bucket;
-	const char *key;          /* NULL: the bucket itself */
+	const char *key;          /* NULL: the bucket itself; of a list: the prefix */
 	const char *content_type; /* may be NULL */
 	int part;                 /* MR_S3_UPLOAD_PART: from 1 */
 	const char *upload_id;

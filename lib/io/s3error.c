@@ -19,6 +19,7 @@ static const struct {
 	[MR_S3_GET_OBJECT] = { "GetObject", "GET", "s3:GetObject" },
 	[MR_S3_HEAD_OBJECT] = { "HeadObject", "HEAD", "s3:GetObject" },
 	[MR_S3_HEAD_BUCKET] = { "HeadBucket", "HEAD", "s3:ListBucket" },
+	[MR_S3_LIST_UPLOADS] = { "ListMultipartUploads", "GET", "s3:ListBucketMultipartUploads" },
 };
 
 const char *
@@ -131,10 +132,14 @@ advise_region(const struct mr_s3 *s3, char *to, size_t size)
 static void
 advise_access(const struct mr_s3 *s3, const struct mr_s3_call *call, char *to, size_t size)
 {
-	snprintf(to, size, "; the credentials lack %s on %s%.64s%s%s", ops[call->op].permission,
-	    s3->aws ? "arn:aws:s3:::" : "bucket ", call->bucket, s3->aws && call->key != NULL ?
-	    "/*" : "", s3->options.sse != NULL && s3->options.sse[0] == 'a' ?
-	    ", or may not use the KMS key" : "");
+	const char *sse = s3->options.sse != NULL ? s3->options.sse : "";
+
+	/* RADOS Gateway with STS says AccessDenied of wrong keys, too. */
+	snprintf(to, size, "; the credentials lack %s on %s%.64s%s%s%s", ops[call->op].permission,
+	    s3->aws ? "arn:aws:s3:::" : "bucket ", call->bucket,
+	    s3->aws && call->key != NULL ? "/*" : "",
+	    s3->aws ? "" : ", or the keys are wrong",
+	    sse[0] == 'a' ? ", or may not use the KMS key" : "");
 }
 
 void

@@ -54,15 +54,17 @@ mr_s3_head_bucket(struct mr_s3 *s3, const char *bucket, struct mr_error *err)
 	return mr_s3_do(s3, &call, NULL, err);
 }
 
-/* The caller has id[MR_S3_MAX_UPLOAD_ID]. */
+/* The caller has id[MR_S3_MAX_UPLOAD_ID]. *twice: there may be another one. */
 static enum mr_err
 create(struct mr_s3 *s3, const char *bucket, const char *key, const char *content_type, char *id,
-    struct mr_error *err)
+    bool *twice, struct mr_error *err)
 {
 	const struct mr_s3_call call = { .op = MR_S3_CREATE_UPLOAD, .bucket = bucket, .key = key,
 		.content_type = content_type, .body = MR_STR_LIT("") };
-	enum mr_err e = mr_s3_do(s3, &call, NULL, err);
+	struct mr_s3_outcome outcome;
+	enum mr_err e = mr_s3_do(s3, &call, &outcome, err);
 
+	*twice = outcome.uncertain;
 	if (e == MR_OK)
 		(void)mr_xml_text(mr_buf_str(&s3->response.body), "UploadId", id,
 		    MR_S3_MAX_UPLOAD_ID);
@@ -95,15 +97,50 @@ mr_s3_abort_upload(struct mr_s3 *s3, const char *bucket, const char *key, const 
 	return e;
 }
 
+/* The id of one upload of a list, when it is of this key and is not to be kept. */
+static bool
+unwanted(struct mr_str upload, const char *key, const char *keep, char *id)
+{
+	char its_key[MR_S3_MAX_KEY + 1];
+
+	return mr_xml_text(upload, "Key", its_key, sizeof its_key) && strcmp(its_key, key) == 0 &&
+	    mr_xml_text(upload, "UploadId", id, MR_S3_MAX_UPLOAD_ID) &&
+	    (keep == NULL || strcmp(id, keep) != 0);
+}
+
+enum mr_err
+mr_s3_abort_key(struct mr_s3 *s3, const char *bucket, const char *key, const char *keep,
+    struct mr_error *err)
+{
+	const struct mr_s3_call call = { .op = MR_S3_LIST_UPLOADS, .bucket = bucket, .key = key };
+	char id[MR_S3_MAX_UPLOAD_ID];
+	struct mr_str list, upload;
+	struct mr_buf copy;
+	enum mr_err e = mr_s3_do(s3, &call, NULL, err);
+
+	if (e != MR_OK)
+		return e;
+	/* The next answer takes the place of this one. */
+	mr_buf_init(&copy, MR_S3_MAX_ANSWER);
+	mr_buf_add_str(&copy, mr_buf_str(&s3->response.body));
+	list = mr_buf_str(&copy);
+	while (e == MR_OK && (upload = mr_xml_next(&list, "Upload")).p != NULL)
+		if (unwanted(upload, key, keep, id))
+			e = abort_by_id(s3, bucket, key, id, err);
+	mr_buf_free(&copy);
+	return e;
+}
+
 enum mr_err
 mr_s3_canary(struct mr_s3 *s3, const char *bucket, const char *key, struct mr_error *err)
 {
 	static const char text[] = "millrace may write here\n";
 	char id[MR_S3_MAX_UPLOAD_ID];
+	bool twice;
 	enum mr_err e;
 
 	if ((e = mr_s3_put(s3, bucket, key, "text/plain", mr_str(text), err)) != MR_OK ||
-	    (e = create(s3, bucket, key, "text/plain", id, err)) != MR_OK)
+	    (e = create(s3, bucket, key, "text/plain", id, &twice, err)) != MR_OK)
 		return e;
 	return abort_by_id(s3, bucket, key, id, err);
 }
@@ -172,8 +209,12 @@ static enum mr_err
 begin_parts(struct mr_s3_upload *u, struct mr_error *err)
 {
 	const struct mr_s3_options *o = &u->s3->options;
-	enum mr_err e = create(u->s3, u->bucket, u->key, u->content_type, u->id, err);
+	bool twice = false;
+	enum mr_err e = create(u->s3, u->bucket, u->key, u->content_type, u->id, &twice, err);
 
+	/* Without the permission nothing can be done about it. */
+	if (e == MR_OK && twice)
+		(void)mr_s3_abort_key(u->s3, u->bucket, u->key, u->id, NULL);
 	if (e == MR_OK && o->created != NULL)
 		e = o->created(o->arg, u->bucket, u->key, u->id, err);
 	mr_buf_add_cstr(&u->list, "<CompleteMultipartUpload "

@@ -2,42 +2,54 @@
 
 TESTS += \
 	tests/integration/test_access.py \
+	tests/integration/test_admin.py \
 	tests/integration/test_bad_input.py \
 	tests/integration/test_batchid.py \
 	tests/integration/test_cli.py \
 	tests/integration/test_collect_cgi.py \
 	tests/integration/test_collect_lighttpd.py \
 	tests/integration/test_collect_nginx.py \
+	tests/integration/test_credentials.py \
 	tests/integration/test_database.py \
 	tests/integration/test_events.py \
 	tests/integration/test_install.py \
 	tests/integration/test_restart.py \
+	tests/integration/test_s3.py \
 	tests/integration/test_schema.py \
 	tests/integration/test_stop.py
 
 EXTRA_DIST += \
 	tests/harness/__init__.py \
 	tests/harness/client.py \
+	tests/harness/fakeaws.py \
+	tests/harness/faultproxy.py \
 	tests/harness/fcgi.py \
 	tests/harness/postgres.py \
 	tests/harness/proc.py \
+	tests/harness/s3.py \
 	tests/harness/sanitizer.py \
 	tests/harness/tap.py \
 	tests/harness/web.py \
 	tests/integration/collect_cases.py \
 	tests/integration/common.py \
 	tests/integration/load.py \
+	tests/integration/s3_cases.py \
+	tests/integration/s3_common.py \
+	tests/integration/s3_fault_cases.py \
 	tests/integration/test_access.py \
+	tests/integration/test_admin.py \
 	tests/integration/test_bad_input.py \
 	tests/integration/test_batchid.py \
 	tests/integration/test_cli.py \
 	tests/integration/test_collect_cgi.py \
 	tests/integration/test_collect_lighttpd.py \
 	tests/integration/test_collect_nginx.py \
+	tests/integration/test_credentials.py \
 	tests/integration/test_database.py \
 	tests/integration/test_events.py \
 	tests/integration/test_install.py \
 	tests/integration/test_restart.py \
+	tests/integration/test_s3.py \
 	tests/integration/test_schema.py \
 	tests/integration/test_stop.py
 

@@ -137,6 +137,8 @@ command(struct mr_s3 *s3, int n, char **arg, struct mr_error *err)
 		return mr_s3_canary(s3, arg[1], arg[2], err);
 	if (n == 4 && strcmp(arg[0], "abort") == 0)
 		return mr_s3_abort_upload(s3, arg[1], arg[2], arg[3], err);
+	if (n == 3 && strcmp(arg[0], "abort-key") == 0)
+		return mr_s3_abort_key(s3, arg[1], arg[2], NULL, err);
 	return mr_fail(err, MR_EINVAL, "unknown command");
 }
 

@@ -6,8 +6,9 @@ import subprocess
 
 from harness import proc, tap
 
-FILES = {"libexecdir": ["millrace/millrace.fcgi"], "sysconfdir": ["millrace/millrace.ini"],
-         "datadir": ["millrace/schema/001-events.sql", "millrace/examples/millrace.ini"]}
+FILES = {"libexecdir": ["millrace/millrace.fcgi"], "bindir": ["millrace-admin"], "sysconfdir": ["millrace/millrace.ini"],
+         "datadir": ["millrace/schema/001-events.sql", "millrace/examples/millrace.ini",
+                     "millrace/examples/s3/bucket-policy.json"]}
 
 
 def directory(name):

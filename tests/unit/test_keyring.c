@@ -226,7 +226,7 @@ check_altered(void)
 {
 	struct mr_keyring *ring = load();
 	char text[200], plain[100];
-	size_t n, opened = 0, length;
+	size_t n, opened = 0, shown = 0, length;
 
 	snprintf(text, sizeof text, "%s", sealed(ring, MR_STR_LIT("attack at dawn, not at dusk")));
 	length = strlen(text);
@@ -234,10 +234,11 @@ check_altered(void)
 		text[i / 8] = (char)(text[i / 8] ^ 1 << i % 8);
 		opened += mr_unseal(ring, (struct mr_str){ text, length }, plain, sizeof plain, &n,
 		    &err) == MR_OK;
-		ok(strstr(err.text, "dawn") == NULL, "bit %zu flipped: no part of the secret shows", i);
+		shown += strstr(err.text, "dawn") != NULL;
 		text[i / 8] = (char)(text[i / 8] ^ 1 << i % 8);
 	}
 	is_int((int64_t)opened, 0, "none opens with a bit flipped");
+	is_int((int64_t)shown, 0, "no reason shows a part of the secret");
 	for (size_t i = 0; i < length; i++)
 		opened += mr_unseal(ring, (struct mr_str){ text, i }, plain, sizeof plain, &n, &err)
 		    == MR_OK;

@@ -75,10 +75,24 @@ check_text(void)
 	ok(mr_xml_text(mr_str("<Code>123</Code>"), "Code", to, 4), "just enough room");
 }
 
+static void
+check_next(void)
+{
+	struct mr_str doc = mr_str("<L><U><K>a</K></U>\n<U x='1'><K>b</K></U><Ux>c</Ux><U></U><U>cut");
+
+	is_str(mr_xml_next(&doc, "U"), "<K>a</K>", "the first");
+	is_str(mr_xml_next(&doc, "U"), "<K>b</K>", "the second, with an attribute");
+	is_str(mr_xml_next(&doc, "U"), "", "one that is empty, behind one of another name");
+	is_str(mr_xml_next(&doc, "U"), NULL, "one without an end");
+	doc = mr_str("");
+	is_str(mr_xml_next(&doc, "U"), NULL, "nothing");
+}
+
 int
 main(void)
 {
 	check_root();
 	check_text();
+	check_next();
 	return done();
 }
