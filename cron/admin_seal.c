@@ -2,6 +2,7 @@
 #include "admin.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,45 +27,63 @@ catch(int signum)
 	caught = signum;
 }
 
-/* Reads up to size bytes, on a terminal one line. */
+/* Reads up to size bytes. */
 static enum mr_err
-read_input(char *to, size_t size, size_t *n, bool terminal, struct mr_error *err)
+read_input(char *to, size_t size, size_t *n, struct mr_error *err)
 {
 	ssize_t got = 1;
 
-	*n = 0;
-	while (*n < size && got > 0 && !(terminal && *n > 0 && to[*n - 1] == '\n')) {
-		got = read(STDIN_FILENO, to + *n, size - *n);
-		if (got < 0 && caught != 0)
-			return mr_fail(err, MR_EIO, "nothing was sealed");
-		if (got < 0 && errno != EINTR)
+	for (*n = 0; *n < size && got > 0; *n += (size_t)got)
+		if ((got = read(STDIN_FILENO, to + *n, size - *n)) < 0)
 			return mr_fail(err, MR_EIO, "standard input: %s", strerror(errno));
-		*n += got > 0 ? (size_t)got : 0;
-		got = got < 0 ? 1 : got;
+	return MR_OK;
+}
+
+/*
+ * Reads one line. The signals are blocked but while it waits, so that none can
+ * come between looking whether one came and waiting.
+ */
+static enum mr_err
+read_line(char *to, size_t size, size_t *n, const sigset_t *unblocked, struct mr_error *err)
+{
+	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+	ssize_t got = 1;
+
+	for (*n = 0; *n < size && got > 0 && (*n == 0 || to[*n - 1] != '\n'); *n += (size_t)got) {
+		if (ppoll(&in, 1, NULL, unblocked) < 0 && caught != 0)
+			return mr_fail(err, MR_EIO, "nothing was sealed");
+		if ((got = read(STDIN_FILENO, to + *n, size - *n)) < 0)
+			return mr_fail(err, MR_EIO, "the terminal: %s", strerror(errno));
 	}
 	return MR_OK;
 }
 
-/* The same from a terminal that shows nothing of it, and is itself again after a signal. */
+/* Reads from a terminal that shows nothing of it, and is itself again after a signal. */
 static enum mr_err
 read_terminal(char *to, size_t size, size_t *n, struct mr_error *err)
 {
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 	struct sigaction action = { .sa_handler = catch };
 	struct termios before, quiet;
+	sigset_t blocked, unblocked;
 	enum mr_err e;
 
 	if (tcgetattr(STDIN_FILENO, &before) != 0)
 		return mr_fail(err, MR_EIO, "the terminal: %s", strerror(errno));
-	for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+	(void)sigemptyset(&blocked);
+	for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+		(void)sigaddset(&blocked, signals[i]);
 		(void)sigaction(signals[i], &action, NULL);
+	}
+	(void)sigprocmask(SIG_BLOCK, &blocked, &unblocked);
 	quiet = before;
 	quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
 	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet) != 0)
 		return mr_fail(err, MR_EIO, "the terminal: %s", strerror(errno));
 	fputs("secret (not shown): ", stderr);
-	e = read_input(to, size, n, true, err);
+	e = read_line(to, size, n, &unblocked, err);
 	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+	(void)sigprocmask(SIG_SETMASK, &unblocked, NULL);
 	fputc('\n', stderr);
 	return e;
 }
@@ -103,7 +122,7 @@ seal(const char *key_file, bool make_key, char *room, size_t size, struct mr_err
 		return e;
 	mr_buf_init(&sealed, 4 * MAX_SEALED);
 	e = isatty(STDIN_FILENO) ? read_terminal(room, size, &secret.n, err) :
-	    read_input(room, size, &secret.n, false, err);
+	    read_input(room, size, &secret.n, err);
 	if (e == MR_OK && (e = check(&secret, err)) == MR_OK &&
 	    (e = mr_seal(ring, secret, &sealed, err)) == MR_OK)
 		printf("%.*s\n", (int)sealed.len, sealed.p);

@@ -33,14 +33,15 @@ def environment(folder, **more):
 class Done:
     """What a run of s3tool left."""
 
-    def __init__(self, popen_status, stdout, stderr, rss_kib):
-        self.status, self.stdout, self.rss_kib = popen_status, stdout, rss_kib
+    def __init__(self, status, stdout, stderr):
+        self.status, self.stdout = status, stdout
         self.stderr = stderr.decode("utf-8", "backslashreplace")
         values = re.findall(r"(?m)^(\w+)=(.*)$", self.stderr)
         self.created = [v for k, v in values if k == "created"]
         self.ended = [v for k, v in values if k == "ended"]
         single = dict(values)
         self.retries, self.skew = int(single.get("retries", 0)), int(single.get("skew", 0))
+        self.peak_kib = int(single.get("peak", 0))
         self.code = single.get("code", "")
         found = re.findall(r"(?m)^error( again)?: (.*)$", self.stderr)
         self.error = found[0][1] if found else ""
@@ -58,13 +59,11 @@ def run(env, *words, data=b"", **settings):
             tempfile.TemporaryFile() as stdin:
         stdin.write(data)
         stdin.seek(0)
-        popen = subprocess.Popen(command(*words, **settings), stdin=stdin, stdout=out, stderr=err,
-                                 env=env)
-        _, status, usage = os.wait4(popen.pid, 0)
-        popen.returncode = os.waitstatus_to_exitcode(status)
+        done = subprocess.run(command(*words, **settings), stdin=stdin, stdout=out, stderr=err,
+                              env=env, timeout=2 * proc.DEADLINE_S, check=False)
         out.seek(0)
         err.seek(0)
-        return Done(popen.returncode, out.read(), err.read(), usage.ru_maxrss)
+        return Done(done.returncode, out.read(), err.read())
 
 
 def is_good(t, done, name):

@@ -115,6 +115,21 @@ upload(struct mr_s3 *s3, char **arg, bool leave, struct mr_error *err)
 	return e;
 }
 
+/* The most memory that this program had; getrusage() would count its parent's. */
+static void
+print_peak(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	char line[256];
+	long kib;
+
+	while (f != NULL && fgets(line, sizeof line, f) != NULL)
+		if (sscanf(line, "VmHWM: %ld kB", &kib) == 1)
+			fprintf(stderr, "peak=%ld\n", kib);
+	if (f != NULL)
+		fclose(f);
+}
+
 static bool
 print(void *arg, const char *p, size_t n)
 {
@@ -191,6 +206,7 @@ main(int argc, char **argv)
 		fprintf(stderr, "retries=%" PRId64 "\nskew=%" PRId64 "\ncode=%s\n",
 		    mr_s3_retries(s3), mr_s3_clock_skew_s(s3), mr_s3_error_code(s3));
 	}
+	print_peak();
 	if (e != MR_OK)
 		fprintf(stderr, "%s: %s\n", e == MR_EAGAIN ? "error again" : "error", err.text);
 	mr_s3_free(s3);

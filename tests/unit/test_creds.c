@@ -267,7 +267,7 @@ check_sealed(void)
 	options.secret_key = "zzz-in-the-clear";
 	(void)mr_creds_new(&chain, &options, &err);
 	is_int(mr_creds_get(chain, &creds, &err), MR_EINVAL, "one in the clear");
-	is_part(err.text, "millrace-admin seal", "the reason says what to do");
+	is_part(err.text, "is not sealed; put what millrace-admin seal", "the reason says what to do");
 	ok(strstr(err.text, "zzz") == NULL, "and does not show it");
 	mr_creds_free(chain);
 
