@@ -1,6 +1,5 @@
 """What the S3 client does with a server that works."""
 
-import glob
 import hashlib
 import os
 import random
@@ -184,12 +183,8 @@ def headers(t, s3, client, env, http):
               "the body's hash is sent")
 
 
-def faketime():
-    return next(iter(glob.glob("/usr/lib/*/faketime/libfaketime.so.1")), None)
-
-
 def clock(t, s3, client, env, http):
-    library = faketime()
+    library = proc.faketime()
     if not library:
         t.skip("a clock that is off", "faketime is not installed")
         return
