@@ -17,14 +17,14 @@ def tool_path():
     return path
 
 
-# Variables that would be a source of credentials.
-_SOURCES = ("AWS_", "CLIENT_S3_")
+# Variables that would be a source of credentials, or stand between us and the server.
+_FOREIGN = ("AWS_", "CLIENT_S3_", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY")
 
 
 def environment(folder, **more):
     """An environment with no credentials but those given, and no EC2 around."""
     env = {k: v for k, v in proc.clean_env(**sanitizer.env(folder)).items()
-           if not k.startswith(_SOURCES)}
+           if not k.startswith(_FOREIGN)}
     env.update(HOME=folder, AWS_EC2_METADATA_DISABLED="true")
     env.update({k: str(v) for k, v in more.items()})
     return env

@@ -96,6 +96,14 @@ def lasting(t, s3, client, env, http):
         ("an end that is always refused", Fault("status", code=400, name="InvalidPart", times=99,
                                                 method="POST", part="?uploadId"), False,
          r"CompleteMultipartUpload: InvalidPart.*upload again", None, some_bytes(PART + 1)),
+        ("an error within every 200", Fault("answer", method="POST", part="?uploadId", code=200,
+                                            times=99, body=b"\n<Error><Code>InternalError</Code>"
+                                            b"</Error>"), True,
+         r"CompleteMultipartUpload: InternalError, status 200.*\(attempt 3\)", None,
+         some_bytes(PART + 1)),
+        ("success without a result", Fault("answer", method="POST", part="?uploadId", code=200,
+                                           times=99, body=b""), True,
+         r"an answer with no CompleteMultipartUploadResult", None, some_bytes(PART + 1)),
     ]
     for name, fault, again, pattern, requests, data in cases:
         with FaultProxy(s3.endpoint.partition("//")[2], Faults(fault)) as proxy:
@@ -106,6 +114,25 @@ def lasting(t, s3, client, env, http):
             t.is_(len(proxy.requests), requests, f"{name}: requests")
     t.is_(client.keys("bucket", "lasting"), {}, "nothing of all this is visible")
     t.is_(client.uploads("bucket"), [], "no upload is left")
+
+
+def reading(t, s3, client, env, http):
+    """What was handed over is not handed over twice."""
+    data = some_bytes(300000)
+    client.put("bucket", "read", data)
+    for name, fault, good in (("refused once", Fault("status"), True),
+                              ("cut before the first byte", Fault("cut"), True),
+                              ("cut within", Fault("cut", after=200000), False)):
+        with FaultProxy(s3.endpoint.partition("//")[2], Faults(fault)) as proxy:
+            done = run(env, "get", "bucket", "read", **QUICK, **{**http, "endpoint": proxy.endpoint})
+        if good:
+            is_good(t, done, name)
+            t.ok(done.stdout == data, f"{name}: the object is whole")
+        else:
+            is_refused(t, done, r"bucket bucket: GetObject: 127", name, again=True)
+            t.ok(len(done.stdout) <= 200000 and data.startswith(done.stdout), f"{name}: a beginning")
+    is_refused(t, run(env, "get", "bucket", "no such object", **http), r"GetObject: NoSuchKey",
+               "no such object")
 
 
 def uncertain(t, s3, client, env, http):
@@ -206,4 +233,4 @@ def weather(t, s3, client, env, http):
     t.is_(client.uploads("bucket"), [], "no upload is left")
 
 
-CASES = (passing, over_tls, lasting, uncertain, stalls, expired, weather)
+CASES = (passing, over_tls, lasting, reading, uncertain, stalls, expired, weather)
