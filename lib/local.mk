@@ -36,6 +36,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/io/keeper.c lib/io/keeper.h \
 	lib/io/keyring.c lib/io/keyring.h \
 	lib/io/lane.c lib/io/lane.h \
+	lib/io/look.c \
 	lib/io/pgarray.c lib/io/pgarray.h \
 	lib/io/quarantine.c lib/io/quarantine.h \
 	lib/io/replay.c lib/io/replay.h \

@@ -302,6 +302,14 @@ mr_db_script(struct mr_db *db, const char *sql, int64_t timeout_ms, struct mr_er
 	return collect(db, deadline(db, timeout_ms), NULL, err);
 }
 
+void
+mr_db_abort(struct mr_db *db, int64_t timeout_ms)
+{
+	if (db->conn != NULL && PQtransactionStatus(db->conn) != PQTRANS_IDLE &&
+	    mr_db_script(db, "ROLLBACK", timeout_ms, NULL) != MR_DB_OK)
+		disconnect(db);
+}
+
 enum mr_db_class
 mr_db_query(struct mr_db *db, const char *sql, const char *const *params, int n_params,
     struct mr_db_rows **rows, struct mr_error *err)

@@ -92,6 +92,9 @@ enum mr_db_class mr_db_query(struct mr_db *db, const char *sql, const char *cons
 enum mr_db_class mr_db_script(struct mr_db *db, const char *sql, int64_t timeout_ms,
     struct mr_error *err);
 
+/* Ends a transaction that may be open: with ROLLBACK or, if need be, by disconnecting. */
+void mr_db_abort(struct mr_db *db, int64_t timeout_ms);
+
 /* The SQLSTATE of the last statement that failed; "" when it had none. */
 const char *mr_db_sqlstate(const struct mr_db *db);
 

@@ -224,7 +224,8 @@ catch_up(struct mr_keeper *k)
 	}
 	if (p != DONE)
 		return false;
-	mr_log_info("database: connected, events are stored directly");
+	mr_log_info("database: connected, events are stored directly%s",
+	    late && waiting(k, &report) > 0 ? ", beside those of the spool" : "");
 	k->logged = (struct mr_error)MR_ERROR_INIT;
 	/* What is left after all that time is stored beside the new events. */
 	return !late || replay(k, 0, &report) != AWAY;

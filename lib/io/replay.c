@@ -1,6 +1,7 @@
 /*
  * From the spool into PostgreSQL: see replay.h. Segments are opened some at a
- * time, the oldest first; of those the record with the least id comes next.
+ * time, the oldest first; of those the record with the least id comes next. A
+ * few records share a commit; when that fails each is stored by itself.
  */
 #include "io/replay.h"
 
@@ -35,6 +36,11 @@
 /* A file under its first name for so long belongs to a writer that died. */
 #define STALE_S 60
 #define DAY_US (24 * 3600 * MR_US_PER_S)
+/* Of the records that share a commit. */
+#define MAX_PICKS 64
+#define MAX_PICK_BYTES ((size_t)4 * 1024 * 1024)
+/* BEGIN and ROLLBACK wait for nobody; COMMIT for the disk. */
+#define SCRIPT_TIMEOUT_MS 3000
 
 /* An open segment and the record that comes next in it. */
 struct source {
@@ -42,6 +48,12 @@ struct source {
 	const char *path;
 	struct mr_segment_item item;
 	bool keep; /* it is not to be removed */
+};
+
+/* A record, and the segment that it was read from. */
+struct pick {
+	struct source *source;
+	struct mr_segment_item item;
 };
 
 struct replay {
@@ -53,6 +65,8 @@ struct replay {
 	bool *duplicate;
 	size_t n_duplicate;
 	struct mr_group group;
+	struct pick picks[MAX_PICKS];
+	size_t n_picks;
 	int stuck;          /* records in a row that were left in their segments */
 	int64_t done_bytes; /* of the segments that are closed */
 };
@@ -116,27 +130,28 @@ remove_all_stale(const char *dir)
 /* --- segments ------------------------------------------------------------------ */
 
 static void
-put_aside(struct replay *r, struct source *s, const char *reason)
+put_aside(struct replay *r, struct source *s, const struct mr_segment_item *item,
+    const char *reason)
 {
 	struct mr_error why = MR_ERROR_INIT;
 
-	if (mr_quarantine(r->options->dir, s->path, s->item.offset, s->item.bytes, reason,
+	if (mr_quarantine(r->options->dir, s->path, item->offset, item->bytes, reason,
 	    &why) != MR_OK) {
 		mr_log_error("%s", why.text);
 		note(r, &why);
 		s->keep = true;
 		return;
 	}
-	if (s->item.what == MR_SEGMENT_TORN) {
+	if (item->what == MR_SEGMENT_TORN) {
 		r->report->torn++;
 		mr_log_warning("%s: %zu bytes at %lld are an incomplete record, which nobody was "
-		    "told is kept", s->path, s->item.bytes.n, (long long)s->item.offset);
+		    "told is kept", s->path, item->bytes.n, (long long)item->offset);
 		return;
 	}
 	r->report->quarantined++;
 	mr_stat_add(MR_STAT_QUARANTINED, 1);
 	mr_log_error("%s: %zu bytes at %lld are damaged and now in the quarantine: %s", s->path,
-	    s->item.bytes.n, (long long)s->item.offset, reason);
+	    item->bytes.n, (long long)item->offset, reason);
 }
 
 /* Leaves the segment as it is. */
@@ -180,21 +195,17 @@ finish(struct replay *r, struct source *s)
 	s->segment = NULL;
 }
 
-/* To the next record of the segment; at its end it is finished. */
+/* Deals with what is no record; at the segment's end it is finished. */
 static void
-advance(struct replay *r, struct source *s)
+skip_to_record(struct replay *r, struct source *s)
 {
-	for (;;) {
+	while (s->item.what == MR_SEGMENT_DAMAGE || s->item.what == MR_SEGMENT_TORN) {
+		put_aside(r, s, &s->item, s->item.what == MR_SEGMENT_TORN ?
+		    "an incomplete end" : "no record, or its checksum differs");
 		mr_segment_next(s->segment, &s->item);
-		if (s->item.what == MR_SEGMENT_RECORD)
-			return;
-		if (s->item.what == MR_SEGMENT_END) {
-			finish(r, s);
-			return;
-		}
-		put_aside(r, s, s->item.what == MR_SEGMENT_TORN ? "an incomplete end" :
-		    "no record, or its checksum differs");
 	}
+	if (s->item.what == MR_SEGMENT_END)
+		finish(r, s);
 }
 
 /* A file with a segment's name that is none: put aside as a whole. */
@@ -233,7 +244,8 @@ open_source(struct replay *r, const char *path)
 	e = mr_segment_open(&s->segment, path, &why);
 	if (e == MR_OK) {
 		r->n++;
-		advance(r, s);
+		mr_segment_next(s->segment, &s->item);
+		skip_to_record(r, s);
 	} else if (e == MR_EINVAL) {
 		put_file_aside(r, path, &why);
 	} else if (stat(path, &st) == 0) {
@@ -330,36 +342,48 @@ count(struct replay *r)
 	report->records++;
 	report->known += r->group.known;
 	report->events += events;
-	mr_stat_add(MR_STAT_EVENTS_REPLAYED, events);
 }
 
-/* Stores the record that is next in the segment; err when it is left. */
+/* Reads the record; r->group is then what is to be stored. */
 static enum mr_err
-store_record(struct replay *r, struct source *s, struct mr_error *err)
+read_record(struct replay *r, const struct mr_segment_item *item, struct mr_batch **batches,
+    struct mr_error *err)
 {
 	const struct mr_batch **pointers;
-	struct mr_error why = MR_ERROR_INIT;
-	struct mr_batch *batches;
-	enum mr_db_class class;
 	size_t n;
 	enum mr_err e;
 
 	mr_arena_reset(&r->arena);
-	e = mr_record_decode(&r->arena, s->item.bytes, &batches, &n, &why);
+	if ((e = mr_record_decode(&r->arena, item->bytes, batches, &n, err)) != MR_OK)
+		return e;
+	pointers = mr_arena_array(&r->arena, n, sizeof *pointers);
+	if (pointers == NULL || !reserve_flags(r, n))
+		return mr_fail(err, MR_ENOMEM, "no memory for a record of %zu bytes",
+		    item->bytes.n);
+	for (size_t i = 0; i < n; i++)
+		pointers[i] = &(*batches)[i];
+	r->group = (struct mr_group){ .batches = pointers, .n = n, .duplicate = r->duplicate };
+	memcpy(r->group.id, item->group, MR_UUID_BYTES);
+	return MR_OK;
+}
+
+/* Stores one record; err when it is left, and those behind it too. */
+static enum mr_err
+store_one(struct replay *r, const struct pick *pick, struct mr_error *err)
+{
+	struct mr_error why = MR_ERROR_INIT;
+	struct mr_batch *batches;
+	enum mr_db_class class;
+	enum mr_err e = read_record(r, &pick->item, &batches, &why);
+
 	if (e == MR_EINVAL) {
-		put_aside(r, s, why.text);
+		put_aside(r, pick->source, &pick->item, why.text);
 		return MR_OK;
 	}
-	pointers = e == MR_OK ? mr_arena_array(&r->arena, n, sizeof *pointers) : NULL;
-	if (pointers == NULL || !reserve_flags(r, n))
-		return mr_fail(err, MR_ENOMEM, "%s: no memory for a record of %zu bytes", s->path,
-		    s->item.bytes.n);
-	for (size_t i = 0; i < n; i++)
-		pointers[i] = &batches[i];
-	r->group = (struct mr_group){ .batches = pointers, .n = n, .duplicate = r->duplicate };
-	memcpy(r->group.id, s->item.group, MR_UUID_BYTES);
+	if (e != MR_OK)
+		return mr_fail(err, e, "%s: %.400s", pick->source->path, why.text);
 	class = try_group(r, err);
-	if (class == MR_DB_DATA && (class = isolate(r, batches, n, err)) == MR_DB_OK)
+	if (class == MR_DB_DATA && (class = isolate(r, batches, r->group.n, err)) == MR_DB_OK)
 		class = try_group(r, err);
 	r->report->class = class;
 	if (class == MR_DB_OK) {
@@ -371,8 +395,31 @@ store_record(struct replay *r, struct source *s, struct mr_error *err)
 		return MR_EAGAIN;
 	/* The others need not wait until somebody has mended what this one needs. */
 	note(r, err);
-	s->keep = true;
+	pick->source->keep = true;
 	return MR_OK;
+}
+
+/* Stores what was picked with one commit; false: nothing is stored, as far as is known. */
+static bool
+store_together(struct replay *r)
+{
+	const struct mr_replay_report before = *r->report;
+	struct mr_db *db = r->options->db;
+	struct mr_batch *batches;
+	bool good = mr_db_ensure(db, NULL) == MR_OK &&
+	    mr_db_script(db, "BEGIN", SCRIPT_TIMEOUT_MS, NULL) == MR_DB_OK;
+
+	for (size_t i = 0; i < r->n_picks && good; i++) {
+		good = read_record(r, &r->picks[i].item, &batches, NULL) == MR_OK &&
+		    mr_store_group(r->options->store, db, &r->group, NULL) == MR_DB_OK;
+		if (good)
+			count(r);
+	}
+	if (good && mr_db_script(db, "COMMIT", SCRIPT_TIMEOUT_MS, NULL) == MR_DB_OK)
+		return true;
+	*r->report = before;
+	mr_db_abort(db, SCRIPT_TIMEOUT_MS);
+	return false;
 }
 
 /* The ledger may have forgotten what is so old. */
@@ -412,6 +459,37 @@ may_go_on(struct replay *r)
 	return !r->report->stopped;
 }
 
+/* Takes the next records, up to what a commit may hold or something else than a record. */
+static void
+pick_records(struct replay *r)
+{
+	struct source *s;
+	size_t bytes = 0;
+
+	r->n_picks = 0;
+	while (r->n_picks < MAX_PICKS && bytes < MAX_PICK_BYTES && (s = least(r)) != NULL &&
+	    !too_old(r, s)) {
+		r->picks[r->n_picks++] = (struct pick){ s, s->item };
+		bytes += s->item.bytes.n;
+		mr_segment_next(s->segment, &s->item);
+		if (s->item.what != MR_SEGMENT_RECORD)
+			return;
+	}
+}
+
+static enum mr_err
+store_picks(struct replay *r, struct mr_error *err)
+{
+	size_t events = r->report->events;
+	enum mr_err e = MR_OK;
+
+	if (r->n_picks < 2 || !store_together(r))
+		for (size_t i = 0; i < r->n_picks && e == MR_OK; i++)
+			e = store_one(r, &r->picks[i], err);
+	mr_stat_add(MR_STAT_EVENTS_REPLAYED, r->report->events - events);
+	return e;
+}
+
 /* Replays the segments that are open, as far as it goes. */
 static enum mr_err
 drain(struct replay *r, struct mr_error *err)
@@ -420,10 +498,15 @@ drain(struct replay *r, struct mr_error *err)
 	struct source *s;
 
 	while (e == MR_OK && (s = least(r)) != NULL && may_go_on(r)) {
-		if (too_old(r, s))
+		if (too_old(r, s)) {
 			leave_old(r, s);
-		else if ((e = store_record(r, s, err)) == MR_OK)
-			advance(r, s);
+			continue;
+		}
+		pick_records(r);
+		e = store_picks(r, err);
+		for (size_t i = 0; i < r->n && e == MR_OK; i++)
+			if (r->sources[i].segment != NULL)
+				skip_to_record(r, &r->sources[i]);
 	}
 	for (size_t i = 0; i < r->n; i++)
 		if (r->sources[i].segment != NULL)
@@ -483,94 +566,4 @@ mr_replay_run(const struct mr_replay_options *options, struct mr_replay_report *
 			*err = why;
 	}
 	return e;
-}
-
-int64_t
-mr_replay_pending(const char *dir)
-{
-	struct mr_spool_list list;
-	int64_t bytes = 0;
-	struct stat st;
-
-	if (mr_spool_list(dir, &list, NULL) != MR_OK)
-		return 0;
-	for (size_t i = 0; i < list.n; i++) {
-		int fd = open(list.paths[i], O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-
-		if (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) == 0 && fstat(fd, &st) == 0)
-			bytes += st.st_size;
-		if (fd >= 0)
-			close(fd);
-	}
-	mr_spool_list_free(&list);
-	return bytes;
-}
-
-/* --- looking ------------------------------------------------------------------- */
-
-static void
-inspect_record(const struct mr_segment_item *item, struct mr_arena *arena,
-    struct mr_replay_segment *shown)
-{
-	struct mr_batch *batches;
-	size_t n;
-
-	mr_arena_reset(arena);
-	if (mr_record_decode(arena, item->bytes, &batches, &n, NULL) != MR_OK) {
-		shown->damaged++;
-		return;
-	}
-	shown->records++;
-	for (size_t i = 0; i < n; i++)
-		shown->events += batches[i].n_rows + batches[i].n_rejects;
-	if (shown->oldest_us == 0 || item->received_us < shown->oldest_us)
-		shown->oldest_us = item->received_us;
-	if (item->received_us > shown->newest_us)
-		shown->newest_us = item->received_us;
-}
-
-static void
-inspect(const char *path, struct mr_arena *arena, struct mr_replay_segment *shown)
-{
-	struct mr_segment *segment;
-	struct mr_segment_item item;
-	struct stat st;
-	enum mr_err e = mr_segment_open(&segment, path, NULL);
-
-	*shown = (struct mr_replay_segment){ .path = path, .busy = e == MR_EAGAIN,
-		.foreign = e != MR_OK && e != MR_EAGAIN };
-	if (stat(path, &st) == 0)
-		shown->bytes = st.st_size;
-	if (e != MR_OK)
-		return;
-	for (mr_segment_next(segment, &item); item.what != MR_SEGMENT_END;
-	    mr_segment_next(segment, &item)) {
-		if (item.what == MR_SEGMENT_RECORD)
-			inspect_record(&item, arena, shown);
-		shown->damaged += item.what == MR_SEGMENT_DAMAGE;
-		shown->torn += item.what == MR_SEGMENT_TORN;
-	}
-	mr_segment_close(segment);
-}
-
-enum mr_err
-mr_replay_inspect(const char *dir,
-    void (*visit)(void *arg, const struct mr_replay_segment *segment), void *arg,
-    struct mr_error *err)
-{
-	struct mr_replay_segment shown;
-	struct mr_spool_list list;
-	struct mr_arena arena;
-	enum mr_err e = mr_spool_list(dir, &list, err);
-
-	if (e != MR_OK)
-		return e;
-	mr_arena_init(&arena, ARENA_BYTES);
-	for (size_t i = 0; i < list.n; i++) {
-		inspect(list.paths[i], &arena, &shown);
-		visit(arg, &shown);
-	}
-	mr_arena_free(&arena);
-	mr_spool_list_free(&list);
-	return MR_OK;
 }

@@ -2,7 +2,6 @@
 them, and the program that replays them."""
 
 import json
-import itertools
 import os
 import random
 import struct
@@ -35,14 +34,16 @@ def crc32c(data):
     return crc ^ 0xFFFFFFFF
 
 
-_ids = itertools.count()
+_last = 0
 
 
 def uuid7(when=None):
-    """The 16 bytes of a new id, greater than those made before it in the same millisecond;
-    when: its time, in seconds."""
-    ms = int((time.time() if when is None else when) * 1000)
-    value = (ms << 80 | 0x7 << 76 | next(_ids) % 4096 << 64 | 0x2 << 62
+    """The 16 bytes of an id; when: its time, in seconds. Those of now ascend."""
+    global _last    # pylint: disable=global-statement
+    tick = int((time.time() if when is None else when) * 1000 * 4096)
+    if when is None:
+        _last = tick = max(tick, _last + 1)
+    value = (tick >> 12 << 80 | 0x7 << 76 | (tick & 0xFFF) << 64 | 0x2 << 62
              | random.getrandbits(62))
     return value.to_bytes(16, "big")
 
