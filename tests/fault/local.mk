@@ -1,0 +1,19 @@
+# Faults: a short round in make check; `make torture ROUNDS=N` for the long one,
+# which takes under a minute a round. TORTUREFLAGS=--help tells its options.
+
+ROUNDS = 20
+check_PROGRAMS += tests/fault/hammer
+tests_fault_hammer_SOURCES = tests/fault/hammer.c
+
+TESTS += tests/fault/test_fault.py
+
+EXTRA_DIST += \
+	tests/fault/faults.py tests/fault/ledger.py tests/fault/stack.py \
+	tests/fault/test_fault.py tests/fault/torture.py
+
+torture: $(BUILT_SOURCES)
+	@$(MAKE) $(AM_MAKEFLAGS) all $(check_PROGRAMS)
+	@$(AM_TESTS_ENVIRONMENT) $(PYTHON3) $(srcdir)/tests/fault/torture.py \
+	  --rounds $(ROUNDS) $(TORTUREFLAGS)
+
+.PHONY: torture
