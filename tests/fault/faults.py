@@ -2,17 +2,13 @@
 between start() and stop(). The counts of what was done are in `done`."""
 
 import collections
-import json
 import os
 import random
 import signal
 import threading
-import time
 
+import ledger
 from harness import fcgi, postgres, proc
-
-# In a ledger: the request was cut within its body.
-CUT = -1
 
 
 class Fault:
@@ -141,6 +137,22 @@ class DatabaseFaults(Fault):
         self.pg.start()
 
 
+class ClockJumps(Fault):
+    """The clock of the workers jumps, mostly by seconds, sometimes by days; in the end it is
+    right again."""
+
+    pause_s = (0.2, 2.0)
+    SECONDS = (0, 0, 1, -1, 10, -10, 3600, -3600, 86400, -86400, 10 * 86400, -10 * 86400)
+
+    def harm(self):
+        self.stack.clock.set(self.random.choice(self.SECONDS))
+        self.done["clock jumps"] += 1
+
+    def stop(self):
+        super().stop()
+        self.stack.clock.set(0)
+
+
 class Replayers(Fault):
     """Runs cron/millrace-replay, one or two at once, and kills a part of them."""
 
@@ -179,14 +191,10 @@ class RudeClients(Fault):
     """
 
     pause_s = (0.02, 0.2)
-    CONN = 999     # hammer's are fewer
-
     def __init__(self, stack, seed, first_r):
         super().__init__(stack, seed)
-        self.r = first_r
-        self.ledger = os.path.join(stack.dir, f"ledger-{first_r}")
+        self.book = ledger.Writer(os.path.join(stack.dir, f"ledger-{first_r}"), first_r)
         self._held = collections.deque()    # connections whose answers nobody reads
-        open(self.ledger, "w", encoding="ascii").close()
 
     def stop(self):
         super().stop()
@@ -203,23 +211,6 @@ class RudeClients(Fault):
         while len(self._held) > 8:
             self._held.popleft().close()
 
-    def _event(self):
-        """A single event as hammer makes them."""
-        r, ms = self.r, self.r % 86400000
-        self.r += 1
-        time_text = (f"2026-01-01T{ms // 3600000:02}:{ms // 60000 % 60:02}:{ms // 1000 % 60:02}"
-                     f".{ms % 1000:03}Z")
-        return r, json.dumps({
-            "eventType": f"t{r % 7}", "siteId": f"site{r % 5}",
-            "sessionId": f"s{r // 10 ** 9}-{self.CONN}", "visitorId": f"v{r % 97}",
-            "timestamp": time_text,
-            "eventData": {"r": r, "i": 0, "x": r % 1000000007 * 998244353, "u": 'é"€😀',
-                          "pad": "p" * (r * 31 % 97)}}).encode()
-
-    def _note(self, r, status, begin):
-        with open(self.ledger, "a", encoding="ascii") as f:
-            f.write(f"{r} 1 0 0 {status} 0 1 1 {begin} {time.time_ns() // 1000} {self.CONN}\n")
-
     def _begin(self, path, body, method="POST"):
         connection = fcgi.Connection(self.stack.values["socket"])
         connection.begin()
@@ -228,16 +219,15 @@ class RudeClients(Fault):
 
     def _cut(self):
         """The connection ends within the body: nothing of it may be stored."""
-        r, body = self._event()
-        begin = time.time_ns() // 1000
-        self._note(r, CUT, begin)
+        r, body, now = self.book.event()
+        self.book.note(r, ledger.CUT, now)
         with self._begin("/collect", body) as connection:
             connection.stdin(body[:self.random.randrange(len(body))])
 
     def _mute(self):
         """Nobody reads the answer: it may be stored, once."""
-        r, body = self._event()
-        self._note(r, 0, time.time_ns() // 1000)
+        r, body, now = self.book.event()
+        self.book.note(r, 0, now)
         connection = self._begin("/collect", body)
         connection.stdin(body)
         connection.end_stdin()

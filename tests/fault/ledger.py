@@ -6,6 +6,10 @@ follows from its request's number, as in hammer.c.
 """
 
 import json
+import time
+
+# In a ledger: the client cut the request within its body.
+CUT = -1
 
 # r, and how many rows and refused members it has; its last status.
 _LOAD = r"""
@@ -88,6 +92,39 @@ _FIGURES = f"""SELECT json_build_object(
     'stored', (SELECT count(*) FROM stored), 'rejected', (SELECT count(*) FROM refused),
     'repeated requests', count(*) FILTER (WHERE attempts > 1))
     FROM ledger l LEFT JOIN requests q USING (r);"""
+
+
+def single(r, conn):
+    """The body of request r, a single event without batchId, as hammer makes it."""
+    ms = r % 86400000
+    return json.dumps({
+        "eventType": f"t{r % 7}", "siteId": f"site{r % 5}", "sessionId": f"s{r // 10 ** 9}-{conn}",
+        "visitorId": f"v{r % 97}",
+        "timestamp": f"2026-01-01T{ms // 3600000:02}:{ms // 60000 % 60:02}:{ms // 1000 % 60:02}"
+                     f".{ms % 1000:03}Z",
+        "eventData": {"r": r, "i": 0, "x": r % 1000000007 * 998244353, "u": 'é"€😀',
+                      "pad": "p" * (r * 31 % 97)}}).encode()
+
+
+class Writer:
+    """A ledger of single events that were sent once, by a client that is not hammer."""
+
+    CONN = 999     # hammer's are fewer
+
+    def __init__(self, path, first_r):
+        self.path, self.r = path, first_r
+        with open(path, "w", encoding="ascii"):
+            pass
+
+    def event(self):
+        """The number and body of the next request, and the time."""
+        self.r += 1
+        return self.r, single(self.r, self.CONN), time.time_ns() // 1000
+
+    def note(self, r, status, began_us):
+        with open(self.path, "a", encoding="ascii") as f:
+            f.write(f"{r} 1 0 0 {status} 0 1 {int(status == 0)} {began_us} "
+                    f"{time.time_ns() // 1000} {self.CONN}\n")
 
 
 class Verdict:

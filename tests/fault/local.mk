@@ -2,8 +2,13 @@
 # which takes under a minute a round. TORTUREFLAGS=--help tells its options.
 
 ROUNDS = 20
-check_PROGRAMS += tests/fault/hammer
+check_PROGRAMS += tests/fault/hammer tests/fault/faultio.so
 tests_fault_hammer_SOURCES = tests/fault/hammer.c
+
+# To be preloaded: nothing of what programs are built with fits.
+tests_fault_faultio_so_SOURCES = tests/fault/faultio.c
+tests_fault_faultio_so_CFLAGS = -fPIC -Wall -Wextra
+tests_fault_faultio_so_LDFLAGS = -shared
 
 TESTS += tests/fault/test_fault.py
 

@@ -9,6 +9,7 @@ import os
 import subprocess
 import threading
 
+import faultio
 from harness import fcgi, proc, tap, web
 
 _CLONE_NEWNS, _MS_REC, _MS_PRIVATE = 0x20000, 0x4000, 0x40000
@@ -93,15 +94,18 @@ class Slot:
 class Stack(web.Nginx):
     """ini: more of it than the stack needs. workers: how many.
     spool_bytes: of the spool's file system, where one may be mounted; else its quota.
+    clock: of workers and replayers; None where it cannot be changed.
     """
 
     def __init__(self, pg, ini=None, workers=2, spool_bytes=0, mounts=False, env=None):
-        super().__init__(ini, env=env)
+        super().__init__(ini, env=dict(env or {}))
         self.pg, self.n_workers = pg, workers
         self.spool_bytes, self.mounts = spool_bytes, mounts and spool_bytes
         self.slots = []
 
     def _prepare(self):
+        self.clock = faultio.Clock(self.dir) if faultio.works() else None
+        self.more_env.update(self.clock.env if self.clock else {})
         self.spool = os.path.join(self.dir, "spool")
         os.mkdir(self.spool, 0o700)
         ours = {"database": {"url": self.pg.dsn()}, "millrace": {"log_level": "warning"},
