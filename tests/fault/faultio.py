@@ -51,10 +51,10 @@ class SpoolingWorker(fcgi.Worker):
     It may be killed: `status` tells how it ended.
     """
 
-    def __init__(self, spool, **more):
-        super().__init__({"database": AWAY, "spool": {"dir": spool, "reserve_bytes": 0,
-                                                      "segment_bytes": "1k"},
-                          "metrics": {"file": ""}}, **more)
+    def __init__(self, spool, segment_bytes="1k", **more):
+        super().__init__({"database": AWAY, "metrics": {"file": ""},
+                          "spool": {"dir": spool, "reserve_bytes": 0,
+                                    "segment_bytes": segment_bytes}}, **more)
 
     def __exit__(self, kind, value, tb):
         if self.process.running():

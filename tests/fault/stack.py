@@ -48,7 +48,7 @@ class Slot:
 
     def __init__(self, stack, number):
         self.stack, self.number = stack, number
-        self.kills, self.deaths = 0, []
+        self.deaths = []
         self._lock = threading.Lock()
         self._closing = False
         self.process = None
@@ -72,18 +72,17 @@ class Slot:
                     return
                 self._start()
 
-    def kill(self, signum):
-        """Returns whether there was one to kill."""
+    def signal(self, signum):
+        """Returns whether there was one that could get it."""
         with self._lock:
             if not self.process.running():
                 return False
             self.process.kill(signum)
-            self.kills += 1
             return True
 
     def stop(self):
-        """Ends it for good, and returns how it and its predecessors ended unless they were
-        killed: the exit statuses."""
+        """Ends it for good; returns the statuses of it and of its predecessors that were not
+        killed."""
         with self._lock:
             self._closing = True
         self.process.stop()
@@ -126,9 +125,6 @@ class Stack(web.Nginx):
 
     def pids(self):
         return [slot.process.pid for slot in self.slots if slot.process.running()]
-
-    def kills(self):
-        return sum(slot.kills for slot in self.slots)
 
     def _stop(self):
         if self.web:

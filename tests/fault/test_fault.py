@@ -28,6 +28,7 @@ def one_round(t, pg, stack):
     after = ledger.newest(pg)
     verdict = one.run()
     tap.diag(f"seed {SEED}: {dict(one.done)} {verdict.figures}")
+    t.is_(one.errors, [], "all was done that was to be")
     t.is_(verdict.text(), "", "nothing lost, nothing twice, nothing changed")
     t.ok(verdict.figures["acknowledged"] >= 4000, "enough was acknowledged")
     balanced, text = torture.books(stack)

@@ -27,8 +27,8 @@ SPOOL_BYTES = 4 << 20
 INI = {"database": {"connect_timeout_ms": 1000, "query_timeout_ms": 1000},
        "spool": {"segment_bytes": 256 << 10, "reserve_bytes": 0}}
 
-COUNTS = ("worker kills", "crashes -m immediate", "crashes kill -9", "freezes", "disk full",
-          "clock jumps", "rude clients", "replayers", "replayer kills")
+COUNTS = ("worker kills", "worker restarts", "crashes -m immediate", "crashes kill -9",
+          "freezes", "disk full", "clock jumps", "rude clients", "replayers", "replayer kills")
 
 
 class Round:
@@ -46,6 +46,7 @@ class Round:
         self.done = collections.Counter()
         self.clock = clock and stack.clock
         self.ledgers = []     # files
+        self.errors = []      # what did not happen as it was to
 
     def _plan(self):
         rng = random.Random(self.seed)
@@ -58,28 +59,38 @@ class Round:
         """Returns the verdict over this round's requests."""
         after = ledger.newest(self.pg)
         hammer = stacks.Hammer(self.stack, self.number * R_PER_ROUND, rate=self.rate)
-        database = faults.DatabaseFaults(self.stack, self.seed, self.plan, hammer)
-        workers = faults.WorkerKills(self.stack, self.seed)
         rude = faults.RudeClients(self.stack, self.seed, self.number * R_PER_ROUND + RUDE_R)
-        harm = [database, workers, rude, faults.Replayers(self.stack, self.seed)]
-        if self.clock:
-            harm.append(faults.ClockJumps(self.stack, self.seed))
-        running = [fault.start() for fault in harm]
+        self.ledgers = [hammer.ledger, rude.book.path]
         try:
-            proc.wait_for(
-                lambda: database.finished and workers.done["worker kills"] >= self.kills
-                and hammer.acknowledged() >= self.acknowledged or any(f.error for f in running),
-                f"round {self.number}", deadline_s,
-                detail=lambda: f"{database.plan} {workers.done} {hammer.progress()}")
+            self._harm(hammer, rude, deadline_s)
         finally:
-            for fault in running:
-                fault.stop()
-                self.done += fault.done
             hammer.ask_to_stop()
         hammer.wait()
         drain(self.stack)
-        self.ledgers = [hammer.ledger, rude.book.path]
         return ledger.compare(self.pg, self.ledgers, after, timed=not self.clock)
+
+    def _harm(self, hammer, rude, deadline_s):
+        database = faults.DatabaseFaults(self.stack, self.seed, self.plan, hammer)
+        workers = faults.WorkerKills(self.stack, self.seed)
+        harm = [database, workers, rude, faults.Replayers(self.stack, self.seed)]
+        if self.clock:
+            harm.append(faults.ClockJumps(self.stack, self.seed))
+
+        def enough():
+            return (database.finished and workers.done["worker kills"] >= self.kills
+                    and hammer.acknowledged() >= self.acknowledged)
+        for fault in harm:
+            fault.start()
+        try:
+            proc.wait_for(lambda: enough() or any(fault.error for fault in harm),
+                          f"round {self.number}", deadline_s)
+        except TimeoutError as e:
+            self.errors.append(f"{e}: {dict(workers.done)} {database.plan} {hammer.progress()}")
+        for fault in harm:
+            fault.stop()
+            self.done += fault.done
+            if fault.error:
+                self.errors.append(str(fault.error))
 
 
 def drain(stack):
@@ -111,17 +122,19 @@ class Report:
         self.done = collections.Counter()
         self.figures = collections.Counter()
         self.wrong = collections.Counter()
+        self.errors = []
         self.began = time.monotonic()
 
     def add(self, one, verdict):
         self.done += one.done
         self.figures.update(verdict.figures)
         self.wrong.update(verdict.wrong)
+        self.errors += one.errors
         print(f"round {one.number} ({', '.join(one.plan)}): "
               f"{one.done['worker kills']} kills, {verdict.figures['acknowledged']} acknowledged"
               f", {verdict.figures['stored']} stored, "
-              f"{verdict.text() or 'nothing lost, nothing twice'} "
-              f"[{time.monotonic() - self.began:.0f} s]", flush=True)
+              f"{verdict.text() or 'nothing lost, nothing twice'}"
+              f"{''.join(chr(10) + error for error in one.errors)} [{time.monotonic() - self.began:.0f} s]", flush=True)
 
     def print(self, books_text):
         for title, counts in (("done", {k: self.done[k] for k in COUNTS}),
@@ -171,10 +184,10 @@ def main():
                 print(f"all rounds together: {total.text()}")
             balanced, text = books(stack)
         finally:
-            if options.keep and (report.wrong or sys.exc_info()[0]):
+            if options.keep and (report.wrong or report.errors or sys.exc_info()[0]):
                 keep(stack, options.keep)
     report.print(text)
-    return 1 if report.wrong or balanced is False else 0
+    return 1 if report.wrong or report.errors or balanced is False else 0
 
 
 if __name__ == "__main__":
