@@ -9,6 +9,7 @@
  *               short: half of a write is done, the next one fails with ENOSPC
  *               lose: a sync fails (EIO), and what was not synced before is gone
  *               before, after: SIGKILL before it or after it
+ * FAULTIO_ALSO  an operation that fails with EIO every time, besides
  * FAULTIO_MARK  a file that is made when it happens
  * FAULTIO_CLOCK a file of 8 bytes: microseconds (int64, of this machine) that are
  *               added to the real-time clock; it may be changed at any time
@@ -45,12 +46,21 @@ static const struct {
 
 static const char *dir, *action, *mark;
 static size_t dir_len;
-static int op = -1, code;
+static int op = -1, also = -1, code;
 static long at;
 static long counter;      /* atomic */
 static bool fail_next_write;
 static off_t synced[MAX_FD];
 static const int64_t *clock_offset_us;
+
+static int
+op_of(const char *name)
+{
+	for (int i = 0; name != NULL && i < N_OPS; i++)
+		if (strcmp(name, op_names[i]) == 0)
+			return i;
+	return -1;
+}
 
 __attribute__((constructor)) static void
 set_up(void)
@@ -64,14 +74,13 @@ set_up(void)
 	mark = getenv("FAULTIO_MARK");
 	dir_len = dir != NULL ? strlen(dir) : 0;
 	at = n != NULL ? strtol(n, NULL, 10) : 0;
-	for (int i = 0; name != NULL && i < N_OPS; i++)
-		if (strcmp(name, op_names[i]) == 0)
-			op = i;
+	op = op_of(name);
+	also = op_of(getenv("FAULTIO_ALSO"));
 	for (size_t i = 0; action != NULL && i < sizeof errnos / sizeof errnos[0]; i++)
 		if (strcmp(action, errnos[i].name) == 0)
 			code = errnos[i].code;
 	if (dir == NULL || action == NULL)
-		op = -1;
+		op = also = -1;
 	if (clock != NULL && (fd = open(clock, O_RDONLY | O_CLOEXEC)) >= 0) {
 		void *p = mmap(NULL, sizeof *clock_offset_us, PROT_READ, MAP_SHARED, fd, 0);
 
@@ -127,18 +136,26 @@ is_due(int what, bool ours)
 	return true;
 }
 
-/* Runs call; when it is due, fails instead, or ends the program afterwards. */
-#define FAULT(what, ours, call) do { \
-	bool due = op == (what) && is_due(what, ours); \
+/* Runs call; fails instead when it is due, or ends the program afterwards. */
+#define RUN(due, call) do { \
+	bool due_ = (due); \
 	__typeof__(call) result_; \
-	if (due && code != 0) { \
+	if (due_ && code != 0) { \
 		errno = code; \
 		return -1; \
 	} \
 	result_ = (call); \
-	if (due && strcmp(action, "after") == 0) \
+	if (due_ && strcmp(action, "after") == 0) \
 		raise(SIGKILL); \
 	return result_; \
+} while (0)
+
+#define FAULT(what, ours, call) do { \
+	if (also == (what) && (ours)) { \
+		errno = EIO; \
+		return -1; \
+	} \
+	RUN(op == (what) && is_due(what, ours), call); \
 } while (0)
 
 static int
@@ -205,16 +222,18 @@ __open64_2(const char *path, int flags)
 ssize_t
 write(int fd, const void *p, size_t n)
 {
-	if (op == WRITE && fail_next_write && is_our_fd(fd)) {
+	bool ours = op == WRITE && is_our_fd(fd), due = ours && is_due(WRITE, true);
+
+	if (ours && fail_next_write) {
 		fail_next_write = false;
 		errno = ENOSPC;
 		return -1;
 	}
-	if (op == WRITE && strcmp(action, "short") == 0 && is_due(WRITE, is_our_fd(fd))) {
+	if (due && strcmp(action, "short") == 0) {
 		fail_next_write = true;
-		return NEXT(write)(fd, p, n / 2);
+		n /= 2;
 	}
-	FAULT(WRITE, is_our_fd(fd), NEXT(write)(fd, p, n));
+	RUN(due, NEXT(write)(fd, p, n));
 }
 
 /* As a disk that fails does it: the pages are dropped, and the error comes once. */
@@ -230,19 +249,27 @@ lose(int fd)
 int
 fdatasync(int fd)
 {
-	if (op == SYNC && strcmp(action, "lose") == 0 && is_due(SYNC, is_our_fd(fd)))
+	bool due = op == SYNC && is_due(SYNC, is_our_fd(fd));
+
+	if (due && strcmp(action, "lose") == 0)
 		return lose(fd);
-	FAULT(SYNC, is_our_fd(fd), remember(fd, NEXT(fdatasync)(fd)));
+	RUN(due, remember(fd, NEXT(fdatasync)(fd)));
 }
 
+/* Also of folders, of which nothing is lost here. */
 int
 fsync(int fd)
 {
-	if (op == SYNC && strcmp(action, "lose") == 0 && is_due(SYNC, is_our_fd(fd))) {
-		errno = EIO; /* of a folder, nothing can be lost here */
+	bool due = op == SYNC && is_due(SYNC, is_our_fd(fd));
+	struct stat st;
+
+	if (due && strcmp(action, "lose") == 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return lose(fd);
+	if (due && strcmp(action, "lose") == 0) {
+		errno = EIO;
 		return -1;
 	}
-	FAULT(SYNC, is_our_fd(fd), remember(fd, NEXT(fsync)(fd)));
+	RUN(due, remember(fd, NEXT(fsync)(fd)));
 }
 
 int

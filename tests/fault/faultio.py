@@ -25,10 +25,10 @@ def works():
     return done.returncode == 0 and not done.stderr
 
 
-def env(folder, op, n, do, mark):
+def env(folder, op, n, do, mark, also=None):
     """The n-th such operation below the folder fails; see faultio.c."""
     return {"LD_PRELOAD": library(), "FAULTIO_DIR": folder, "FAULTIO_OP": op, "FAULTIO_N": n,
-            "FAULTIO_DO": do, "FAULTIO_MARK": mark}
+            "FAULTIO_DO": do, "FAULTIO_ALSO": also, "FAULTIO_MARK": mark}
 
 
 class Clock:
@@ -48,13 +48,15 @@ class Clock:
 class SpoolingWorker(fcgi.Worker):
     """A worker whose database is away, so that everything goes to the spool.
 
+    agent: the User-Agent of all requests, which makes records as large as wanted.
     It may be killed: `status` tells how it ended.
     """
 
-    def __init__(self, spool, segment_bytes="1k", **more):
-        super().__init__({"database": AWAY, "metrics": {"file": ""},
+    def __init__(self, spool, segment_bytes="4k", agent="fault", **more):
+        super().__init__({"database": AWAY,
                           "spool": {"dir": spool, "reserve_bytes": 0,
                                     "segment_bytes": segment_bytes}}, **more)
+        self.agent = agent
 
     def __exit__(self, kind, value, tb):
         if self.process.running():
@@ -66,12 +68,13 @@ class SpoolingWorker(fcgi.Worker):
             raise AssertionError(f"sanitizer report:\n{reports}")
 
     def post(self, book, n):
-        """Posts n events, and returns their statuses."""
+        """Posts n events, as long as they are answered; returns the statuses."""
         statuses = []
-        for _ in range(n):
+        while len(statuses) < n and 0 not in statuses:
             r, body, began = book.event()
             try:
-                status = fcgi.request(self.address, "POST", "/collect", body).status
+                status = fcgi.request(self.address, "POST", "/collect", body,
+                                      headers={"User-Agent": self.agent}).status
             except OSError:
                 status = 0
             book.note(r, status, began)
@@ -89,8 +92,8 @@ class Replay:
     def conf(self, spool):
         path = os.path.join(self.folder, "replay-" + os.path.basename(spool) + ".ini")
         with open(path, "w", encoding="utf-8") as f:
-            f.write(fcgi.ini_text({"database": {"url": self.dsn}, "spool": {"dir": spool},
-                                   "metrics": {"file": ""}}))
+            f.write(fcgi.ini_text(fcgi.with_spool(
+                {"database": {"url": self.dsn}, "spool": {"dir": spool}}, self.folder)))
         return path
 
     def start(self, spool, more_env=None, args=()):

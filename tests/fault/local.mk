@@ -10,11 +10,16 @@ tests_fault_faultio_so_SOURCES = tests/fault/faultio.c
 tests_fault_faultio_so_CFLAGS = -fPIC -Wall -Wextra
 tests_fault_faultio_so_LDFLAGS = -shared
 
-TESTS += tests/fault/test_fault.py
+fault_tests = \
+	tests/fault/test_fault.py \
+	tests/fault/test_segments.py \
+	tests/fault/test_spool_faults.py
 
-EXTRA_DIST += \
-	tests/fault/faults.py tests/fault/ledger.py tests/fault/stack.py \
-	tests/fault/test_fault.py tests/fault/torture.py
+TESTS += $(fault_tests)
+
+EXTRA_DIST += $(fault_tests) \
+	tests/fault/faultio.py tests/fault/faults.py tests/fault/ledger.py \
+	tests/fault/segments.py tests/fault/stack.py tests/fault/torture.py
 
 torture: $(BUILT_SOURCES)
 	@$(MAKE) $(AM_MAKEFLAGS) all $(check_PROGRAMS)

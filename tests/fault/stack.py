@@ -6,7 +6,6 @@ import ctypes
 import errno
 import json
 import os
-import subprocess
 import threading
 
 import faultio
@@ -108,7 +107,7 @@ class Stack(web.Nginx):
         self.spool = os.path.join(self.dir, "spool")
         os.mkdir(self.spool, 0o700)
         ours = {"database": {"url": self.pg.dsn()}, "millrace": {"log_level": "warning"},
-                "spool": {"dir": self.spool}, "metrics": {"file": f"{self.dir}/counters"}}
+                "spool": {"dir": self.spool}}
         if self.mounts:
             mount_tmpfs(self.spool, self.spool_bytes)
             self._stack.callback(umount, self.spool)
@@ -116,7 +115,7 @@ class Stack(web.Nginx):
             ours["spool"]["max_bytes"] = self.spool_bytes
         for name, keys in self.ini.items():
             ours.setdefault(name, {}).update(keys)
-        self.ini = known(self.program, ours)
+        self.ini = ours
         super()._prepare()
 
     def start_worker(self):
@@ -162,18 +161,6 @@ class Stack(web.Nginx):
     def unfill(self):
         with contextlib.suppress(FileNotFoundError):
             os.remove(os.path.join(self.spool, "ballast"))
-
-
-def known(program, ini):
-    """The ini without the sections that this program does not know."""
-    known_ini = {}
-    for section, keys in ini.items():
-        text = fcgi.ini_text({**known_ini, section: keys})
-        done = subprocess.run([program, "-t", "-c", "/dev/stdin"], input=text, text=True,
-                              capture_output=True, check=False, env=proc.clean_env())
-        if done.returncode == 0:
-            known_ini[section] = keys
-    return known_ini
 
 
 def hammer_path():
