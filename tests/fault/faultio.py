@@ -83,17 +83,17 @@ class SpoolingWorker(fcgi.Worker):
 
 
 class Replay:
-    """Runs millrace-replay on a spool."""
+    """Runs millrace-replay on a spool. database: further keys of that section."""
 
-    def __init__(self, folder, dsn):
-        self.folder, self.dsn = folder, dsn
+    def __init__(self, folder, dsn, database=None):
+        self.folder, self.dsn, self.database = folder, dsn, database or {}
         self.program = os.path.join(proc.BUILDDIR, "cron", "millrace-replay")
 
     def conf(self, spool):
         path = os.path.join(self.folder, "replay-" + os.path.basename(spool) + ".ini")
         with open(path, "w", encoding="utf-8") as f:
             f.write(fcgi.ini_text(fcgi.with_spool(
-                {"database": {"url": self.dsn}, "spool": {"dir": spool}}, self.folder)))
+                {"database": {"url": self.dsn, **self.database}, "spool": {"dir": spool}}, self.folder)))
         return path
 
     def start(self, spool, more_env=None, args=()):

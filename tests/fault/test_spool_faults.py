@@ -12,6 +12,9 @@ REQUESTS = 6
 AGENT = "x" * 1400    # a few requests fill a segment
 MOST = 60          # operations of a kind; each is tried
 
+# What a commit does not write itself stays in memory for long.
+LAZY = {"wal_writer_delay": "'10s'"}
+
 # (operation, what happens, what fails always besides). Of the worker, then of the replayer.
 WRITING = [("open", "EMFILE"), ("write", "ENOSPC"), ("write", "short"), ("write", "EIO"),
            ("write", "short", "truncate"), ("sync", "lose"), ("sync", "after"),
@@ -72,6 +75,17 @@ def replay_under(t, bench, op, do):
             return t.fail(f"ends within {MOST}")
 
 
+def crash_behind(t, bench, pg):
+    """What was taken from the spool is on disk, also for those who do without elsewhere."""
+    spool = bench.spool()
+    with faultio.SpoolingWorker(spool, agent=AGENT) as w:
+        t.is_(w.post(bench.book, 4 * REQUESTS), [202] * 4 * REQUESTS, "spooled")
+    hasty = faultio.Replay(bench.folder, bench.replay.dsn, {"synchronous_commit": "off"})
+    t.is_((hasty.run(spool), left(spool)), (0, []), "replayed")
+    pg.kill9()
+    pg.start()
+
+
 def left(spool):
     return [name for name in os.listdir(spool) if name.endswith(".seg")]
 
@@ -79,7 +93,7 @@ def left(spool):
 postgres.need()
 if not faultio.works():
     tap.skip_all("programs of this build cannot be preloaded")
-with tap.Suite() as t, postgres.Postgres(fsync=False) as pg, proc.temp_dir() as folder:
+with tap.Suite() as t, postgres.Postgres(fsync=False, settings=LAZY) as pg, proc.temp_dir() as folder:
     bench = Bench(folder, pg.dsn())
     for fault in WRITING:
         with t.case(f"worker, {' '.join(fault)}"):
@@ -90,6 +104,8 @@ with tap.Suite() as t, postgres.Postgres(fsync=False) as pg, proc.temp_dir() as 
     for op, do in REPLAYING:
         with t.case(f"replay, {op} {do}"):
             replay_under(t, bench, op, do)
+    with t.case("PostgreSQL is killed behind a replay"):
+        crash_behind(t, bench, pg)
     with t.case("in the end"):
         verdict = ledger.compare(pg, [bench.book.path])
         tap.diag(verdict.figures)
