@@ -97,9 +97,16 @@ class DatabaseFaults(Fault):
 
     def _backend(self):
         """The postmaster ends all others then, and recovers by itself."""
-        os.kill(self.random.choice(proc.children(self.pg.process.pid)), signal.SIGKILL)
+        proc.wait_for(self._kill_child, "a process of PostgreSQL can be killed")
         self.done["crashes kill -9"] += 1
         proc.wait_for(self._answers, "PostgreSQL recovers", detail=self.pg.log_text)
+
+    def _kill_child(self):
+        try:
+            os.kill(self.random.choice(proc.children(self.pg.process.pid)), signal.SIGKILL)
+        except (ProcessLookupError, IndexError):
+            return False    # it has just ended by itself
+        return True
 
     def _answers(self):
         try:

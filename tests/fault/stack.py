@@ -23,8 +23,16 @@ def private_mounts():
     """Lets this process mount what nobody else sees, and what vanishes with it. False: not
     allowed. Only before there are threads."""
     libc = ctypes.CDLL(None, use_errno=True)
-    return (libc.unshare(_CLONE_NEWNS) == 0 and
-            libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None) == 0)
+    if (libc.unshare(_CLONE_NEWNS) or
+            libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None)):
+        return False
+    with proc.temp_dir() as folder:
+        try:
+            mount_tmpfs(folder, 4096)
+        except OSError:
+            return False
+        umount(folder)
+    return True
 
 
 def mount_tmpfs(path, size):

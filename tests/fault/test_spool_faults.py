@@ -46,7 +46,8 @@ def write_under(t, bench, op, do, also=None):
     """The worker's side."""
     for n in itertools.count(1):
         spool, mark = bench.spool(), bench.mark()
-        with faultio.SpoolingWorker(spool, agent=AGENT, env=faultio.env(spool, op, n, do, mark, also)) as w:
+        env = faultio.env(spool, op, n, do, mark, also)
+        with faultio.SpoolingWorker(spool, agent=AGENT, env=env) as w:
             statuses = w.post(bench.book, REQUESTS)
         if not os.path.exists(mark):
             t.is_(statuses, [202] * REQUESTS, f"{n - 1} operations, then all are acknowledged")
