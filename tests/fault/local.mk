@@ -1,0 +1,29 @@
+# Faults: a short round in make check; `make torture ROUNDS=N` for the long one,
+# which takes under a minute a round. TORTUREFLAGS=--help tells its options.
+
+ROUNDS = 20
+check_PROGRAMS += tests/fault/hammer tests/fault/faultio.so
+tests_fault_hammer_SOURCES = tests/fault/hammer.c
+
+# To be preloaded: nothing of what programs are built with fits.
+tests_fault_faultio_so_SOURCES = tests/fault/faultio.c
+tests_fault_faultio_so_CFLAGS = -fPIC -Wall -Wextra
+tests_fault_faultio_so_LDFLAGS = -shared
+
+fault_tests = \
+	tests/fault/test_fault.py \
+	tests/fault/test_segments.py \
+	tests/fault/test_spool_faults.py
+
+TESTS += $(fault_tests)
+
+EXTRA_DIST += $(fault_tests) \
+	tests/fault/faultio.py tests/fault/faults.py tests/fault/ledger.py \
+	tests/fault/segments.py tests/fault/stack.py tests/fault/torture.py
+
+torture: $(BUILT_SOURCES)
+	@$(MAKE) $(AM_MAKEFLAGS) all $(check_PROGRAMS)
+	@$(AM_TESTS_ENVIRONMENT) $(PYTHON3) $(srcdir)/tests/fault/torture.py \
+	  --rounds $(ROUNDS) $(TORTUREFLAGS)
+
+.PHONY: torture
