@@ -1,9 +1,10 @@
 # libmillrace.a: everything that the worker and the cron programs share.
-# base knows nothing of the others; format includes base; io includes both.
+# base knows nothing of the others; format includes base; io includes both; stage all.
 
 noinst_LIBRARIES += lib/libmillrace.a
 lib_libmillrace_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBPQ_CFLAGS) $(INIH_CFLAGS) \
-	$(SODIUM_CFLAGS) $(ZLIB_CFLAGS) $(CURL_CFLAGS)
+	$(SODIUM_CFLAGS) $(ZLIB_CFLAGS) $(CURL_CFLAGS) \
+	$(ZSTD_CFLAGS)
 lib_libmillrace_a_SOURCES = \
 	lib/base/arena.c lib/base/arena.h \
 	lib/base/buf.c lib/base/buf.h \
@@ -18,13 +19,15 @@ lib_libmillrace_a_SOURCES = \
 	lib/base/str.h \
 	lib/base/uuid.c lib/base/uuid.h \
 	lib/format/event.c lib/format/event.h \
-	lib/format/gunzip.c lib/format/gunzip.h \
+	lib/format/gzip.c lib/format/gzip.h \
 	lib/format/json.c lib/format/json.h \
 	lib/format/jsonout.c lib/format/jsonout.h \
+	lib/format/packed.h \
 	lib/format/query.c lib/format/query.h \
 	lib/format/record.c lib/format/record.h \
 	lib/format/utf8.c lib/format/utf8.h \
 	lib/format/xml.c lib/format/xml.h \
+	lib/format/zstd.c lib/format/zstd.h \
 	lib/io/breaker.c lib/io/breaker.h \
 	lib/io/credhost.c \
 	lib/io/creds.c lib/io/creds.h \
@@ -55,3 +58,5 @@ lib_libmillrace_a_SOURCES = \
 MR_LIBS = lib/libmillrace.a $(LIBPQ_LIBS) $(INIH_LIBS) $(SODIUM_LIBS) $(ZLIB_LIBS)
 # For programs that reach S3; the worker starts without what libcurl brings along.
 MR_S3_LIBS = $(MR_LIBS) $(CURL_LIBS)
+# For programs that encode an export.
+MR_STAGE_LIBS = $(MR_LIBS) $(ZSTD_LIBS)

@@ -9,7 +9,7 @@ unit_tests = \
 	tests/unit/test_creds \
 	tests/unit/test_error \
 	tests/unit/test_event \
-	tests/unit/test_gunzip \
+	tests/unit/test_gzip \
 	tests/unit/test_http \
 	tests/unit/test_ip \
 	tests/unit/test_json \
@@ -27,7 +27,8 @@ unit_tests = \
 	tests/unit/test_str \
 	tests/unit/test_utf8 \
 	tests/unit/test_uuid \
-	tests/unit/test_xml
+	tests/unit/test_xml \
+	tests/unit/test_zstd
 
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests) tests/unit/test_structure.py
@@ -48,9 +49,9 @@ tests_unit_test_error_SOURCES = tests/unit/test_error.c tests/unit/tap.h
 tests_unit_test_error_LDADD = $(MR_LIBS)
 tests_unit_test_event_SOURCES = tests/unit/test_event.c tests/unit/tap.h
 tests_unit_test_event_LDADD = $(MR_LIBS)
-tests_unit_test_gunzip_SOURCES = tests/unit/test_gunzip.c tests/unit/tap.h
-tests_unit_test_gunzip_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS)
-tests_unit_test_gunzip_LDADD = $(MR_LIBS)
+tests_unit_test_gzip_SOURCES = tests/unit/test_gzip.c tests/unit/tap.h
+tests_unit_test_gzip_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS)
+tests_unit_test_gzip_LDADD = $(MR_LIBS)
 tests_unit_test_http_SOURCES = tests/unit/test_http.c tests/unit/tap.h
 tests_unit_test_http_LDADD = $(MR_S3_LIBS)
 tests_unit_test_ip_SOURCES = tests/unit/test_ip.c tests/unit/tap.h
@@ -87,6 +88,9 @@ tests_unit_test_uuid_SOURCES = tests/unit/test_uuid.c tests/unit/tap.h
 tests_unit_test_uuid_LDADD = $(MR_LIBS)
 tests_unit_test_xml_SOURCES = tests/unit/test_xml.c tests/unit/tap.h
 tests_unit_test_xml_LDADD = $(MR_LIBS)
+tests_unit_test_zstd_SOURCES = tests/unit/test_zstd.c tests/unit/tap.h
+tests_unit_test_zstd_CPPFLAGS = $(AM_CPPFLAGS) $(ZSTD_CFLAGS)
+tests_unit_test_zstd_LDADD = $(MR_STAGE_LIBS)
 
 EXTRA_DIST += tests/unit/test_structure.py tests/data/json \
 	tests/data/sigv4/make.py tests/data/sigv4/vectors.txt
