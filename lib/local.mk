@@ -25,6 +25,9 @@ lib_libmillrace_a_SOURCES = \
 	lib/format/packed.h \
 	lib/format/query.c lib/format/query.h \
 	lib/format/record.c lib/format/record.h \
+	lib/format/rle.c lib/format/rle.h \
+	lib/format/textout.c lib/format/textout.h \
+	lib/format/thrift.c lib/format/thrift.h \
 	lib/format/utf8.c lib/format/utf8.h \
 	lib/format/xml.c lib/format/xml.h \
 	lib/format/zstd.c lib/format/zstd.h \

@@ -19,12 +19,15 @@ unit_tests = \
 	tests/unit/test_pgarray \
 	tests/unit/test_query \
 	tests/unit/test_record \
+	tests/unit/test_rle \
 	tests/unit/test_s3 \
 	tests/unit/test_secret \
 	tests/unit/test_sigv4 \
 	tests/unit/test_spool \
 	tests/unit/test_stats \
 	tests/unit/test_str \
+	tests/unit/test_textout \
+	tests/unit/test_thrift \
 	tests/unit/test_utf8 \
 	tests/unit/test_uuid \
 	tests/unit/test_xml \
@@ -70,6 +73,8 @@ tests_unit_test_query_SOURCES = tests/unit/test_query.c tests/unit/tap.h
 tests_unit_test_query_LDADD = $(MR_LIBS)
 tests_unit_test_record_SOURCES = tests/unit/test_record.c tests/unit/tap.h
 tests_unit_test_record_LDADD = $(MR_LIBS)
+tests_unit_test_rle_SOURCES = tests/unit/test_rle.c tests/unit/tap.h
+tests_unit_test_rle_LDADD = $(MR_LIBS)
 tests_unit_test_s3_SOURCES = tests/unit/test_s3.c tests/unit/tap.h
 tests_unit_test_s3_LDADD = $(MR_S3_LIBS)
 tests_unit_test_secret_SOURCES = tests/unit/test_secret.c tests/unit/tap.h
@@ -82,6 +87,10 @@ tests_unit_test_stats_SOURCES = tests/unit/test_stats.c tests/unit/tap.h
 tests_unit_test_stats_LDADD = $(MR_LIBS)
 tests_unit_test_str_SOURCES = tests/unit/test_str.c tests/unit/tap.h
 tests_unit_test_str_LDADD = $(MR_LIBS)
+tests_unit_test_textout_SOURCES = tests/unit/test_textout.c tests/unit/tap.h
+tests_unit_test_textout_LDADD = $(MR_LIBS)
+tests_unit_test_thrift_SOURCES = tests/unit/test_thrift.c tests/unit/tap.h
+tests_unit_test_thrift_LDADD = $(MR_LIBS)
 tests_unit_test_utf8_SOURCES = tests/unit/test_utf8.c tests/unit/tap.h
 tests_unit_test_utf8_LDADD = $(MR_LIBS)
 tests_unit_test_uuid_SOURCES = tests/unit/test_uuid.c tests/unit/tap.h
