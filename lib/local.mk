@@ -56,7 +56,16 @@ lib_libmillrace_a_SOURCES = \
 	lib/io/spool.c lib/io/spool.h \
 	lib/io/store.c lib/io/store.h \
 	lib/io/sts.c \
-	lib/io/writer.c lib/io/writer.h
+	lib/io/writer.c lib/io/writer.h \
+	lib/stage/compress.c lib/stage/compress.h \
+	lib/stage/enc_csv.c lib/stage/enc_csv.h \
+	lib/stage/enc_ndjson.c lib/stage/enc_ndjson.h \
+	lib/stage/meter.c lib/stage/meter.h \
+	lib/stage/row.c lib/stage/row.h \
+	lib/stage/sink_file.c lib/stage/sink_file.h \
+	lib/stage/stage.c lib/stage/stage.h \
+	lib/stage/tee.c lib/stage/tee.h \
+	lib/stage/textenc.c lib/stage/textenc.h
 
 MR_LIBS = lib/libmillrace.a $(LIBPQ_LIBS) $(INIH_LIBS) $(SODIUM_LIBS) $(ZLIB_LIBS)
 # For programs that reach S3; the worker starts without what libcurl brings along.

@@ -23,6 +23,7 @@ unit_tests = \
 	tests/unit/test_s3 \
 	tests/unit/test_secret \
 	tests/unit/test_sigv4 \
+	tests/unit/test_sink_file \
 	tests/unit/test_spool \
 	tests/unit/test_stats \
 	tests/unit/test_str \
@@ -81,6 +82,8 @@ tests_unit_test_secret_SOURCES = tests/unit/test_secret.c tests/unit/tap.h
 tests_unit_test_secret_LDADD = $(MR_LIBS)
 tests_unit_test_sigv4_SOURCES = tests/unit/test_sigv4.c tests/unit/tap.h
 tests_unit_test_sigv4_LDADD = $(MR_LIBS)
+tests_unit_test_sink_file_SOURCES = tests/unit/test_sink_file.c tests/unit/tap.h
+tests_unit_test_sink_file_LDADD = $(MR_LIBS)
 tests_unit_test_spool_SOURCES = tests/unit/test_spool.c tests/unit/tap.h
 tests_unit_test_spool_LDADD = $(MR_LIBS)
 tests_unit_test_stats_SOURCES = tests/unit/test_stats.c tests/unit/tap.h
