@@ -60,7 +60,12 @@ lib_libmillrace_a_SOURCES = \
 	lib/stage/compress.c lib/stage/compress.h \
 	lib/stage/enc_csv.c lib/stage/enc_csv.h \
 	lib/stage/enc_ndjson.c lib/stage/enc_ndjson.h \
+	lib/stage/enc_parquet.c lib/stage/enc_parquet.h \
+	lib/stage/format.c lib/stage/format.h \
 	lib/stage/meter.c lib/stage/meter.h \
+	lib/stage/parquet_column.c lib/stage/parquet_column.h \
+	lib/stage/parquet_dict.c lib/stage/parquet_dict.h \
+	lib/stage/parquet_meta.c lib/stage/parquet_meta.h \
 	lib/stage/row.c lib/stage/row.h \
 	lib/stage/sink_file.c lib/stage/sink_file.h \
 	lib/stage/stage.c lib/stage/stage.h \

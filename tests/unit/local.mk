@@ -7,6 +7,7 @@ unit_tests = \
 	tests/unit/test_conf \
 	tests/unit/test_crc32c \
 	tests/unit/test_creds \
+	tests/unit/test_encode \
 	tests/unit/test_error \
 	tests/unit/test_event \
 	tests/unit/test_gzip \
@@ -25,6 +26,7 @@ unit_tests = \
 	tests/unit/test_sigv4 \
 	tests/unit/test_sink_file \
 	tests/unit/test_spool \
+	tests/unit/test_stage \
 	tests/unit/test_stats \
 	tests/unit/test_str \
 	tests/unit/test_textout \
@@ -49,6 +51,8 @@ tests_unit_test_crc32c_SOURCES = tests/unit/test_crc32c.c tests/unit/tap.h
 tests_unit_test_crc32c_LDADD = $(MR_LIBS)
 tests_unit_test_creds_SOURCES = tests/unit/test_creds.c tests/unit/tap.h
 tests_unit_test_creds_LDADD = $(MR_S3_LIBS)
+tests_unit_test_encode_SOURCES = tests/unit/test_encode.c tests/unit/tap.h tests/unit/memsink.h
+tests_unit_test_encode_LDADD = $(MR_STAGE_LIBS)
 tests_unit_test_error_SOURCES = tests/unit/test_error.c tests/unit/tap.h
 tests_unit_test_error_LDADD = $(MR_LIBS)
 tests_unit_test_event_SOURCES = tests/unit/test_event.c tests/unit/tap.h
@@ -86,6 +90,8 @@ tests_unit_test_sink_file_SOURCES = tests/unit/test_sink_file.c tests/unit/tap.h
 tests_unit_test_sink_file_LDADD = $(MR_LIBS)
 tests_unit_test_spool_SOURCES = tests/unit/test_spool.c tests/unit/tap.h
 tests_unit_test_spool_LDADD = $(MR_LIBS)
+tests_unit_test_stage_SOURCES = tests/unit/test_stage.c tests/unit/tap.h tests/unit/memsink.h
+tests_unit_test_stage_LDADD = $(MR_STAGE_LIBS)
 tests_unit_test_stats_SOURCES = tests/unit/test_stats.c tests/unit/tap.h
 tests_unit_test_stats_LDADD = $(MR_LIBS)
 tests_unit_test_str_SOURCES = tests/unit/test_str.c tests/unit/tap.h
