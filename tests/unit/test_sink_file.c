@@ -209,22 +209,28 @@ test_errors(void)
 	is_int(access(in_dir(".full.part"), F_OK), -1, "nor a part of it");
 }
 
-int
-main(void)
+static void
+remove_dir(void)
 {
 	char command[100];
 
+	snprintf(command, sizeof command, "rm -rf %s", dir);
+	if (system(command) != 0)
+		diag("cannot remove %s", dir);
+}
+
+int
+main(void)
+{
 	umask(027);
 	snprintf(dir, sizeof dir, "/tmp/mr-sink-XXXXXX");
 	if (mkdtemp(dir) == NULL)
 		bail("mkdtemp: %s", strerror(errno));
+	atexit(remove_dir);
 	test_good();
 	test_abort();
 	test_left_over();
 	test_keys();
 	test_errors();
-	snprintf(command, sizeof command, "rm -rf %s", dir);
-	if (system(command) != 0)
-		bail("cannot remove %s", dir);
 	return done();
 }
