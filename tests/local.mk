@@ -12,5 +12,6 @@ AM_TESTS_ENVIRONMENT = \
 
 include tests/unit/local.mk
 include tests/integration/local.mk
+include tests/browser/local.mk
 include tests/bench/local.mk
 include tests/fuzz/local.mk
