@@ -43,6 +43,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/io/s3call.h \
 	lib/io/s3error.c \
 	lib/io/s3upload.c \
+	lib/io/salt.c lib/io/salt.h \
 	lib/io/schema.c lib/io/schema.h \
 	lib/io/secret.c lib/io/secret.h \
 	lib/io/segment.c lib/io/segment.h \
@@ -50,6 +51,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/io/spool.c lib/io/spool.h \
 	lib/io/store.c lib/io/store.h \
 	lib/io/sts.c \
+	lib/io/visitor.c lib/io/visitor.h \
 	lib/io/writer.c lib/io/writer.h
 
 MR_LIBS = lib/libmillrace.a $(LIBPQ_LIBS) $(INIH_LIBS) $(SODIUM_LIBS) $(ZLIB_LIBS)

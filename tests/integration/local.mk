@@ -13,6 +13,7 @@ TESTS += \
 	tests/integration/test_database.py \
 	tests/integration/test_events.py \
 	tests/integration/test_install.py \
+	tests/integration/test_privacy.py \
 	tests/integration/test_replay.py \
 	tests/integration/test_restart.py \
 	tests/integration/test_s3.py \
@@ -53,6 +54,7 @@ EXTRA_DIST += \
 	tests/integration/test_database.py \
 	tests/integration/test_events.py \
 	tests/integration/test_install.py \
+	tests/integration/test_privacy.py \
 	tests/integration/test_replay.py \
 	tests/integration/test_restart.py \
 	tests/integration/test_s3.py \

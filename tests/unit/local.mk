@@ -26,6 +26,7 @@ unit_tests = \
 	tests/unit/test_stats \
 	tests/unit/test_str \
 	tests/unit/test_utf8 \
+	tests/unit/test_visitor \
 	tests/unit/test_uuid \
 	tests/unit/test_xml
 
@@ -83,6 +84,8 @@ tests_unit_test_str_SOURCES = tests/unit/test_str.c tests/unit/tap.h
 tests_unit_test_str_LDADD = $(MR_LIBS)
 tests_unit_test_utf8_SOURCES = tests/unit/test_utf8.c tests/unit/tap.h
 tests_unit_test_utf8_LDADD = $(MR_LIBS)
+tests_unit_test_visitor_SOURCES = tests/unit/test_visitor.c tests/unit/tap.h
+tests_unit_test_visitor_LDADD = $(MR_LIBS)
 tests_unit_test_uuid_SOURCES = tests/unit/test_uuid.c tests/unit/tap.h
 tests_unit_test_uuid_LDADD = $(MR_LIBS)
 tests_unit_test_xml_SOURCES = tests/unit/test_xml.c tests/unit/tap.h
