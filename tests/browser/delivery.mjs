@@ -105,6 +105,22 @@ const cases = {
 		is(new Set(site.batches().map(({ batchId }) => batchId)).size, 1, "under one batchId");
 	},
 
+	async "a collector of another origin"(context, site) {
+		const other = site.origin.replace("127.0.0.1", "localhost");
+		const id = fresh(site, `data-endpoint="${other}/collect"`);
+		site.retryAfter = "2";
+		site.fault = (_, i) => i < 1 ? "503" : "ok";
+		const page = await open(context, site);
+		await track(page, 5);
+		await stored(id, 5, "all are stored");
+		const [first, second] = site.requests.map(({ at }) => at);
+		ok(second - first >= 2000, "Retry-After is honoured", `${second - first} ms`);
+		await page.click("#button");
+		await page.close({ runBeforeUnload: true });
+		await until(async () => (await events(id)).length === 6, "the click is stored").catch(() => {});
+		is((await events(id)).length, 6, "a beacon arrives as well");
+	},
+
 	async "backs off"(context, site) {
 		const id = fresh(site);
 		site.retryAfter = "0";

@@ -88,7 +88,10 @@ export class Site {
 		if (outcome === "drop") {
 			request.socket.destroy();
 		} else if (REFUSALS[outcome]) {
-			response.writeHead(+outcome, { "Retry-After": this.retryAfter }).end(REFUSALS[outcome]);
+			// With the headers that the worker sends.
+			response.writeHead(+outcome, { "Retry-After": this.retryAfter,
+				"Access-Control-Expose-Headers": "Retry-After",
+				"Access-Control-Allow-Origin": "*" }).end(REFUSALS[outcome]);
 		} else {
 			this.#forward(request, path, body, response, outcome === "cut");
 		}
