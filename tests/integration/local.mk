@@ -20,7 +20,8 @@ TESTS += \
 	tests/integration/test_schema.py \
 	tests/integration/test_spool.py \
 	tests/integration/test_stop.py \
-	tests/integration/test_threads.py
+	tests/integration/test_threads.py \
+	tests/integration/test_www.py
 
 EXTRA_DIST += \
 	tests/harness/__init__.py \
@@ -61,7 +62,8 @@ EXTRA_DIST += \
 	tests/integration/test_schema.py \
 	tests/integration/test_spool.py \
 	tests/integration/test_stop.py \
-	tests/integration/test_threads.py
+	tests/integration/test_threads.py \
+	tests/integration/test_www.py
 
 check_PROGRAMS += tests/integration/s3tool
 tests_integration_s3tool_SOURCES = tests/integration/s3tool.c
