@@ -1,7 +1,7 @@
 """[privacy] visitor_id: who a visitor is, and the salts in the database."""
 
-from common import worker
-from harness import postgres, proc, tap
+from common import config, worker
+from harness import postgres, proc, tap, web
 
 
 
@@ -67,6 +67,16 @@ def restart(t, pg, before):
               "salts from before yesterday are deleted")
 
 
+def cgi(t, pg):
+    with web.Cgi(config(pg, sections={"privacy": {"visitor_id": "hash"}})) as server:
+        with t.case("plain CGI"):
+            for name in ("cgi1", "cgi2"):
+                answer = server.post("/collect", {"siteId": "a.test", "eventType": name})
+                t.is_(answer.status, 200, name)
+            t.like(visitor(pg, "cgi1"), r"^[0-9a-f]{32}$", "has a visitor")
+            t.is_(visitor(pg, "cgi2"), visitor(pg, "cgi1"), "the same again")
+
+
 def none_mode(t, pg):
     with worker(pg, sections={"privacy": {"visitor_id": "none"}}) as w, t.case("none"):
         w.wait_healthy()
@@ -108,6 +118,7 @@ postgres.need()
 with tap.Suite() as t, postgres.Postgres() as pg:
     first = hash_mode(t, pg)
     restart(t, pg, first)
+    cgi(t, pg)
     none_mode(t, pg)
     client_mode(t, pg)
     away(t, pg)
