@@ -15,6 +15,7 @@
 #include "format/gzip.h"
 #include "format/jsonout.h"
 #include "format/utf8.h"
+#include "privacy.h"
 #include "routes.h"
 
 /* Longest host name, RFC 1035 section 2.3.4, as good as a site. */
@@ -97,6 +98,7 @@ context_of(const struct mr_worker *worker, const struct mr_request *request)
 		.user_agent = clean(request->arena, request->user_agent),
 		.client_ip = mr_admin_client(worker, request),
 		.max_batch_events = (size_t)worker->conf->max_batch_events,
+		.drop_visitor = worker->conf->visitor_id != MR_VISITOR_CLIENT,
 	};
 
 	mr_ip_anonymize(&ctx.client_ip, (enum mr_ip_privacy)worker->conf->client_ip);
@@ -209,8 +211,12 @@ count(const struct taking *t)
 
 /* Leaves the decoded batch for the writer. */
 static void
-store(struct mr_request *request, struct mr_response *response, struct taking *t)
+store(const struct mr_worker *worker, struct mr_request *request, struct mr_response *response,
+    struct taking *t)
 {
+	struct mr_ip client = mr_admin_client(worker, request);
+
+	mr_privacy_apply(worker->privacy, &client, request->arena, &t->batch);
 	if (t->batch.is_batch)
 		mr_log_info("Processing batch with %zu individual events", t->batch.n_members);
 	t->job = (struct mr_job){ .batch = &t->batch, .arena = request->arena };
@@ -253,7 +259,7 @@ take_body(struct mr_worker *worker, struct mr_request *request, struct mr_respon
 	if (e != MR_OK)
 		t->status = status_of(e);
 	else
-		store(request, response, t);
+		store(worker, request, response, t);
 }
 
 static void
@@ -267,7 +273,7 @@ take_query(struct mr_worker *worker, struct mr_request *request, struct mr_respo
 	if (e != MR_OK)
 		t->status = status_of(e);
 	else
-		store(request, response, t);
+		store(worker, request, response, t);
 }
 
 static void
@@ -300,6 +306,8 @@ static void
 answer_unavailable(const struct mr_worker *worker, struct mr_response *response)
 {
 	mr_response_fail(response, 503, "the events cannot be stored now; send them again later");
+	/* Else a script of another origin may not read it. */
+	mr_buf_add_cstr(&response->headers, "Access-Control-Expose-Headers: Retry-After\r\n");
 	mr_buf_printf(&response->headers, "Retry-After: %lld\r\n",
 	    (long long)worker->conf->retry_after_s);
 }

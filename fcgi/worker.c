@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "channel.h"
+#include "privacy.h"
 #include "request.h"
 #include "routes.h"
 
@@ -275,13 +276,18 @@ mr_worker_run(const struct mr_conf *conf, struct mr_error *err)
 	    err)) != MR_OK)
 		return e;
 	options.alone = mr_request_is_cgi();
-	if ((e = mr_writer_start(&worker.writer, &options, err)) != MR_OK)
+	if ((e = mr_privacy_start(&worker.privacy, conf, err)) != MR_OK)
 		return e;
+	if ((e = mr_writer_start(&worker.writer, &options, err)) != MR_OK) {
+		mr_privacy_stop(worker.privacy);
+		return e;
+	}
 	e = mr_request_is_cgi() ? serve_cgi(&worker, err) :
 	    serve_fastcgi(&worker, &stop_signals, err);
 	mr_writer_stop(worker.writer);
 	/* What the writer gave back after the last thread had gone. */
 	(void)answer_done(&worker, SIZE_MAX);
+	mr_privacy_stop(worker.privacy);
 	mr_request_end();
 	return e;
 }

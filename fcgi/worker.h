@@ -16,6 +16,7 @@ struct mr_worker {
 	const struct mr_conf *conf;
 	struct mr_writer *writer;
 	int64_t started_us;
+	struct mr_privacy *privacy; /* NULL: nothing to do */
 	struct mr_desk *desk; /* worker.c's own: requests on their way through the writer */
 };
 

@@ -50,6 +50,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/io/s3call.h \
 	lib/io/s3error.c \
 	lib/io/s3upload.c \
+	lib/io/salt.c lib/io/salt.h \
 	lib/io/schema.c lib/io/schema.h \
 	lib/io/secret.c lib/io/secret.h \
 	lib/io/segment.c lib/io/segment.h \
@@ -57,6 +58,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/io/spool.c lib/io/spool.h \
 	lib/io/store.c lib/io/store.h \
 	lib/io/sts.c \
+	lib/io/visitor.c lib/io/visitor.h \
 	lib/io/writer.c lib/io/writer.h \
 	lib/stage/compress.c lib/stage/compress.h \
 	lib/stage/enc_csv.c lib/stage/enc_csv.h \

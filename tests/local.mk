@@ -14,5 +14,6 @@ include tests/unit/local.mk
 include tests/integration/local.mk
 include tests/fault/local.mk
 include tests/export/local.mk
+include tests/browser/local.mk
 include tests/bench/local.mk
 include tests/fuzz/local.mk

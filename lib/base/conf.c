@@ -28,6 +28,9 @@ static const struct mr_conf_choice ingests[] = { { "direct", MR_INGEST_DIRECT },
 static const struct mr_conf_choice ip_privacies[] = { { "none", MR_IP_KEEP },
 	{ "truncate", MR_IP_TRUNCATE }, { "drop", MR_IP_DROP }, { NULL, 0 } };
 
+static const struct mr_conf_choice visitors[] = { { "client", MR_VISITOR_CLIENT },
+	{ "hash", MR_VISITOR_HASH }, { "none", MR_VISITOR_NONE }, { NULL, 0 } };
+
 #define AT(member) offsetof(struct mr_conf, member)
 #define MiB (INT64_C(1) << 20)
 
@@ -73,6 +76,7 @@ static const struct mr_conf_key table[] = {
 	{ "secrets", "key_file", MR_T_TEXT, AT(key_file), MR_SYSCONFDIR "/millrace.key", 0, 0, NULL,
 	    NULL },
 	{ "privacy", "anonymize_ip", MR_T_CHOICE, AT(client_ip), "none", 0, 0, ip_privacies, NULL },
+	{ "privacy", "visitor_id", MR_T_CHOICE, AT(visitor_id), "client", 0, 0, visitors, NULL },
 	{ "admin", "token_sha256", MR_T_SHA256, AT(token_sha256), "", 0, 0, NULL, NULL },
 };
 #define N_KEYS (sizeof table / sizeof table[0])

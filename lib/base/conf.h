@@ -24,6 +24,13 @@ enum mr_environment { MR_DEVELOPMENT, MR_PRODUCTION };
 /* Where events go first. */
 enum mr_ingest { MR_INGEST_DIRECT, MR_INGEST_SPOOL };
 
+/* Who says who a visitor is. */
+enum mr_visitor_source {
+	MR_VISITOR_CLIENT, /* the event's visitorId */
+	MR_VISITOR_HASH,   /* a keyed hash of site, address and user agent */
+	MR_VISITOR_NONE    /* nobody */
+};
+
 /* A list value: items separated by commas or white space. */
 struct mr_conf_list {
 	char **items; /* owned by the struct mr_conf */
@@ -77,7 +84,8 @@ struct mr_conf {
 	char *key_file; /* the keys that open what is sealed */
 
 	/* [privacy] */
-	int64_t client_ip; /* enum mr_ip_privacy */
+	int64_t client_ip;  /* enum mr_ip_privacy */
+	int64_t visitor_id; /* enum mr_visitor_source */
 
 	/* [admin] */
 	char *token_sha256; /* 64 hex digits, or "" */

@@ -169,7 +169,8 @@ decode_fields(struct decoder *d, const int found[N_FIELDS], struct mr_event *row
 	if ((e = decode_type(d, found[TYPE], row)) != MR_OK ||
 	    (e = decode_text(d, SITE, found[SITE], &row->site_id)) != MR_OK ||
 	    (e = decode_text(d, SESSION, found[SESSION], &row->session_id)) != MR_OK ||
-	    (e = decode_text(d, VISITOR, found[VISITOR], &row->visitor_id)) != MR_OK)
+	    (!d->ctx->drop_visitor &&
+	    (e = decode_text(d, VISITOR, found[VISITOR], &row->visitor_id)) != MR_OK))
 		return e;
 	return decode_time(d, found[TIME], row);
 }
@@ -199,9 +200,17 @@ add_row(struct mr_batch *batch, const struct mr_event *row)
 	batch->rows[batch->n_rows++] = *row;
 }
 
-/* The object without its members of the name `events`. */
+/* Whether a member of an object stays out of the payload. */
+static bool
+left_out(const struct decoder *d, int key, bool envelope)
+{
+	return (envelope && mr_json_is(&d->json, key, MR_STR_LIT("events"))) ||
+	    (d->ctx->drop_visitor && mr_json_is(&d->json, key, MR_STR_LIT("visitorId")));
+}
+
+/* A copy of the object without what is left out. */
 static struct mr_str
-without_events(struct decoder *d, int object)
+cut_payload(struct decoder *d, int object, bool envelope)
 {
 	const struct mr_json *json = &d->json;
 	struct mr_str whole = mr_json_raw(json, object), member;
@@ -214,7 +223,7 @@ without_events(struct decoder *d, int object)
 	for (int i = 0; i < json->nodes[object].size; i++) {
 		int value = node + 1;
 
-		if (!mr_json_is(json, node, MR_STR_LIT("events"))) {
+		if (!left_out(d, node, envelope)) {
 			struct mr_str key = mr_json_raw(json, node);
 			struct mr_str val = mr_json_raw(json, value);
 
@@ -228,6 +237,15 @@ without_events(struct decoder *d, int object)
 	}
 	*to++ = '}';
 	return (struct mr_str){ p, (size_t)(to - p) };
+}
+
+/* The event as it was sent, but for what is left out. */
+static struct mr_str
+payload_of(struct decoder *d, int object, const int found[N_FIELDS], bool envelope)
+{
+	if (envelope || (d->ctx->drop_visitor && found[VISITOR] >= 0))
+		return cut_payload(d, object, envelope);
+	return mr_json_raw(&d->json, object);
 }
 
 static enum mr_err
@@ -246,7 +264,9 @@ decode_member(struct decoder *d, int node, const struct mr_event *envelope, stru
 	if (mr_str_eq(row->event_type, MR_STR_LIT("batch")))
 		return mr_fail_at(d->err, MR_EINVAL, d->json.nodes[node].start,
 		    "a batch cannot hold a batch");
-	row->payload = mr_json_raw(&d->json, node);
+	row->payload = payload_of(d, node, found, false);
+	if (row->payload.p == NULL)
+		return no_memory(d->err);
 	return check_numbers(d, node, d->json.nodes[node].next, -1);
 }
 
@@ -330,7 +350,7 @@ decode_top(struct decoder *d)
 	if ((e = check_numbers(d, 0, json->n, events)) != MR_OK ||
 	    (e = make_room(d, events)) != MR_OK)
 		return e;
-	row.payload = events >= 0 ? without_events(d, 0) : mr_json_raw(json, 0);
+	row.payload = payload_of(d, 0, found, events >= 0);
 	if (row.payload.p == NULL)
 		return no_memory(d->err);
 	add_row(d->batch, &row);
@@ -398,6 +418,8 @@ decode_pairs(struct decoder *d, struct mr_str query, struct mr_buf *payload, str
 
 	mr_buf_add_char(payload, '{');
 	while (mr_query_next(d->arena, &query, &pair, &failed)) {
+		if (d->ctx->drop_visitor && mr_str_eq(pair.name, MR_STR_LIT("visitorId")))
+			continue;
 		if ((e = query_field(d, &pair, row)) != MR_OK)
 			return e;
 		if (payload->len > 1)

@@ -60,6 +60,7 @@ struct mr_event_context {
 	struct mr_str user_agent;   /* UTF-8 without NUL; p == NULL: none */
 	struct mr_ip client_ip;
 	size_t max_batch_events;
+	bool drop_visitor; /* visitorId is left out, also of the payload */
 };
 
 /*

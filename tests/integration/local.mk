@@ -13,13 +13,15 @@ TESTS += \
 	tests/integration/test_database.py \
 	tests/integration/test_events.py \
 	tests/integration/test_install.py \
+	tests/integration/test_privacy.py \
 	tests/integration/test_replay.py \
 	tests/integration/test_restart.py \
 	tests/integration/test_s3.py \
 	tests/integration/test_schema.py \
 	tests/integration/test_spool.py \
 	tests/integration/test_stop.py \
-	tests/integration/test_threads.py
+	tests/integration/test_threads.py \
+	tests/integration/test_www.py
 
 EXTRA_DIST += \
 	tests/harness/__init__.py \
@@ -53,13 +55,15 @@ EXTRA_DIST += \
 	tests/integration/test_database.py \
 	tests/integration/test_events.py \
 	tests/integration/test_install.py \
+	tests/integration/test_privacy.py \
 	tests/integration/test_replay.py \
 	tests/integration/test_restart.py \
 	tests/integration/test_s3.py \
 	tests/integration/test_schema.py \
 	tests/integration/test_spool.py \
 	tests/integration/test_stop.py \
-	tests/integration/test_threads.py
+	tests/integration/test_threads.py \
+	tests/integration/test_www.py
 
 check_PROGRAMS += tests/integration/s3tool
 tests_integration_s3tool_SOURCES = tests/integration/s3tool.c

@@ -10,6 +10,8 @@ FILES = {"libexecdir": ["millrace/millrace.fcgi"],
          "sbindir": ["millrace-admin", "millrace-replay"],
          "sysconfdir": ["millrace/millrace.ini"],
          "datadir": ["millrace/schema/001-events.sql", "millrace/schema/002-ledger.sql",
+                     "millrace/www/index.html", "millrace/www/demo/article.html",
+                     "millrace/www/js/tracking.js", "millrace/www/js/tracking-vitals.js",
                      "millrace/examples/millrace.ini", "millrace/examples/cron/millrace",
                      "millrace/examples/s3/bucket-policy.json"]}
 

@@ -29,6 +29,8 @@ def disturb(t, pg, loads, w):
         loads[0].wait_for(503, 10)
         answer = w.request("POST", "/collect", {"eventType": "x", "siteId": "refused"})
         t.is_((answer.status, answer.headers.get("retry-after")), (503, "5"), "503, Retry-After")
+        t.is_(answer.headers.get("access-control-expose-headers"), "Retry-After",
+              "which scripts of other origins may read")
         t.is_(w.request("GET", "/health").status, 503, "/health")
         pg.start()
         serving()

@@ -32,6 +32,7 @@ unit_tests = \
 	tests/unit/test_textout \
 	tests/unit/test_thrift \
 	tests/unit/test_utf8 \
+	tests/unit/test_visitor \
 	tests/unit/test_uuid \
 	tests/unit/test_xml \
 	tests/unit/test_zstd
@@ -102,6 +103,8 @@ tests_unit_test_thrift_SOURCES = tests/unit/test_thrift.c tests/unit/tap.h
 tests_unit_test_thrift_LDADD = $(MR_LIBS)
 tests_unit_test_utf8_SOURCES = tests/unit/test_utf8.c tests/unit/tap.h
 tests_unit_test_utf8_LDADD = $(MR_LIBS)
+tests_unit_test_visitor_SOURCES = tests/unit/test_visitor.c tests/unit/tap.h
+tests_unit_test_visitor_LDADD = $(MR_LIBS)
 tests_unit_test_uuid_SOURCES = tests/unit/test_uuid.c tests/unit/tap.h
 tests_unit_test_uuid_LDADD = $(MR_LIBS)
 tests_unit_test_xml_SOURCES = tests/unit/test_xml.c tests/unit/tap.h

@@ -114,6 +114,7 @@ check_defaults(const struct mr_conf *conf)
 	is_list(&conf->origins, "*", "[collector] origins");
 	is_str(mr_str(conf->key_file), MR_SYSCONFDIR "/millrace.key", "[secrets] key_file");
 	is_int(conf->client_ip, MR_IP_KEEP, "[privacy] anonymize_ip");
+	is_int(conf->visitor_id, MR_VISITOR_CLIENT, "[privacy] visitor_id");
 	is_str(mr_str(conf->token_sha256), "", "[admin] token_sha256");
 }
 
@@ -155,7 +156,7 @@ test_values(void)
 	    "default_site = example.com\ntrusted_proxies = 127.0.0.1, 10.0.0.0/8 ::1\n"
 	    "origins = https://a.example https://b.example\n"
 	    "[secrets]\nkey_file = /etc/millrace/other.key\n"
-	    "[privacy]\nanonymize_ip = truncate\n"
+	    "[privacy]\nanonymize_ip = truncate\nvisitor_id = hash\n"
 	    "[admin]\ntoken_sha256 = " TOKEN "\n";
 	struct mr_conf conf;
 
@@ -194,6 +195,7 @@ test_values(void)
 	is_list(&conf.origins, "https://a.example|https://b.example", "origins");
 	is_str(mr_str(conf.key_file), "/etc/millrace/other.key", "key_file");
 	is_int(conf.client_ip, MR_IP_TRUNCATE, "anonymize_ip");
+	is_int(conf.visitor_id, MR_VISITOR_HASH, "visitor_id");
 	is_str(mr_str(conf.token_sha256), TOKEN, "token_sha256");
 	mr_conf_free(&conf);
 }
@@ -215,6 +217,8 @@ test_single_values(void)
 		    MR_DEVELOPMENT },
 		{ __LINE__, "[privacy]\nanonymize_ip = drop\n", MEMBER(client_ip), MR_IP_DROP },
 		{ __LINE__, "[privacy]\nanonymize_ip = none\n", MEMBER(client_ip), MR_IP_KEEP },
+		{ __LINE__, "[privacy]\nvisitor_id = client\n", MEMBER(visitor_id), MR_VISITOR_CLIENT },
+		{ __LINE__, "[privacy]\nvisitor_id = none\n", MEMBER(visitor_id), MR_VISITOR_NONE },
 
 		/* sizes */
 		{ __LINE__, "[collector]\nmax_body = 65536\n", MEMBER(max_body_bytes), 65536 },
@@ -425,6 +429,7 @@ test_errors(void)
 		{ __LINE__, "[millrace]\nenvironment = Production\n", 2, "Production" },
 		{ __LINE__, "[millrace]\nlog_level = verbose\n", 2, "verbose" },
 		{ __LINE__, "[privacy]\nanonymize_ip = yes\n", 2, "yes" },
+		{ __LINE__, "[privacy]\nvisitor_id = ip\n", 2, "ip" },
 
 		/* truth values */
 		{ __LINE__, "[database]\nsynchronous_commit = maybe\n", 2, "synchronous_commit" },

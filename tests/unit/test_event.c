@@ -670,6 +670,46 @@ decode_members(size_t n, size_t max)
 }
 
 static void
+test_drop_visitor(void)
+{
+	static const struct {
+		int line;
+		const char *body, *payload;
+	} rows[] = {
+		{ __LINE__, "{\"eventType\":\"a\",\"visitorId\":\"v\",\"n\":1}",
+		    "{\"eventType\":\"a\",\"n\":1}" },
+		{ __LINE__, "{\"visitorId\":{\"x\":[1]},\"eventType\":\"a\"}", "{\"eventType\":\"a\"}" },
+		{ __LINE__, "{\"eventType\":\"a\",\"visitor\\u0049d\":\"v\"}", "{\"eventType\":\"a\"}" },
+		{ __LINE__, "{\"visitorId\":1,\"eventType\":\"a\",\"visitorId\":2}",
+		    "{\"eventType\":\"a\"}" },
+		{ __LINE__, "{ \"eventType\": \"a\" }", "{ \"eventType\": \"a\" }" },
+		{ __LINE__, "{\"eventType\":\"a\",\"data\":{\"visitorId\":\"x\"}}",
+		    "{\"eventType\":\"a\",\"data\":{\"visitorId\":\"x\"}}" },
+	};
+	struct mr_event_context ctx = context();
+
+	ctx.drop_visitor = true;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		row(rows[i].line);
+		is_int(decode_with(mr_str(rows[i].body), &ctx), MR_OK, "decodes");
+		ok(batch.rows[0].visitor_id.p == NULL, "no visitor");
+		is_str(batch.rows[0].payload, rows[i].payload, "payload");
+	}
+	row(0);
+	is_int(decode_with(mr_str("{\"eventType\":\"batch\",\"visitorId\":\"v\",\"events\":["
+	    "{\"eventType\":\"a\"},{\"visitorId\":\"w\",\"eventType\":\"b\"}]}"), &ctx), MR_OK, "a batch");
+	is_str(batch.rows[0].payload, "{\"eventType\":\"batch\"}", "envelope");
+	is_str(batch.rows[2].payload, "{\"eventType\":\"b\"}", "member");
+	ok(batch.rows[1].visitor_id.p == NULL && batch.rows[2].visitor_id.p == NULL,
+	    "members inherit no visitor and have none");
+	fresh();
+	is_int(mr_event_decode_query(&arena, mr_str("visitorId=v&eventType=a&n=1"), &ctx, &batch, &err),
+	    MR_OK, "a query");
+	ok(batch.rows[0].visitor_id.p == NULL, "no visitor");
+	is_str(batch.rows[0].payload, "{\"eventType\":\"a\",\"n\":\"1\"}", "payload");
+}
+
+static void
 test_limits(void)
 {
 	is_int(decode_members(1000, 1000), MR_OK, "as many members as are allowed");
@@ -859,6 +899,7 @@ main(void)
 	test_members_refused();
 	test_many_refused();
 	test_envelope_refused();
+	test_drop_visitor();
 	test_limits();
 	test_no_memory();
 	test_query();

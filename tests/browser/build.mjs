@@ -1,0 +1,83 @@
+// What is built of the tracker: its types, its size, its source map.
+
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+
+import { settings } from "./browser.mjs";
+import { diag, is, ok, skip, test } from "./tap.mjs";
+
+const www = join(settings.srcdir, "www");
+const kilobytes = (bytes) => `${(bytes / 1000).toFixed(1)} KB`;
+
+const USE = `/// <reference path="DECLARATIONS" />
+const early: Pick<import("DECLARATIONS").Millrace, "push"> = (window.millrace ??= [] as never);
+early.push(["track", "signup", { plan: "pro" }], ["consent", "granted"], ["flush"]);
+window.millraceConfig = {
+	site: "example-com", maxBatchSize: 5, disable: "scroll form", cookieless: true,
+	beforeSend: (event) => event.eventType === "click" ? null : { ...event, url: "" },
+	afterSend(body, status, answer) { body.length + (status ?? 0); answer?.headers.get("x"); },
+};
+window.millrace.track("signup", { plan: "pro", n: 1 });
+window.millrace.identify();
+window.millrace.consent("denied");
+window.millrace.flush();
+// @ts-expect-error: neither granted nor denied
+window.millrace.consent("perhaps");
+// @ts-expect-error: a name is text
+window.millrace.track(7);
+// @ts-expect-error: no such call
+window.millrace.push(["trakc", "signup"]);
+// @ts-expect-error: no such setting
+window.millraceConfig.sites = "x";
+`;
+
+const types = () => test("types", () => {
+	const folder = mkdtempSync(join(tmpdir(), "mr-types-"));
+	try {
+		const file = join(folder, "use.ts");
+		writeFileSync(file, USE.replaceAll("DECLARATIONS", join(www, "js/tracking.d.ts")));
+		const tsc = join(www, "node_modules/typescript/bin/tsc");
+		let output = "";
+		try {
+			execFileSync(process.execPath, [tsc, "--noEmit", "--strict", "--target", "es2022",
+				"--module", "esnext", "--lib", "es2022,dom", file], { encoding: "utf8" });
+		} catch (error) {
+			output = error.stdout + error.stderr;
+		}
+		is(output, "", "tsc --strict takes their use, and refuses what is wrong");
+	} finally {
+		rmSync(folder, { recursive: true });
+	}
+});
+
+// Returns the minified tracker, or null where there is none.
+export default async () => {
+	await types();
+	const built = (name) => [settings.builddir, settings.srcdir]
+		.map((folder) => join(folder, "www/js", name)).find(existsSync);
+	const source = readFileSync(join(www, "js/tracking.js"), "utf8");
+	let minified = null;
+	await test("names", () => {
+		for (const name of ["eventBatch", "addToBatch", "maxBatchSize"])
+			ok(source.includes(name), `${name} is in the source`);
+	});
+	await test("minified", () => {
+		if (!built("tracking.min.js")) return skip("size", "terser was not there when it was built");
+		minified = readFileSync(built("tracking.min.js"), "utf8");
+		const vitals = readFileSync(built("tracking-vitals.min.js"));
+		const size = gzipSync(minified, { level: 9 }).length;
+		diag(`tracking.js ${size} bytes (${kilobytes(size)}), tracking-vitals.js ` +
+			`${gzipSync(vitals, { level: 9 }).length} bytes, with gzip`);
+		ok(size <= 3000, "tracking.js has at most 3.0 KB", `${size} bytes`);
+		for (const name of ["eventBatch", "addToBatch", "maxBatchSize"])
+			ok(minified.includes(name), `${name} is still in it`);
+		ok(minified.endsWith("//# sourceMappingURL=tracking.js.map"), "names its source map");
+		const map = JSON.parse(readFileSync(`${built("tracking.min.js")}.map`));
+		is(map.sourcesContent[0] === source, true, "which holds the source");
+		return undefined;
+	});
+	return minified;
+};

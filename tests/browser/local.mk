@@ -1,0 +1,23 @@
+# The tracker and the demo page in a real browser; and pictures of the pages.
+
+TESTS += tests/browser/test_browser.py
+
+EXTRA_DIST += \
+	tests/browser/browser.mjs \
+	tests/browser/build.mjs \
+	tests/browser/capture.mjs \
+	tests/browser/delivery.mjs \
+	tests/browser/demo.mjs \
+	tests/browser/main.mjs \
+	tests/browser/privacy.mjs \
+	tests/browser/screenshots.mjs \
+	tests/browser/screenshots.py \
+	tests/browser/server.py \
+	tests/browser/site.mjs \
+	tests/browser/tap.mjs \
+	tests/browser/test_browser.py
+
+# Pictures of the pages, for README.md.
+.PHONY: screenshots
+screenshots: $(fcgi_PROGRAMS)
+	$(AM_TESTS_ENVIRONMENT) $(PYTHON3) $(srcdir)/tests/browser/screenshots.py $(srcdir)/www/screenshots

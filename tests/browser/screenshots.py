@@ -1,0 +1,12 @@
+"""Takes pictures of the pages: screenshots.py FOLDER."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import server  # noqa: E402
+
+server.need()
+os.makedirs(sys.argv[1], exist_ok=True)
+sys.exit(server.run("screenshots.mjs", output=os.path.abspath(sys.argv[1])))

@@ -1,0 +1,58 @@
+"""lighttpd with millrace and www/ behind it, and node with Chromium in front."""
+
+import json
+import os
+import shutil
+import subprocess
+
+from harness import postgres, proc, tap, web
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+WWW = os.path.join(proc.SRCDIR, "www")
+PACKAGES = ("playwright-core", "axe-core", "typescript")
+EXTRA = """\
+index-file.names = ( "index.html" )
+mimetype.assign += ( ".svg" => "image/svg+xml", ".csv" => "text/csv" )
+"""
+
+
+class Site(web.Lighttpd):
+    """lighttpd that also serves www/, with the tracker's readable source."""
+
+    def __init__(self, pg):
+        super().__init__({"database": {"url": pg.dsn()}}, extra=EXTRA)
+
+    def _prepare(self):
+        super()._prepare()
+        os.rmdir(self.wwwdir)
+        shutil.copytree(WWW, self.wwwdir, ignore=shutil.ignore_patterns("node_modules"))
+
+
+def chromium():
+    """Path of Debian's browser, or of another of its kind; None when there is none."""
+    return next(filter(None, map(proc.find, ("chromium", "chromium-browser", "google-chrome"))),
+                None)
+
+
+def need():
+    """Skips the program when it lacks something, and says what."""
+    postgres.need()
+    proc.need("node", "lighttpd")
+    if not chromium():
+        tap.skip_all("chromium is not installed")
+    missing = [name for name in PACKAGES
+               if not os.path.isdir(os.path.join(WWW, "node_modules", name))]
+    if missing:
+        tap.skip_all(f"npm packages are missing ({', '.join(missing)}): npm ci --prefix www")
+
+
+def run(script, *arguments, **settings):
+    """Runs a script of this folder in node on a site of its own. Returns its exit status."""
+    with postgres.Postgres(fsync=False) as pg, Site(pg) as server:
+        server.wait_healthy()
+        settings = {"base": server.base, "dsn": pg.dsn(), "psql": os.path.join(pg.bin, "psql"),
+                    "chromium": chromium(), "srcdir": proc.SRCDIR, "builddir": proc.BUILDDIR,
+                    **settings}
+        command = [proc.find("node"), os.path.join(HERE, script), json.dumps(settings), *arguments]
+        return subprocess.run(command, env=proc.clean_env(HOME=server.dir),
+                              check=False).returncode

@@ -1,0 +1,119 @@
+// The site under test: pages with the tracker in them, and between them and the
+// real server a proxy that can be told to go wrong.
+
+import http from "node:http";
+
+// What may become of a request to the collector:
+//   ok    it is handed on
+//   503   it is refused without being handed on, with Retry-After
+//   400   it is refused for good
+//   drop  the connection is cut before it is handed on
+//   cut   it is handed on, and the connection is cut when the answer is there
+const REFUSALS = { 503: "Service Unavailable", 400: "Bad Request", 429: "Too Many Requests" };
+
+const COLLECTOR = /\/(collect|pixel\.gif)(\?|$)/;
+
+const article = Array.from({ length: 60 }, (_, i) => `<p>Paragraph ${i} of a long text.</p>`).join("");
+
+const page = (attributes, more) => `<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Test page</title><link rel="icon" href="data:,">
+${more}<script defer src="/js/tracking.js" ${attributes}></script></head>
+<body><h1>Test page</h1>
+<p><a id="inside" href="#part">inside</a> <a id="next" href="/page?next">next</a>
+<a id="outside" href="http://other.test/there">other</a>
+<a id="file" href="/files/paper.pdf">paper</a>
+<button id="button" data-track="buy">Buy</button></p>
+<form id="contact" action="/page"><input name="email" id="email"><input type="password" name="secret">
+<textarea name="text"></textarea><button id="send" name="id" value="v">Send</button></form>
+${article}</body></html>`;
+
+export class Site {
+	// upstream: base URL of the real server.
+	constructor(upstream) {
+		this.upstream = new URL(upstream);
+		this.files = {};          // path: JavaScript, in place of the server's
+		this.reset();
+	}
+
+	reset() {
+		this.fault = () => "ok";  // (request, number) => see above
+		this.retryAfter = "1";
+		this.attributes = 'data-site="site.test"';
+		this.head = "";           // more of the page's <head>
+		this.headers = {};        // more of the page's headers
+		this.requests = [];       // to the collector: { method, url, body, at, outcome }
+	}
+
+	async start() {
+		this.server = http.createServer((request, response) => this.#serve(request, response));
+		await new Promise((resolve) => this.server.listen(0, "127.0.0.1", resolve));
+		this.origin = `http://127.0.0.1:${this.server.address().port}`;
+		return this;
+	}
+
+	stop() {
+		this.server.closeAllConnections();
+		this.server.close();
+	}
+
+	#serve(request, response) {
+		const parts = [];
+		request.on("data", (part) => parts.push(part));
+		request.on("error", () => {});
+		response.on("error", () => {});
+		request.on("end", () => {
+			const path = request.url.replace(/^\/t\//, "/");
+			if (path.startsWith("/page")) {
+				response.writeHead(200, { "Content-Type": "text/html", ...this.headers });
+				response.end(page(this.attributes, this.head).replace("/js/",
+					request.url.startsWith("/t/") ? "/t/js/" : "/js/"));
+			} else if (path.startsWith("/files/")) {
+				response.writeHead(204).end();
+			} else if (this.files[path]) {
+				response.writeHead(200, { "Content-Type": "text/javascript" }).end(this.files[path]);
+			} else {
+				this.#collect(request, path, Buffer.concat(parts), response);
+			}
+		});
+	}
+
+	#collect(request, path, body, response) {
+		let outcome = "ok";
+		if (COLLECTOR.test(path) && request.method !== "OPTIONS") {
+			const entry = { method: request.method, url: request.url, body: body.toString(),
+				type: request.headers["content-type"], at: Date.now() };
+			outcome = entry.outcome = this.fault(entry, this.requests.length);
+			this.requests.push(entry);
+		}
+		if (outcome === "drop") {
+			request.socket.destroy();
+		} else if (REFUSALS[outcome]) {
+			// With the headers that the worker sends.
+			response.writeHead(+outcome, { "Retry-After": this.retryAfter,
+				"Access-Control-Expose-Headers": "Retry-After",
+				"Access-Control-Allow-Origin": "*" }).end(REFUSALS[outcome]);
+		} else {
+			this.#forward(request, path, body, response, outcome === "cut");
+		}
+	}
+
+	#forward(request, path, body, response, cut) {
+		const { hostname, port } = this.upstream;
+		const options = { hostname, port, path, method: request.method,
+			headers: { ...request.headers, connection: "close" } };
+		http.request(options, (answer) => {
+			const parts = [];
+			answer.on("data", (part) => parts.push(part));
+			answer.on("end", () => {
+				if (cut) return request.socket.destroy();
+				response.writeHead(answer.statusCode, answer.headers).end(Buffer.concat(parts));
+			});
+		}).on("error", () => response.writeHead(502).end()).end(body);
+	}
+
+	// Batches that were sent, as objects.
+	batches() {
+		return this.requests.filter(({ method }) => method === "POST")
+			.map(({ body }) => JSON.parse(body));
+	}
+}
