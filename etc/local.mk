@@ -6,7 +6,7 @@
 mr_socket = /run/millrace/millrace.sock
 
 examplesdir = $(pkgdatadir)/examples
-dist_examples_DATA = etc/millrace.ini
+EXTRA_DIST += etc/millrace.ini
 ex_apachedir = $(examplesdir)/apache
 ex_apache_DATA = etc/apache/millrace.conf
 ex_lighttpddir = $(examplesdir)/lighttpd
@@ -48,13 +48,17 @@ EXTRA_DIST += \
 # An administrator's configuration is never overwritten, and only removed when
 # it is the one that was installed.
 mr_installed_ini = $(DESTDIR)$(sysconfdir)/millrace/millrace.ini
+mr_sample_ini = $(DESTDIR)$(examplesdir)/millrace.ini
 install-data-local:
-	$(MKDIR_P) $(DESTDIR)$(sysconfdir)/millrace
-	test -e $(mr_installed_ini) || \
-	  $(INSTALL_DATA) $(srcdir)/etc/millrace.ini $(mr_installed_ini)
+	$(MKDIR_P) $(DESTDIR)$(sysconfdir)/millrace $(DESTDIR)$(examplesdir)
+	$(SED) -e 's|/usr/local/var/|$(localstatedir)/|g' $(srcdir)/etc/millrace.ini > $(mr_sample_ini).tmp
+	chmod 644 $(mr_sample_ini).tmp
+	mv $(mr_sample_ini).tmp $(mr_sample_ini)
+	test -e $(mr_installed_ini) || $(INSTALL_DATA) $(mr_sample_ini) $(mr_installed_ini)
 uninstall-local:
-	if cmp -s $(srcdir)/etc/millrace.ini $(mr_installed_ini); then \
+	if cmp -s $(mr_sample_ini) $(mr_installed_ini); then \
 	  rm -f $(mr_installed_ini); \
 	fi
+	rm -f $(mr_sample_ini)
 
 dist_man_MANS += etc/millrace.ini.5

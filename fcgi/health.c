@@ -23,7 +23,7 @@ write_detail(const struct mr_worker *worker, const struct mr_error *why, struct 
 		mr_buf_add_cstr(b, ",\"error\":");
 		mr_jsonout_string(b, mr_str(why->text));
 	}
-	mr_buf_add_cstr(b, ",\"worker\":{");
+	mr_buf_add_cstr(b, ",\"counters\":{");
 	for (int i = 0; i < MR_STAT_N; i++)
 		mr_buf_printf(b, "%s\"%s\":%llu", i > 0 ? "," : "",
 		    mr_stat_name((enum mr_stat)i),

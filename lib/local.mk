@@ -14,6 +14,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/base/error.c lib/base/error.h \
 	lib/base/ip.c lib/base/ip.h \
 	lib/base/log.c lib/base/log.h \
+	lib/base/shared.c lib/base/shared.h \
 	lib/base/stats.c lib/base/stats.h \
 	lib/base/str.h \
 	lib/base/uuid.c lib/base/uuid.h \

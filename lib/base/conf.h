@@ -76,6 +76,9 @@ struct mr_conf {
 	/* [privacy] */
 	int64_t client_ip; /* enum mr_ip_privacy */
 
+	/* [metrics] */
+	char *metrics_file; /* of counters; "": in the worker's own memory */
+
 	/* [admin] */
 	char *token_sha256; /* 64 hex digits, or "" */
 

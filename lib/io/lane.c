@@ -178,11 +178,13 @@ spool_group(struct mr_lane *l, struct mr_group *group, struct mr_job **jobs, siz
 {
 	if (l->spool != NULL && append(l, group, jobs, n, why) == MR_OK) {
 		settle_all(jobs, n, MR_SPOOLED, NULL);
+		mr_stat_add(MR_STAT_GROUPS_SPOOLED, 1);
 		mr_stat_add(MR_STAT_EVENTS_SPOOLED, events_of(jobs, n));
 	} else {
 		if (why->text[0] == '\0')
 			(void)mr_fail(why, MR_EAGAIN, "database: no connection yet");
 		log_failure(l, n, why);
+		mr_stat_add(MR_STAT_GROUPS_FAILED, 1);
 		settle_all(jobs, n, MR_UNAVAILABLE, why);
 	}
 	mr_breaker_leave(l->breaker);
@@ -207,12 +209,15 @@ try_group(struct mr_lane *l, struct mr_group *group, struct mr_error *why)
 {
 	enum mr_db_class class;
 	int conflicts = 0, reconnects = 0;
+	int64_t started_us;
 	enum mr_err e;
 
 	for (;;) {
 		if ((e = mr_db_ensure(l->db, why)) != MR_OK)
 			return e == MR_EIO ? MR_DB_OPERATOR : MR_DB_UNAVAILABLE;
+		started_us = mr_clock_mono_us();
 		class = mr_store_group(l->store, l->db, group, why);
+		mr_hist_add(MR_HIST_INSERT_US, (uint64_t)(mr_clock_mono_us() - started_us));
 		if (class == MR_DB_TRANSIENT && conflicts++ < MAX_CONFLICTS)
 			pause_before_retry(l);
 		else if ((class != MR_DB_UNAVAILABLE && class != MR_DB_UNKNOWN) ||
@@ -269,6 +274,7 @@ store_direct(struct mr_lane *l, struct mr_job **jobs, size_t n)
 
 	if (class == MR_DB_OK) {
 		mr_stat_add(MR_STAT_COMMITS, 1);
+		mr_hist_add(MR_HIST_COMMIT_ROWS, events_of(jobs, n));
 		for (size_t i = 0; i < n; i++)
 			settle(jobs[i], l->duplicate[i] ? MR_DUPLICATE : MR_STORED, NULL);
 	} else if (class == MR_DB_DATA && n > 1) {

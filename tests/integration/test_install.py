@@ -45,8 +45,9 @@ with tap.Suite() as t, proc.temp_dir() as dest:
     for name, path in paths.items():
         t.ok(os.path.isfile(path), f"{name} is installed", output)
     t.ok(os.access(paths["millrace/millrace.fcgi"], os.X_OK), "millrace.fcgi can be run")
-    t.is_(proc.read_text(ini), proc.read_text(os.path.join(proc.SRCDIR, "etc/millrace.ini")),
-          "millrace.ini is the sample")
+    sample = proc.read_text(os.path.join(proc.SRCDIR, "etc/millrace.ini"))
+    t.is_(proc.read_text(ini), sample.replace("/usr/local/var/", directory("localstatedir") + "/"),
+          "millrace.ini is the sample, with the configured folder")
     t.is_([path for path in left(dest) if not path.startswith(dest + directory("prefix"))
            and path != ini], [], "nothing else is outside the prefix")
 

@@ -17,6 +17,7 @@ unit_tests = \
 	tests/unit/test_query \
 	tests/unit/test_record \
 	tests/unit/test_secret \
+	tests/unit/test_shared \
 	tests/unit/test_spool \
 	tests/unit/test_stats \
 	tests/unit/test_str \
@@ -59,6 +60,8 @@ tests_unit_test_record_SOURCES = tests/unit/test_record.c tests/unit/tap.h
 tests_unit_test_record_LDADD = $(MR_LIBS)
 tests_unit_test_secret_SOURCES = tests/unit/test_secret.c tests/unit/tap.h
 tests_unit_test_secret_LDADD = $(MR_LIBS)
+tests_unit_test_shared_SOURCES = tests/unit/test_shared.c tests/unit/tap.h
+tests_unit_test_shared_LDADD = $(MR_LIBS)
 tests_unit_test_spool_SOURCES = tests/unit/test_spool.c tests/unit/tap.h
 tests_unit_test_spool_LDADD = $(MR_LIBS)
 tests_unit_test_stats_SOURCES = tests/unit/test_stats.c tests/unit/tap.h

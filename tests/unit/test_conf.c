@@ -113,6 +113,8 @@ check_defaults(const struct mr_conf *conf)
 	is_int((long long)conf->n_trusted_proxies, 0, "[collector] trusted_proxies");
 	is_list(&conf->origins, "*", "[collector] origins");
 	is_int(conf->client_ip, MR_IP_KEEP, "[privacy] anonymize_ip");
+	is_str(mr_str(conf->metrics_file), MR_LOCALSTATEDIR "/lib/millrace/counters",
+	    "[metrics] file");
 	is_str(mr_str(conf->token_sha256), "", "[admin] token_sha256");
 }
 
