@@ -35,6 +35,7 @@ static const char *const names[MR_STAT_N] = {
 	[MR_STAT_EVENTS_REPLAYED] = "events_replayed",
 	[MR_STAT_QUARANTINED] = "quarantined",
 	[MR_STAT_BREAKER_OPENINGS] = "breaker_openings",
+	[MR_STAT_EVENTS_UNBOOKED] = "events_unbooked",
 };
 
 #define COUNTS 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000

@@ -2,6 +2,7 @@
 
 unit_tests = \
 	tests/unit/test_arena \
+	tests/unit/test_books \
 	tests/unit/test_buf \
 	tests/unit/test_clock \
 	tests/unit/test_conf \
@@ -29,6 +30,8 @@ TESTS += $(unit_tests) tests/unit/test_structure.py
 
 tests_unit_test_arena_SOURCES = tests/unit/test_arena.c tests/unit/tap.h
 tests_unit_test_arena_LDADD = $(MR_LIBS)
+tests_unit_test_books_SOURCES = tests/unit/test_books.c tests/unit/tap.h
+tests_unit_test_books_LDADD = $(MR_LIBS)
 tests_unit_test_buf_SOURCES = tests/unit/test_buf.c tests/unit/tap.h
 tests_unit_test_buf_LDADD = $(MR_LIBS)
 tests_unit_test_clock_SOURCES = tests/unit/test_clock.c tests/unit/tap.h
