@@ -21,6 +21,8 @@ dist_ex_postgresql_DATA = \
 	etc/postgresql/large.conf \
 	etc/postgresql/medium.conf \
 	etc/postgresql/small.conf
+ex_prometheusdir = $(examplesdir)/prometheus
+dist_ex_prometheus_DATA = etc/prometheus/millrace.rules.yml etc/prometheus/prometheus.yml
 ex_systemddir = $(examplesdir)/systemd
 ex_systemd_DATA = etc/systemd/millrace.service
 

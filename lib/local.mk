@@ -25,6 +25,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/format/query.c lib/format/query.h \
 	lib/format/record.c lib/format/record.h \
 	lib/format/utf8.c lib/format/utf8.h \
+	lib/io/backlog.c lib/io/backlog.h \
 	lib/io/books.c lib/io/books.h \
 	lib/io/breaker.c lib/io/breaker.h \
 	lib/io/db.c lib/io/db.h \

@@ -11,6 +11,7 @@ TESTS += \
 	tests/integration/test_database.py \
 	tests/integration/test_events.py \
 	tests/integration/test_install.py \
+	tests/integration/test_metrics.py \
 	tests/integration/test_restart.py \
 	tests/integration/test_schema.py \
 	tests/integration/test_stop.py \
@@ -38,6 +39,7 @@ EXTRA_DIST += \
 	tests/integration/test_database.py \
 	tests/integration/test_events.py \
 	tests/integration/test_install.py \
+	tests/integration/test_metrics.py \
 	tests/integration/test_restart.py \
 	tests/integration/test_schema.py \
 	tests/integration/test_stop.py \

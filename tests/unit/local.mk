@@ -2,6 +2,7 @@
 
 unit_tests = \
 	tests/unit/test_arena \
+	tests/unit/test_backlog \
 	tests/unit/test_books \
 	tests/unit/test_buf \
 	tests/unit/test_clock \
@@ -30,6 +31,8 @@ TESTS += $(unit_tests) tests/unit/test_structure.py
 
 tests_unit_test_arena_SOURCES = tests/unit/test_arena.c tests/unit/tap.h
 tests_unit_test_arena_LDADD = $(MR_LIBS)
+tests_unit_test_backlog_SOURCES = tests/unit/test_backlog.c tests/unit/tap.h
+tests_unit_test_backlog_LDADD = $(MR_LIBS)
 tests_unit_test_books_SOURCES = tests/unit/test_books.c tests/unit/tap.h
 tests_unit_test_books_LDADD = $(MR_LIBS)
 tests_unit_test_buf_SOURCES = tests/unit/test_buf.c tests/unit/tap.h

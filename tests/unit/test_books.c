@@ -342,11 +342,11 @@ test_random_kills(void)
 	open_file(path);
 	mr_shared_close();
 	for (int i = 0; i < KILLS && wrong == 0; i++) {
-		uint64_t before = *next_group;
+		uint64_t until = *next_group + 5 + (uint64_t)rand_r(&seed) % 200;
 		pid_t pid = start_child(busy);
 
 		/* Some groups later, not at a time: a slow machine gets there too. */
-		while (*next_group < before + 5 + (uint64_t)rand_r(&seed) % 200)
+		for (int w = 0; w < 200000 && *next_group < until; w++)
 			usleep(50);
 		kill(pid, SIGKILL);
 		(void)wait_child(pid);

@@ -77,6 +77,16 @@ end_of(pid_t pid)
 	return status;
 }
 
+/* Until it has counted an event as queued. */
+static void
+wait_for_child(void)
+{
+	for (int i = 0; i < 10000 && mr_stat_get(MR_STAT_EVENTS_QUEUED) == 0; i++)
+		usleep(1000);
+	if (mr_stat_get(MR_STAT_EVENTS_QUEUED) == 0)
+		bail("the child does not count");
+}
+
 static void
 overwrite(size_t offset, const void *data, size_t n)
 {
@@ -183,8 +193,7 @@ test_processes(void)
 	mr_shared_close();
 	pids[0] = child(add_and_hang, 0);
 	open_file(MR_SHARED_WORK);
-	while (mr_stat_get(MR_STAT_EVENTS_QUEUED) == 0)
-		usleep(1000);
+	wait_for_child();
 	is_int(mr_shared_processes(&oldest), 2, "two processes");
 	mr_shared_close();
 	is_int(header().clean, 0, "one of them left: not clean");
@@ -217,8 +226,7 @@ test_claims(void)
 	mr_shared_release(3);
 	pid = child(claim_and_hang, 3);
 	open_file(MR_SHARED_WORK);
-	while (mr_stat_get(MR_STAT_EVENTS_QUEUED) == 0)
-		usleep(1000);
+	wait_for_child();
 	is_int(mr_stat_get(MR_STAT_COMMITS), 1, "another process claims it");
 	ok(!mr_shared_claim(3), "it is not ours then");
 	ok(mr_shared_claim(4) && mr_shared_claim(0) && mr_shared_claim(MR_SHARED_SLOTS - 1),
