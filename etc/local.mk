@@ -9,6 +9,8 @@ examplesdir = $(pkgdatadir)/examples
 EXTRA_DIST += etc/millrace.ini
 ex_apachedir = $(examplesdir)/apache
 ex_apache_DATA = etc/apache/millrace.conf
+ex_crondir = $(examplesdir)/cron
+ex_cron_DATA = etc/cron/millrace
 ex_lighttpddir = $(examplesdir)/lighttpd
 ex_lighttpd_DATA = etc/lighttpd/millrace.conf
 ex_logrotatedir = $(examplesdir)/logrotate
@@ -26,8 +28,9 @@ dist_ex_prometheus_DATA = etc/prometheus/millrace.rules.yml etc/prometheus/prome
 ex_systemddir = $(examplesdir)/systemd
 ex_systemd_DATA = etc/systemd/millrace.service
 
-mr_samples = $(ex_apache_DATA) $(ex_lighttpd_DATA) $(ex_nginx_DATA) $(ex_systemd_DATA)
+mr_samples = $(ex_apache_DATA) $(ex_cron_DATA) $(ex_lighttpd_DATA) $(ex_nginx_DATA) $(ex_systemd_DATA)
 etc/apache/millrace.conf: etc/apache/millrace.conf.in
+etc/cron/millrace: etc/cron/millrace.in
 etc/lighttpd/millrace.conf: etc/lighttpd/millrace.conf.in
 etc/nginx/millrace.conf: etc/nginx/millrace.conf.in
 etc/nginx/millrace-upstream.conf: etc/nginx/millrace-upstream.conf.in
@@ -36,12 +39,15 @@ $(mr_samples): Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && \
 	$(SED) -e 's|@fcgibin[@]|$(fcgidir)/millrace.fcgi|g' \
 	  -e 's|@conffile[@]|$(sysconfdir)/millrace/millrace.ini|g' \
+	  -e 's|@replay[@]|$(sbindir)/millrace-replay|g' \
+	  -e 's|@statedir[@]|$(localstatedir)/lib/millrace|g' \
 	  -e 's|@socket[@]|$(mr_socket)|g' \
 	  -e 's|@wwwdir[@]|$(pkgdatadir)/www|g' $(srcdir)/$@.in > $@.tmp && \
 	mv $@.tmp $@
 CLEANFILES += $(mr_samples)
 EXTRA_DIST += \
 	etc/apache/millrace.conf.in \
+	etc/cron/millrace.in \
 	etc/lighttpd/millrace.conf.in \
 	etc/nginx/millrace.conf.in \
 	etc/nginx/millrace-upstream.conf.in \
@@ -52,7 +58,8 @@ EXTRA_DIST += \
 mr_installed_ini = $(DESTDIR)$(sysconfdir)/millrace/millrace.ini
 mr_sample_ini = $(DESTDIR)$(examplesdir)/millrace.ini
 install-data-local:
-	$(MKDIR_P) $(DESTDIR)$(sysconfdir)/millrace $(DESTDIR)$(examplesdir)
+	$(MKDIR_P) $(DESTDIR)$(sysconfdir)/millrace $(DESTDIR)$(examplesdir) \
+	  $(DESTDIR)$(localstatedir)/lib/millrace
 	$(SED) -e 's|/usr/local/var/|$(localstatedir)/|g' $(srcdir)/etc/millrace.ini > $(mr_sample_ini).tmp
 	chmod 644 $(mr_sample_ini).tmp
 	mv $(mr_sample_ini).tmp $(mr_sample_ini)

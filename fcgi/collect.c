@@ -257,6 +257,7 @@ count_written(const struct taking *t)
 	case MR_REFUSED:
 		mr_stat_add(MR_STAT_REQUESTS_REFUSED, 1);
 		mr_stat_add(MR_STAT_REFUSED_DATABASE, 1);
+		count_rejects(&t->batch);
 		break;
 	case MR_UNAVAILABLE:
 		mr_stat_add(MR_STAT_REQUESTS_UNAVAILABLE, 1);

@@ -15,7 +15,7 @@ enum mr_outcome {
 	MR_STORED,      /* committed, rows and refusals */
 	MR_SPOOLED,     /* on disk in the spool; stored later */
 	MR_DUPLICATE,   /* its batchId was stored before; nothing stored again */
-	MR_REFUSED,     /* the database refuses all its rows; nothing stored */
+	MR_REFUSED,     /* the database refuses all its rows, now in rejected_events */
 	MR_UNAVAILABLE  /* not stored, as far as is known; to be sent again */
 };
 

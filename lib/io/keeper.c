@@ -167,18 +167,13 @@ replay(struct mr_keeper *k, int64_t until_ms, struct mr_replay_report *report)
 	return report->stopped ? MORE : DONE;
 }
 
-/* Bytes in the spool besides those that a replay has just left. */
+/* Bytes in the spool that nobody writes to, besides those that a replay has just left. */
 static int64_t
 waiting(const struct mr_keeper *k, const struct mr_replay_report *last)
 {
-	struct mr_spool_list list;
-	int64_t bytes;
+	int64_t bytes = has_spool(k) ? mr_replay_pending(k->conf->spool_dir) : 0;
 
-	if (!has_spool(k) || mr_spool_list(k->conf->spool_dir, &list, NULL) != MR_OK)
-		return 0;
-	bytes = list.bytes - last->left_bytes;
-	mr_spool_list_free(&list);
-	return bytes > 0 ? bytes : 0;
+	return bytes > last->left_bytes ? bytes - last->left_bytes : 0;
 }
 
 /* Stores the rest of the spool while groups wait for it. */

@@ -226,6 +226,22 @@ try_group(struct mr_lane *l, struct mr_group *group, struct mr_error *why)
 	}
 }
 
+/*
+ * Nothing of the batch is left but refusals: they are kept, without its batchId,
+ * which so stays free for the corrected one.
+ */
+static void
+keep_refused(struct mr_lane *l, struct mr_group *group, const struct mr_batch *batch)
+{
+	struct mr_error why = MR_ERROR_INIT;
+	struct mr_batch refused = *batch;
+
+	refused.batch_id = MR_STR_NULL;
+	l->batches[0] = &refused;
+	if (try_group(l, group, &why) != MR_DB_OK)
+		mr_log_error("%zu refused event(s) were not kept: %s", batch->n_rejects, why.text);
+}
+
 /* Takes the refused rows out of a batch that stands alone, and stores the rest. */
 static enum mr_db_class
 store_without_refused(struct mr_lane *l, struct mr_group *group, struct mr_job *job,
@@ -235,10 +251,12 @@ store_without_refused(struct mr_lane *l, struct mr_group *group, struct mr_job *
 
 	if (class != MR_DB_OK)
 		return class;
-	if (job->batch->n_rows == 0)
-		return MR_DB_DATA;
 	mr_log_warning("the database refused %zu event(s), now in rejected_events: %s",
 	    job->batch->n_rejects, why->text);
+	if (job->batch->n_rows == 0) {
+		keep_refused(l, group, job->batch);
+		return MR_DB_DATA;
+	}
 	return try_group(l, group, why);
 }
 
@@ -281,7 +299,6 @@ store_direct(struct mr_lane *l, struct mr_job **jobs, size_t n)
 		store_direct(l, jobs, n / 2);
 		store_direct(l, jobs + n / 2, n - n / 2);
 	} else if (class == MR_DB_DATA) {
-		log_failure(l, n, &why);
 		settle_all(jobs, n, MR_REFUSED, &why);
 	} else {
 		give_up(l, &group, jobs, n, class, &why);

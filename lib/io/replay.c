@@ -237,7 +237,6 @@ open_source(struct replay *r, const char *path)
 	} else if (e == MR_EINVAL) {
 		put_file_aside(r, path, &why);
 	} else if (stat(path, &st) == 0) {
-		r->report->left_bytes += st.st_size;
 		r->done_bytes += st.st_size;
 		if (e == MR_EAGAIN) {
 			r->report->busy++;
@@ -246,6 +245,7 @@ open_source(struct replay *r, const char *path)
 		mr_log_error("%s", why.text);
 		note(r, &why);
 		r->report->left++;
+		r->report->left_bytes += st.st_size;
 	}
 }
 
@@ -283,10 +283,11 @@ try_group(struct replay *r, struct mr_error *why)
 {
 	const struct timespec pause = { .tv_nsec = 20 * 1000000L };
 	enum mr_db_class class;
+	enum mr_err e;
 
 	for (int conflicts = 0;; conflicts++) {
-		if (mr_db_ensure(r->options->db, why) != MR_OK)
-			return MR_DB_UNAVAILABLE;
+		if ((e = mr_db_ensure(r->options->db, why)) != MR_OK)
+			return e == MR_EIO ? MR_DB_OPERATOR : MR_DB_UNAVAILABLE;
 		class = mr_store_group(r->options->store, r->options->db, &r->group, why);
 		if (class != MR_DB_TRANSIENT || conflicts == MAX_CONFLICTS)
 			return class;
@@ -482,6 +483,27 @@ mr_replay_run(const struct mr_replay_options *options, struct mr_replay_report *
 			*err = why;
 	}
 	return e;
+}
+
+int64_t
+mr_replay_pending(const char *dir)
+{
+	struct mr_spool_list list;
+	int64_t bytes = 0;
+	struct stat st;
+
+	if (mr_spool_list(dir, &list, NULL) != MR_OK)
+		return 0;
+	for (size_t i = 0; i < list.n; i++) {
+		int fd = open(list.paths[i], O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+		if (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) == 0 && fstat(fd, &st) == 0)
+			bytes += st.st_size;
+		if (fd >= 0)
+			close(fd);
+	}
+	mr_spool_list_free(&list);
+	return bytes;
 }
 
 /* --- looking ------------------------------------------------------------------- */

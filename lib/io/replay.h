@@ -34,7 +34,7 @@ struct mr_replay_report {
 	size_t left;         /* other segments that could not be emptied */
 	int64_t bytes;       /* read so far */
 	int64_t total_bytes; /* of all segments at the start, also the busy ones */
-	int64_t left_bytes;  /* of busy and left ones */
+	int64_t left_bytes;  /* of those left, not of the busy ones */
 	bool stopped;        /* go_on() said so */
 	enum mr_db_class class; /* what the database last said */
 	struct mr_error why;    /* the last thing that went wrong; text "": nothing */
@@ -60,6 +60,9 @@ struct mr_replay_options {
  */
 enum mr_err mr_replay_run(const struct mr_replay_options *options,
     struct mr_replay_report *report, struct mr_error *err);
+
+/* Bytes of the segments that nobody writes to now; 0 when that cannot be known. */
+int64_t mr_replay_pending(const char *dir);
 
 /* What one segment holds. */
 struct mr_replay_segment {

@@ -12,8 +12,10 @@ TESTS += \
 	tests/integration/test_events.py \
 	tests/integration/test_install.py \
 	tests/integration/test_metrics.py \
+	tests/integration/test_replay.py \
 	tests/integration/test_restart.py \
 	tests/integration/test_schema.py \
+	tests/integration/test_spool.py \
 	tests/integration/test_stop.py \
 	tests/integration/test_threads.py
 
@@ -23,7 +25,9 @@ EXTRA_DIST += \
 	tests/harness/fcgi.py \
 	tests/harness/postgres.py \
 	tests/harness/proc.py \
+	tests/harness/proxy.py \
 	tests/harness/sanitizer.py \
+	tests/harness/spool.py \
 	tests/harness/tap.py \
 	tests/harness/web.py \
 	tests/integration/collect_cases.py \
@@ -40,7 +44,9 @@ EXTRA_DIST += \
 	tests/integration/test_events.py \
 	tests/integration/test_install.py \
 	tests/integration/test_metrics.py \
+	tests/integration/test_replay.py \
 	tests/integration/test_restart.py \
 	tests/integration/test_schema.py \
+	tests/integration/test_spool.py \
 	tests/integration/test_stop.py \
 	tests/integration/test_threads.py

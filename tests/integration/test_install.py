@@ -6,9 +6,10 @@ import subprocess
 
 from harness import proc, tap
 
-FILES = {"libexecdir": ["millrace/millrace.fcgi"], "sysconfdir": ["millrace/millrace.ini"],
+FILES = {"libexecdir": ["millrace/millrace.fcgi"], "sbindir": ["millrace-replay"],
+         "sysconfdir": ["millrace/millrace.ini"],
          "datadir": ["millrace/schema/001-events.sql", "millrace/schema/002-ledger.sql",
-                     "millrace/examples/millrace.ini"]}
+                     "millrace/examples/millrace.ini", "millrace/examples/cron/millrace"]}
 
 
 def directory(name):
@@ -44,7 +45,10 @@ with tap.Suite() as t, proc.temp_dir() as dest:
     t.is_(status, 0, "make install")
     for name, path in paths.items():
         t.ok(os.path.isfile(path), f"{name} is installed", output)
-    t.ok(os.access(paths["millrace/millrace.fcgi"], os.X_OK), "millrace.fcgi can be run")
+    for name in ("millrace/millrace.fcgi", "millrace-replay"):
+        t.ok(os.access(paths[name], os.X_OK), f"{name} can be run")
+    statedir = dest + os.path.join(directory("localstatedir"), "lib", "millrace")
+    t.ok(os.path.isdir(statedir), "the spool's folder has a parent")
     sample = proc.read_text(os.path.join(proc.SRCDIR, "etc/millrace.ini"))
     t.is_(proc.read_text(ini), sample.replace("/usr/local/var/", directory("localstatedir") + "/"),
           "millrace.ini is the sample, with the configured folder")
