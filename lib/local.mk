@@ -25,6 +25,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/format/query.c lib/format/query.h \
 	lib/format/record.c lib/format/record.h \
 	lib/format/utf8.c lib/format/utf8.h \
+	lib/io/audit.c lib/io/audit.h \
 	lib/io/backlog.c lib/io/backlog.h \
 	lib/io/books.c lib/io/books.h \
 	lib/io/breaker.c lib/io/breaker.h \
@@ -36,6 +37,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/io/pgarray.c lib/io/pgarray.h \
 	lib/io/quarantine.c lib/io/quarantine.h \
 	lib/io/replay.c lib/io/replay.h \
+	lib/io/scan.c lib/io/scan.h \
 	lib/io/schema.c lib/io/schema.h \
 	lib/io/secret.c lib/io/secret.h \
 	lib/io/segment.c lib/io/segment.h \

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/shared.h"
 #include "base/stats.h"
 #include "format/record.h"
 #include "io/isolate.h"
@@ -333,6 +334,20 @@ count(struct replay *r)
 	mr_stat_add(MR_STAT_EVENTS_REPLAYED, events);
 }
 
+/*
+ * The books of the instance that wrote the segment, not of the one that replays
+ * it, have the record. Of an older one no more is known than the mark.
+ */
+static void
+set_instance(struct replay *r, const struct source *s)
+{
+	const uint8_t *id = mr_segment_id(s->segment), *ours = mr_shared()->header.instance;
+	uint8_t other[MR_UUID_BYTES] = { 0 };
+
+	memcpy(other, id + MR_UUID_BYTES - 6, 6);
+	mr_store_set_instance(r->options->store, mr_uuid_is_of(id, ours) ? ours : other);
+}
+
 /* Stores the record that is next in the segment; err when it is left. */
 static enum mr_err
 store_record(struct replay *r, struct source *s, struct mr_error *err)
@@ -358,6 +373,7 @@ store_record(struct replay *r, struct source *s, struct mr_error *err)
 		pointers[i] = &batches[i];
 	r->group = (struct mr_group){ .batches = pointers, .n = n, .duplicate = r->duplicate };
 	memcpy(r->group.id, s->item.group, MR_UUID_BYTES);
+	set_instance(r, s);
 	class = try_group(r, err);
 	if (class == MR_DB_DATA && (class = isolate(r, batches, n, err)) == MR_DB_OK)
 		class = try_group(r, err);

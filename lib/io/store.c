@@ -109,8 +109,16 @@ enum { PLAIN, FULL };
 const int mr_store_n_statements = sizeof mr_store_statements / sizeof mr_store_statements[0];
 
 /* Few enough that nobody waits long for it, more than a writer adds meanwhile. */
-#define PURGE "DELETE FROM ingest_groups WHERE group_id IN (SELECT group_id FROM ingest_groups " \
-	"WHERE group_id < $1::uuid ORDER BY group_id LIMIT 2000)"
+#define PURGE "WITH old AS (" \
+	"DELETE FROM ingest_groups WHERE group_id IN (SELECT group_id FROM ingest_groups " \
+	"WHERE group_id < $1::uuid ORDER BY group_id LIMIT 2000) " \
+	"RETURNING instance, stored, duplicate, rejected), " \
+	"folded AS (INSERT INTO ingest_totals AS t (instance, stored, duplicate, rejected) " \
+	"SELECT instance, sum(stored), sum(duplicate), sum(rejected) FROM old " \
+	"GROUP BY instance ORDER BY instance ON CONFLICT (instance) DO UPDATE SET " \
+	"stored = t.stored + excluded.stored, duplicate = t.duplicate + excluded.duplicate, " \
+	"rejected = t.rejected + excluded.rejected) " \
+	"SELECT count(*) FROM old"
 
 struct mr_store {
 	struct mr_pgarray columns[N_COLUMNS];
@@ -131,6 +139,12 @@ mr_store_new(size_t max_bytes, const uint8_t *instance)
 	for (int c = 0; c < N_COLUMNS; c++)
 		mr_pgarray_init(&store->columns[c], types[c], max_bytes);
 	return store;
+}
+
+void
+mr_store_set_instance(struct mr_store *store, const uint8_t instance[MR_UUID_BYTES])
+{
+	memcpy(store->instance, instance, MR_UUID_BYTES);
 }
 
 void
@@ -326,7 +340,7 @@ mr_store_purge(struct mr_db *db, int64_t before_us, long *removed, struct mr_err
 	mr_uuid_least(least, before_us);
 	mr_uuid_format(least, text);
 	class = mr_db_query(db, PURGE, params, 1, &rows, err);
-	*removed = class == MR_DB_OK ? mr_db_n_changed(rows) : 0;
+	*removed = class == MR_DB_OK ? strtol(mr_db_value(rows, 0, 0).p, NULL, 10) : 0;
 	mr_db_rows_free(rows);
 	return class;
 }

@@ -234,7 +234,7 @@ class Worker:
         self.folders.append(folder)
         self.conffile = os.path.join(folder, "millrace.ini")
         with open(self.conffile, "w", encoding="utf-8") as f:
-            f.write(ini_text(with_state(self.ini, self.dir)))
+            f.write(ini_text(with_spool(self.ini, self.dir)))
         env = proc.clean_env(**{**sanitizer.env(folder), **self.more_env})
         self.process = proc.Process([self.program, "-c", self.conffile, *self.args],
                                     os.path.join(folder, "stderr"),
@@ -304,7 +304,7 @@ class Worker:
                                  f"with status {self.status}\n{log[-4000:]}")
 
 
-def with_state(ini, folder):
+def with_spool(ini, folder):
     """The ini with spool and counters in this folder, unless it is text or names others."""
     if isinstance(ini, str):
         return ini

@@ -11,7 +11,7 @@ import signal
 import stat
 
 from . import client, proc, sanitizer, tap
-from .fcgi import ini_text, with_state
+from .fcgi import ini_text, with_spool
 
 _NGINX = """\
 daemon off;
@@ -114,7 +114,7 @@ class Server:
         self.conffile = os.path.join(self.dir, "millrace.ini")
         ini = {**self.ini, "millrace": {"log": self.logfile, **self.ini.get("millrace", {})}}
         with open(self.conffile, "w", encoding="utf-8") as f:
-            f.write(ini_text(with_state(ini, self.dir)))
+            f.write(ini_text(with_spool(ini, self.dir)))
         self.values = {"fcgibin": self.program, "conffile": self.conffile,
                        "socket": os.path.join(self.dir, "fcgi.sock"), "wwwdir": self.wwwdir}
         self.env = proc.clean_env(**{**sanitizer.env(self.dir), **self.more_env})
