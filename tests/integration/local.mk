@@ -4,6 +4,7 @@ TESTS += \
 	tests/integration/test_access.py \
 	tests/integration/test_bad_input.py \
 	tests/integration/test_batchid.py \
+	tests/integration/test_check.py \
 	tests/integration/test_cli.py \
 	tests/integration/test_collect_cgi.py \
 	tests/integration/test_collect_lighttpd.py \
@@ -36,6 +37,7 @@ EXTRA_DIST += \
 	tests/integration/test_access.py \
 	tests/integration/test_bad_input.py \
 	tests/integration/test_batchid.py \
+	tests/integration/test_check.py \
 	tests/integration/test_cli.py \
 	tests/integration/test_collect_cgi.py \
 	tests/integration/test_collect_lighttpd.py \
