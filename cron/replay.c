@@ -266,7 +266,8 @@ connect_and_replay(const struct mr_conf *conf, const struct options *options)
 		.connect_timeout_ms = conf->connect_timeout_ms,
 		.query_timeout_ms = conf->query_timeout_ms,
 		.idle_check_s = conf->idle_check_s,
-		.synchronous_commit = conf->synchronous_commit,
+		/* A segment is removed when its records are committed; so that must last. */
+		.synchronous_commit = true,
 		.statements = mr_store_statements,
 		.n_statements = mr_store_n_statements,
 		.on_connect = mr_keeper_on_connect,

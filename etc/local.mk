@@ -25,6 +25,13 @@ dist_ex_postgresql_DATA = \
 	etc/postgresql/small.conf
 ex_prometheusdir = $(examplesdir)/prometheus
 dist_ex_prometheus_DATA = etc/prometheus/millrace.rules.yml etc/prometheus/prometheus.yml
+ex_s3dir = $(examplesdir)/s3
+dist_ex_s3_DATA = \
+	etc/s3/README \
+	etc/s3/bucket-policy.json \
+	etc/s3/lifecycle.json \
+	etc/s3/role-policy.json \
+	etc/s3/role-trust-policy.json
 ex_systemddir = $(examplesdir)/systemd
 ex_systemd_DATA = etc/systemd/millrace.service
 

@@ -3,7 +3,7 @@
 
 noinst_LIBRARIES += lib/libmillrace.a
 lib_libmillrace_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBPQ_CFLAGS) $(INIH_CFLAGS) \
-	$(SODIUM_CFLAGS) $(ZLIB_CFLAGS)
+	$(SODIUM_CFLAGS) $(ZLIB_CFLAGS) $(CURL_CFLAGS)
 lib_libmillrace_a_SOURCES = \
 	lib/base/arena.c lib/base/arena.h \
 	lib/base/buf.c lib/base/buf.h \
@@ -28,21 +28,35 @@ lib_libmillrace_a_SOURCES = \
 	lib/io/audit.c lib/io/audit.h \
 	lib/io/backlog.c lib/io/backlog.h \
 	lib/io/books.c lib/io/books.h \
+	lib/format/xml.c lib/format/xml.h \
 	lib/io/breaker.c lib/io/breaker.h \
+	lib/io/credhost.c \
+	lib/io/creds.c lib/io/creds.h \
+	lib/io/credsrc.c lib/io/credsrc.h \
 	lib/io/db.c lib/io/db.h \
+	lib/io/http.c lib/io/http.h \
 	lib/io/isolate.c lib/io/isolate.h \
 	lib/io/job.h \
 	lib/io/keeper.c lib/io/keeper.h \
+	lib/io/keyring.c lib/io/keyring.h \
 	lib/io/lane.c lib/io/lane.h \
 	lib/io/pgarray.c lib/io/pgarray.h \
 	lib/io/quarantine.c lib/io/quarantine.h \
 	lib/io/replay.c lib/io/replay.h \
 	lib/io/scan.c lib/io/scan.h \
+	lib/io/s3.c lib/io/s3.h \
+	lib/io/s3call.h \
+	lib/io/s3error.c \
+	lib/io/s3upload.c \
 	lib/io/schema.c lib/io/schema.h \
 	lib/io/secret.c lib/io/secret.h \
 	lib/io/segment.c lib/io/segment.h \
+	lib/io/sigv4.c lib/io/sigv4.h \
 	lib/io/spool.c lib/io/spool.h \
 	lib/io/store.c lib/io/store.h \
+	lib/io/sts.c \
 	lib/io/writer.c lib/io/writer.h
 
 MR_LIBS = lib/libmillrace.a $(LIBPQ_LIBS) $(INIH_LIBS) $(SODIUM_LIBS) $(ZLIB_LIBS)
+# For programs that reach S3; the worker starts without what libcurl brings along.
+MR_S3_LIBS = $(MR_LIBS) $(CURL_LIBS)

@@ -70,6 +70,8 @@ static const struct mr_conf_key table[] = {
 	    NULL },
 	{ "spool", "reserve_bytes", MR_T_SIZE, AT(spool_reserve_bytes), "256M", 0, MiB * MiB, NULL,
 	    NULL },
+	{ "secrets", "key_file", MR_T_TEXT, AT(key_file), MR_SYSCONFDIR "/millrace.key", 0, 0, NULL,
+	    NULL },
 	{ "privacy", "anonymize_ip", MR_T_CHOICE, AT(client_ip), "none", 0, 0, ip_privacies, NULL },
 	{ "metrics", "file", MR_T_TEXT, AT(metrics_file), MR_LOCALSTATEDIR "/lib/millrace/counters", 0, 0, NULL, NULL },
 	{ "admin", "token_sha256", MR_T_SHA256, AT(token_sha256), "", 0, 0, NULL, NULL },

@@ -73,6 +73,9 @@ struct mr_conf {
 	int64_t spool_max_bytes;
 	int64_t spool_reserve_bytes;
 
+	/* [secrets] */
+	char *key_file; /* the keys that open what is sealed */
+
 	/* [privacy] */
 	int64_t client_ip; /* enum mr_ip_privacy */
 

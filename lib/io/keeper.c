@@ -76,8 +76,8 @@ mr_keeper_purge(struct mr_db *db, const struct mr_conf *conf)
 	struct mr_error why = MR_ERROR_INIT;
 	long removed;
 
-	if (mr_store_purge(db, mr_clock_now_us() - conf->ledger_days * DAY_US - PURGE_MARGIN_US,
-	    &removed, &why) != MR_DB_OK) {
+	if (mr_store_purge(db, conf->ledger_days * DAY_US + PURGE_MARGIN_US, &removed,
+	    &why) != MR_DB_OK) {
 		mr_log_warning("the ledger was not tidied: %s", why.text);
 		return true;
 	}
@@ -332,7 +332,8 @@ mr_keeper_start(struct mr_keeper **keeper, const struct mr_conf *conf, const cha
 		.connect_timeout_ms = conf->connect_timeout_ms,
 		.query_timeout_ms = conf->query_timeout_ms,
 		.idle_check_s = conf->idle_check_s,
-		.synchronous_commit = conf->synchronous_commit,
+		/* A segment is removed when its records are committed; so that must last. */
+		.synchronous_commit = true,
 		.statements = mr_store_statements,
 		.n_statements = mr_store_n_statements,
 		.on_connect = mr_keeper_on_connect,

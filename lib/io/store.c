@@ -2,8 +2,10 @@
 #include "io/store.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "io/pgarray.h"
 
 /* What is kept of a column's memory between groups. */
@@ -108,10 +110,16 @@ const char *const mr_store_statements[] = {
 enum { PLAIN, FULL };
 const int mr_store_n_statements = sizeof mr_store_statements / sizeof mr_store_statements[0];
 
-/* Few enough that nobody waits long for it, more than a writer adds meanwhile. */
+/*
+ * $1: the limit by our clock, $2: milliseconds to keep by the database's; a clock
+ * that is wrong must not empty the ledger. At a time few enough that nobody waits
+ * long for it, more than a writer adds meanwhile.
+ */
+#define DB_LIMIT "rpad(lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint - $2::bigint), " \
+	"12, '0'), 32, '0')::uuid"
 #define PURGE "WITH old AS (" \
 	"DELETE FROM ingest_groups WHERE group_id IN (SELECT group_id FROM ingest_groups " \
-	"WHERE group_id < $1::uuid ORDER BY group_id LIMIT 2000) " \
+	"WHERE group_id < least($1::uuid, " DB_LIMIT ") ORDER BY group_id LIMIT 2000) " \
 	"RETURNING instance, stored, duplicate, rejected), " \
 	"folded AS (INSERT INTO ingest_totals AS t (instance, stored, duplicate, rejected) " \
 	"SELECT instance, sum(stored), sum(duplicate), sum(rejected) FROM old " \
@@ -329,17 +337,18 @@ mr_store_group(struct mr_store *store, struct mr_db *db, struct mr_group *group,
 }
 
 enum mr_db_class
-mr_store_purge(struct mr_db *db, int64_t before_us, long *removed, struct mr_error *err)
+mr_store_purge(struct mr_db *db, int64_t keep_us, long *removed, struct mr_error *err)
 {
 	uint8_t least[MR_UUID_BYTES];
-	char text[MR_UUID_TEXT];
-	const char *params[] = { text };
+	char text[MR_UUID_TEXT], keep_ms[24];
+	const char *params[] = { text, keep_ms };
 	struct mr_db_rows *rows;
 	enum mr_db_class class;
 
-	mr_uuid_least(least, before_us);
+	mr_uuid_least(least, mr_clock_now_us() - keep_us);
 	mr_uuid_format(least, text);
-	class = mr_db_query(db, PURGE, params, 1, &rows, err);
+	(void)snprintf(keep_ms, sizeof keep_ms, "%lld", (long long)keep_us / 1000);
+	class = mr_db_query(db, PURGE, params, 2, &rows, err);
 	*removed = class == MR_DB_OK ? strtol(mr_db_value(rows, 0, 0).p, NULL, 10) : 0;
 	mr_db_rows_free(rows);
 	return class;

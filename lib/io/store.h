@@ -55,11 +55,11 @@ enum mr_db_class mr_store_group(struct mr_store *store, struct mr_db *db,
     struct mr_group *group, struct mr_error *err);
 
 /*
- * Removes rows of the ledger that are older than before_us, some at a time,
- * and adds what they counted to the totals of their instance (ingest_totals).
- * *removed: how many; 0: none are left.
+ * Removes rows of the ledger that are older than keep_us, by our clock and by the
+ * database's, some at a time, and adds what they counted to the totals of their
+ * instance (ingest_totals). *removed: how many; 0: none are left.
  */
-enum mr_db_class mr_store_purge(struct mr_db *db, int64_t before_us, long *removed,
+enum mr_db_class mr_store_purge(struct mr_db *db, int64_t keep_us, long *removed,
     struct mr_error *err);
 
 /*

@@ -28,6 +28,8 @@ MEASURES = {
     "d": "latency at half load",
     "e": "memory of the worker over a million events",
     "f": "group commit and one statement a request",
+    "g": "an outage: events go to the spool",
+    "h": "what the ledger and batchIds cost",
 }
 
 
@@ -53,21 +55,24 @@ class Bench:
 
     # --- runs -----------------------------------------------------------------
 
-    def new_bodies(self, members):
+    def new_bodies(self, members, keyed=False):
         """A file of bodies with a site of its own, by which its rows are found."""
         self.runs += 1
         site = f"bench-{self.runs:04d}"
         path = os.path.join(self.folder, "bodies")
-        write(path, site, members)
+        write(path, site, members, keyed=keyed)
         return site, path
 
-    def wrk(self, name, members, seconds=None, quiet=False, connections=load.CONNECTIONS):
+    def wrk(self, name, members, seconds=None, quiet=False, connections=load.CONNECTIONS,
+            keyed=False):
         side = self.side(name)
-        site, path = self.new_bodies(members)
+        site, path = self.new_bodies(members, keyed)
         self.clean(side)
+        side.before()
         before = self.cpu_s(side)
         done = load.wrk(side.url, path, seconds or self.options.seconds, connections)
         done.cpu_s = self.cpu_s(side) - before
+        side.after()
         self.check(side, site, members, done, quiet)
         return done
 
@@ -79,13 +84,13 @@ class Bench:
         self.check(side, site, members, done)
         return done
 
-    def loader(self, members, connections):
+    def loader(self, members, connections, ledger=True):
         side = self.side("millrace")
         site, path = self.new_bodies(members)
         self.clean(side)
-        done = load.loader(side.dsn, path, self.options.seconds, connections)
+        done = load.loader(side.dsn, path, self.options.seconds, connections, ledger)
         stored = self.settled(side, site)
-        self.report(f"loader, {connections} connection(s)", site, done.accepted * rows(members),
+        self.report(f"loader, {connections} connection(s){'' if ledger else ', no ledger'}", site, done.accepted * rows(members),
                     done.accepted * rows(members), stored, 0, done, False)
         return done
 
@@ -155,8 +160,12 @@ class Bench:
                  for _ in range(self.options.pairs)]
         for side, i in ((name, 0), (other, 1)):
             self.maxima[side, members] = statistics.median(pair[i].rate for pair in pairs)
-        self.ratio(label, f"{self.maxima[name, members]:,.0f}/s",
-                   f"{self.maxima[other, members]:,.0f}/s",
+        self.compare(label, pairs, floor)
+
+    def compare(self, label, pairs, floor):
+        """Rates and processor time of pairs of runs."""
+        self.ratio(label, f"{statistics.median(a.rate for a, _ in pairs):,.0f}/s",
+                   f"{statistics.median(b.rate for _, b in pairs):,.0f}/s",
                    statistics.median(a.rate / b.rate for a, b in pairs), floor)
         self.row("   its processor time a request",
                  f"{statistics.median(a.cpu_us for a, _ in pairs):,.0f} µs",
@@ -246,6 +255,28 @@ class Bench:
     def measure_f(self):
         self.versus("f  single events : one a commit", "millrace", "ungrouped", 0, None)
         self.versus("f  batches of 10 : one a commit", "millrace", "ungrouped", 10, None)
+
+    def measure_g(self):
+        for members, what in ((0, "single events"), (10, "batches of 10")):
+            pairs = [(self.wrk("outage", members), self.wrk("millrace", members))
+                     for _ in range(self.options.pairs)]
+            self.compare(f"g  {what} : PostgreSQL up", pairs, 0.5)
+            p99 = statistics.median(a.p99_ms for a, _ in pairs)
+            self.row("   its p99, closed loop, and that of the other", f"{p99:.1f} ms",
+                     f"{statistics.median(b.p99_ms for _, b in pairs):.1f} ms", "",
+                     "at most 50 ms", p99 <= 50)
+
+    def measure_h(self):
+        # 32 rows are a group of single events, at full load from 32 connections.
+        for members, floor in ((0, None), (31, 0.90), (1000, None)):
+            ours, theirs, ratio = self.turns(
+                lambda: self.loader(members, 1).rate,
+                lambda: self.loader(members, 1, ledger=False).rate)
+            self.ratio(f"h  statements of {rows(members)} row(s) : without the ledger",
+                       f"{ours:,.0f}/s", f"{theirs:,.0f}/s", ratio, floor)
+        pairs = [(self.wrk("millrace", 10, keyed=True), self.wrk("millrace", 10))
+                 for _ in range(self.options.pairs)]
+        self.compare("h  batches of 10 with a batchId : without", pairs, 0.90)
 
     def skip(self, label, reason):
         self.row(label, "skipped:", str(reason))

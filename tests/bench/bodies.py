@@ -50,10 +50,11 @@ def _context(rng, site):
             "viewport": {"width": width, "height": height - 120}}
 
 
-def _body(rng, now, site, members):
+def _body(rng, now, site, members, keyed):
     if members == 0:
         return {**_event(rng, now), **_context(rng, site)}
-    return {"eventType": "batch", "timestamp": _text(now), **_context(rng, site),
+    key = {"batchId": PLACEHOLDER} if keyed else {}
+    return {"eventType": "batch", "timestamp": _text(now), **key, **_context(rng, site),
             "events": [_event(rng, now) for _ in range(members)]}
 
 
@@ -61,13 +62,14 @@ def _text(when):
     return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def write(path, site, members, variants=None):
-    """A file with one body a line. members: of each batch; 0: single events."""
+def write(path, site, members, variants=None, keyed=False):
+    """A file with one body a line. members: of each batch; 0: single events. keyed: batches
+    have a batchId, unique like the session."""
     rng = random.Random(members)
     now = datetime.datetime.now(datetime.timezone.utc)
     with open(path, "w", encoding="utf-8") as f:
         for _ in range(variants or max(4, 64 // (members + 1))):
-            f.write(json.dumps(_body(rng, now, site, members), ensure_ascii=False,
+            f.write(json.dumps(_body(rng, now, site, members, keyed), ensure_ascii=False,
                                separators=(",", ":")) + "\n")
 
 

@@ -77,8 +77,8 @@ def pacer(port, path, bodies_file, rate, seconds, connections=2 * CONNECTIONS):
                 got["p50_us"] / 1000, got["p99_us"] / 1000)
 
 
-def loader(dsn, bodies_file, seconds, connections):
+def loader(dsn, bodies_file, seconds, connections, ledger=True):
     """The writer's own statement in a loop, straight into libpq. accepted: statements."""
-    got = json.loads(_output([built("loader"), dsn, bodies_file, str(seconds),
-                              str(connections)], seconds + 60))
+    got = json.loads(_output([built("loader"), dsn, bodies_file, str(seconds), str(connections),
+                              *([] if ledger else ["without-ledger"])], seconds + 60))
     return Load(got["seconds"], got["statements"], 0, 0)

@@ -1,6 +1,6 @@
--- wrk script: POSTs the bodies of a file, one a line, in turn. Each has one
--- placeholder where a session id unique to the request goes, so that rows can
--- be matched with requests afterwards. Arguments: FILE PLACEHOLDER.
+-- wrk script: POSTs the bodies of a file, one a line, in turn. Each has
+-- placeholders where an id unique to the request goes, so that rows can be
+-- matched with requests afterwards. Arguments: FILE PLACEHOLDER.
 
 local threads = 0
 
@@ -9,11 +9,11 @@ function setup(thread)
    threads = threads + 1
 end
 
-local heads, tails, n = {}, {}, 0
+local pieces, n = {}, 0
 local counter = 0
 local id_format
 
--- The request text is cut at the placeholder once, here: building a body for
+-- The request text is cut at the placeholders once, here: building a body for
 -- each request would take processor time from the server under test.
 function init(args)
    local placeholder = args[2]
@@ -23,9 +23,16 @@ function init(args)
    }
    for body in io.lines(args[1]) do
       local text = wrk.format("POST", nil, headers, body)
+      local parts, start = {}, 1
       local from, to = text:find(placeholder, 1, true)
+      while from do
+         parts[#parts + 1] = text:sub(start, from - 1)
+         start = to + 1
+         from, to = text:find(placeholder, start, true)
+      end
+      parts[#parts + 1] = text:sub(start)
       n = n + 1
-      heads[n], tails[n] = text:sub(1, from - 1), text:sub(to + 1)
+      pieces[n] = parts
    end
    id_format = "s%02d%0" .. #placeholder - 3 .. "d"
 end
@@ -33,7 +40,7 @@ end
 function request()
    local i = counter % n + 1
    counter = counter + 1
-   return heads[i] .. string.format(id_format, number, counter) .. tails[i]
+   return table.concat(pieces[i], string.format(id_format, number, counter))
 end
 
 function done(summary, latency, requests)

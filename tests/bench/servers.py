@@ -33,6 +33,8 @@ class Side:
     pids: Callable = list        # of the workers
     web_pids: Callable = list    # of the web server in front of them
     path: str = PATH
+    before: Callable = lambda: None    # each run
+    after: Callable = lambda: None     # each run, before its rows are counted
 
     @property
     def url(self):
@@ -65,11 +67,15 @@ def _nginx(stack, program, ini, env=None):
     return stack.enter_context(web.Nginx(ini, program, env, processes=os.cpu_count()))
 
 
-def _worker(stack, pg, options, title, collector):
-    ini = {"database": {"url": pg.dsn()},
+def _start_worker(stack, options, dsn, collector):
+    ini = {"database": {"url": dsn},
            "collector": {"threads": options.threads, **collector}}
     program = os.path.join(proc.BUILDDIR, "fcgi", "millrace.fcgi")
-    server = _nginx(stack, program, ini).wait_healthy()
+    return _nginx(stack, program, ini).wait_healthy(), program
+
+
+def _worker(stack, pg, options, title, collector):
+    server, program = _start_worker(stack, options, pg.dsn(), collector)
     version = subprocess.run([program, "-V"], capture_output=True, text=True, check=True)
     more = "".join(f", {key}={value}" for key, value in collector.items())
     return Side(title, server.port, f"{version.stdout.split(chr(10))[0]}; 1 process, "
@@ -84,6 +90,45 @@ def millrace(stack, pg, _folder, options):
 def ungrouped(stack, pg, _folder, options):
     """The same, but the writer takes one request at a time."""
     return _worker(stack, pg, options, "ungrouped", {"group_max_rows": 1})
+
+
+class Outage:
+    """millrace during an outage: the way to the same PostgreSQL is gone while the load runs.
+
+    Afterwards it is there again, and the run is counted when the spool is empty.
+    """
+
+    def __init__(self, stack, pg, folder, options):
+        self.pg, self.link = pg, os.path.join(folder, "way")
+        self.back()
+        self.server, _ = _start_worker(stack, options, pg.dsn(host=self.link), {})
+
+    def gone(self):
+        os.unlink(self.link)
+        self.pg.execute("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                        f"WHERE datname = '{self.pg.database}' AND usename = "
+                        f"'{postgres.OWNER}'", "postgres")
+        proc.wait_for(lambda: self.server.post("/collect", b'{"eventType":"outage"}').status == 202,
+                      "events are queued")
+
+    def back(self):
+        os.symlink(self.pg.dir, self.link)
+
+    def recovered(self):
+        """Segments that nobody writes to are gone when it is healthy."""
+        self.back()
+        self.server.wait_healthy()
+        spool = os.path.join(self.server.dir, "spool")
+        proc.wait_for(lambda: not any(name.endswith(".seg") for name in os.listdir(spool)),
+                      "the spool is empty", deadline_s=300)
+
+
+def outage(stack, pg, folder, options):
+    """PostgreSQL is away while the load runs."""
+    o = Outage(stack, pg, folder, options)
+    return Side("outage", o.server.port, "the same, PostgreSQL cannot be reached", pg.database,
+                pg.dsn(), o.server.pids, lambda: proc.children(o.server.web.pid), before=o.gone,
+                after=o.recovered)
 
 
 # libfcgi keeps a thread on every connection that nginx keeps open, also on the idle ones.

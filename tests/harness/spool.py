@@ -2,6 +2,7 @@
 them, and the program that replays them."""
 
 import json
+import itertools
 import os
 import random
 import struct
@@ -34,11 +35,15 @@ def crc32c(data):
     return crc ^ 0xFFFFFFFF
 
 
+_ids = itertools.count()
+
+
 def uuid7(when=None):
-    """The 16 bytes of a new id; when: its time, in seconds."""
+    """The 16 bytes of a new id, greater than those made before it in the same millisecond;
+    when: its time, in seconds."""
     ms = int((time.time() if when is None else when) * 1000)
-    rest = random.getrandbits(80)
-    value = ms << 80 | (0x7 << 76) | (rest & ~(0xF << 76) & ~(0x3 << 62)) | (0x2 << 62)
+    value = (ms << 80 | 0x7 << 76 | next(_ids) % 4096 << 64 | 0x2 << 62
+             | random.getrandbits(62))
     return value.to_bytes(16, "big")
 
 
@@ -121,14 +126,14 @@ class Replay:
     def command(self, *args):
         return [replay_path(), "-c", self.conffile, *args]
 
-    def env(self):
-        return proc.clean_env(**sanitizer.env(self.folder))
+    def env(self, **more):
+        return proc.clean_env(**sanitizer.env(self.folder), **more)
 
-    def run(self, *args):
+    def run(self, *args, **env):
         """Runs it to its end; raises AssertionError when a sanitizer reported something."""
         done = subprocess.run(self.command(*args), stdin=subprocess.DEVNULL, text=True,
                               capture_output=True, timeout=proc.DEADLINE_S, check=False,
-                              env=self.env())
+                              env=self.env(**env))
         reports = sanitizer.reports(self.folder, done.stderr)
         if reports:
             raise AssertionError(reports)

@@ -2,6 +2,7 @@
 
 TESTS += \
 	tests/integration/test_access.py \
+	tests/integration/test_admin.py \
 	tests/integration/test_bad_input.py \
 	tests/integration/test_batchid.py \
 	tests/integration/test_check.py \
@@ -9,12 +10,15 @@ TESTS += \
 	tests/integration/test_collect_cgi.py \
 	tests/integration/test_collect_lighttpd.py \
 	tests/integration/test_collect_nginx.py \
+	tests/integration/test_credentials.py \
 	tests/integration/test_database.py \
 	tests/integration/test_events.py \
 	tests/integration/test_install.py \
 	tests/integration/test_metrics.py \
+	tests/integration/test_rejected.py \
 	tests/integration/test_replay.py \
 	tests/integration/test_restart.py \
+	tests/integration/test_s3.py \
 	tests/integration/test_schema.py \
 	tests/integration/test_spool.py \
 	tests/integration/test_stop.py \
@@ -23,10 +27,13 @@ TESTS += \
 EXTRA_DIST += \
 	tests/harness/__init__.py \
 	tests/harness/client.py \
+	tests/harness/fakeaws.py \
+	tests/harness/faultproxy.py \
 	tests/harness/fcgi.py \
 	tests/harness/postgres.py \
 	tests/harness/proc.py \
 	tests/harness/proxy.py \
+	tests/harness/s3.py \
 	tests/harness/sanitizer.py \
 	tests/harness/spool.py \
 	tests/harness/tap.py \
@@ -34,7 +41,11 @@ EXTRA_DIST += \
 	tests/integration/collect_cases.py \
 	tests/integration/common.py \
 	tests/integration/load.py \
+	tests/integration/s3_cases.py \
+	tests/integration/s3_common.py \
+	tests/integration/s3_fault_cases.py \
 	tests/integration/test_access.py \
+	tests/integration/test_admin.py \
 	tests/integration/test_bad_input.py \
 	tests/integration/test_batchid.py \
 	tests/integration/test_check.py \
@@ -42,13 +53,20 @@ EXTRA_DIST += \
 	tests/integration/test_collect_cgi.py \
 	tests/integration/test_collect_lighttpd.py \
 	tests/integration/test_collect_nginx.py \
+	tests/integration/test_credentials.py \
 	tests/integration/test_database.py \
 	tests/integration/test_events.py \
 	tests/integration/test_install.py \
 	tests/integration/test_metrics.py \
+	tests/integration/test_rejected.py \
 	tests/integration/test_replay.py \
 	tests/integration/test_restart.py \
+	tests/integration/test_s3.py \
 	tests/integration/test_schema.py \
 	tests/integration/test_spool.py \
 	tests/integration/test_stop.py \
 	tests/integration/test_threads.py
+
+check_PROGRAMS += tests/integration/s3tool
+tests_integration_s3tool_SOURCES = tests/integration/s3tool.c
+tests_integration_s3tool_LDADD = $(MR_S3_LIBS)

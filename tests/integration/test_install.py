@@ -6,10 +6,12 @@ import subprocess
 
 from harness import proc, tap
 
-FILES = {"libexecdir": ["millrace/millrace.fcgi"], "sbindir": ["millrace-replay"],
+FILES = {"libexecdir": ["millrace/millrace.fcgi"],
+         "sbindir": ["millrace-admin", "millrace-replay"],
          "sysconfdir": ["millrace/millrace.ini"],
          "datadir": ["millrace/schema/001-events.sql", "millrace/schema/002-ledger.sql",
-                     "millrace/examples/millrace.ini", "millrace/examples/cron/millrace"]}
+                     "millrace/examples/millrace.ini", "millrace/examples/cron/millrace",
+                     "millrace/examples/s3/bucket-policy.json"]}
 
 
 def directory(name):

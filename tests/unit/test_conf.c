@@ -112,6 +112,7 @@ check_defaults(const struct mr_conf *conf)
 	is_str(mr_str(conf->default_site), "default", "[collector] default_site");
 	is_int((long long)conf->n_trusted_proxies, 0, "[collector] trusted_proxies");
 	is_list(&conf->origins, "*", "[collector] origins");
+	is_str(mr_str(conf->key_file), MR_SYSCONFDIR "/millrace.key", "[secrets] key_file");
 	is_int(conf->client_ip, MR_IP_KEEP, "[privacy] anonymize_ip");
 	is_str(mr_str(conf->metrics_file), MR_LOCALSTATEDIR "/lib/millrace/counters",
 	    "[metrics] file");
@@ -155,6 +156,7 @@ test_values(void)
 	    "group_max_rows = 2000\ngroup_max_bytes = 2M\nretry_after_s = 9\n"
 	    "default_site = example.com\ntrusted_proxies = 127.0.0.1, 10.0.0.0/8 ::1\n"
 	    "origins = https://a.example https://b.example\n"
+	    "[secrets]\nkey_file = /etc/millrace/other.key\n"
 	    "[privacy]\nanonymize_ip = truncate\n"
 	    "[admin]\ntoken_sha256 = " TOKEN "\n";
 	struct mr_conf conf;
@@ -192,6 +194,7 @@ test_values(void)
 	is_int(conf.trusted_proxies[1].bits, 8, "trusted_proxies: a block");
 	is_int(conf.trusted_proxies[2].ip.family, 6, "trusted_proxies: IPv6");
 	is_list(&conf.origins, "https://a.example|https://b.example", "origins");
+	is_str(mr_str(conf.key_file), "/etc/millrace/other.key", "key_file");
 	is_int(conf.client_ip, MR_IP_TRUNCATE, "anonymize_ip");
 	is_str(mr_str(conf.token_sha256), TOKEN, "token_sha256");
 	mr_conf_free(&conf);
@@ -667,20 +670,28 @@ slurp(const char *name)
 	return text;
 }
 
+/* The text with every `from` replaced; frees the text. */
+static char *
+replace_all(char *text, const char *from, const char *with)
+{
+	char *made = malloc(1u << 20), *rest = text, *to = made;
+
+	if (text == NULL || made == NULL)
+		bail("no etc/millrace.ini (is MR_SRCDIR set?), or no memory");
+	for (char *at; (at = strstr(rest, from)) != NULL; rest = at + strlen(from))
+		to += sprintf(to, "%.*s%s", (int)(at - rest), rest, with);
+	strcpy(to, rest);
+	free(text);
+	return made;
+}
+
 /* The sample, which shows the folders of the ordinary prefix, with those of this build. */
 static char *
 slurp_sample(void)
 {
-	static const char ordinary[] = "/usr/local/var/";
-	char *text = slurp("etc/millrace.ini"), *made = malloc(1u << 20), *from = text, *to = made;
+	char *text = replace_all(slurp("etc/millrace.ini"), "/usr/local/var/", MR_LOCALSTATEDIR "/");
 
-	if (text == NULL || made == NULL)
-		bail("no etc/millrace.ini (is MR_SRCDIR set?), or no memory");
-	for (char *at; (at = strstr(from, ordinary)) != NULL; from = at + sizeof ordinary - 1)
-		to += sprintf(to, "%.*s%s/", (int)(at - from), from, MR_LOCALSTATEDIR);
-	strcpy(to, from);
-	free(text);
-	return made;
+	return replace_all(text, "/usr/local/etc/millrace/", MR_SYSCONFDIR "/");
 }
 
 static char *
