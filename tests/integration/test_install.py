@@ -7,7 +7,7 @@ import subprocess
 from harness import proc, tap
 
 FILES = {"libexecdir": ["millrace/millrace.fcgi"],
-         "sbindir": ["millrace-admin", "millrace-replay"],
+         "sbindir": ["millrace-check", "millrace-admin", "millrace-replay"],
          "sysconfdir": ["millrace/millrace.ini"],
          "datadir": ["millrace/schema/001-events.sql", "millrace/schema/002-ledger.sql",
                      "millrace/examples/millrace.ini", "millrace/examples/cron/millrace",
