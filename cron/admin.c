@@ -17,6 +17,8 @@ static const struct admin_command commands[] = {
 	{ "seal", "[--make-key]", "seal the secret on standard input", admin_seal },
 	{ "rekey", "[--make-key] FILE", "seal what FILE has sealed with the newest key",
 	    admin_rekey },
+	{ "rejected", "ACTION [ID ...]", "list, show, export, retry or delete rejected events",
+	    admin_rejected },
 };
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
 

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/conf.h"
 #include "base/log.h"
+#include "base/shared.h"
 #include "io/db.h"
 #include "io/keeper.h"
 #include "io/replay.h"
@@ -310,6 +311,7 @@ run(const struct mr_conf *conf, const struct options *options)
 {
 	struct mr_error err = MR_ERROR_INIT;
 	struct stat st;
+	int status;
 
 	if (conf->spool_dir[0] == '\0')
 		return give_up(STATUS_WRONG, "[spool] dir is empty: there is no spool");
@@ -327,7 +329,12 @@ run(const struct mr_conf *conf, const struct options *options)
 	if (mr_log_open(PROGRAM, conf->log, strcmp(conf->log, "stderr") != 0 || options->verbose ?
 	    (enum mr_log_level)conf->log_level : MR_LOG_ERROR, &err) != MR_OK)
 		return give_up(STATUS_WRONG, err.text);
-	return connect_and_replay(conf, options);
+	/* So that records are booked to the host that accepted them; without it, they are stored too. */
+	if (conf->metrics_file[0] != '\0')
+		(void)mr_shared_open(conf->metrics_file, MR_SHARED_LOOK, NULL);
+	status = connect_and_replay(conf, options);
+	mr_shared_close();
+	return status;
 }
 
 int

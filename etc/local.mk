@@ -6,7 +6,7 @@
 mr_socket = /run/millrace/millrace.sock
 
 examplesdir = $(pkgdatadir)/examples
-dist_examples_DATA = etc/millrace.ini
+EXTRA_DIST += etc/millrace.ini
 ex_apachedir = $(examplesdir)/apache
 ex_apache_DATA = etc/apache/millrace.conf
 ex_crondir = $(examplesdir)/cron
@@ -23,6 +23,8 @@ dist_ex_postgresql_DATA = \
 	etc/postgresql/large.conf \
 	etc/postgresql/medium.conf \
 	etc/postgresql/small.conf
+ex_prometheusdir = $(examplesdir)/prometheus
+dist_ex_prometheus_DATA = etc/prometheus/millrace.rules.yml etc/prometheus/prometheus.yml
 ex_s3dir = $(examplesdir)/s3
 dist_ex_s3_DATA = \
 	etc/s3/README \
@@ -44,6 +46,7 @@ $(mr_samples): Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && \
 	$(SED) -e 's|@fcgibin[@]|$(fcgidir)/millrace.fcgi|g' \
 	  -e 's|@conffile[@]|$(sysconfdir)/millrace/millrace.ini|g' \
+	  -e 's|@check[@]|$(sbindir)/millrace-check|g' \
 	  -e 's|@replay[@]|$(sbindir)/millrace-replay|g' \
 	  -e 's|@statedir[@]|$(localstatedir)/lib/millrace|g' \
 	  -e 's|@socket[@]|$(mr_socket)|g' \
@@ -61,13 +64,18 @@ EXTRA_DIST += \
 # An administrator's configuration is never overwritten, and only removed when
 # it is the one that was installed.
 mr_installed_ini = $(DESTDIR)$(sysconfdir)/millrace/millrace.ini
+mr_sample_ini = $(DESTDIR)$(examplesdir)/millrace.ini
 install-data-local:
-	$(MKDIR_P) $(DESTDIR)$(sysconfdir)/millrace $(DESTDIR)$(localstatedir)/lib/millrace
-	test -e $(mr_installed_ini) || \
-	  $(INSTALL_DATA) $(srcdir)/etc/millrace.ini $(mr_installed_ini)
+	$(MKDIR_P) $(DESTDIR)$(sysconfdir)/millrace $(DESTDIR)$(examplesdir) \
+	  $(DESTDIR)$(localstatedir)/lib/millrace
+	$(SED) -e 's|/usr/local/var/|$(localstatedir)/|g' $(srcdir)/etc/millrace.ini > $(mr_sample_ini).tmp
+	chmod 644 $(mr_sample_ini).tmp
+	mv $(mr_sample_ini).tmp $(mr_sample_ini)
+	test -e $(mr_installed_ini) || $(INSTALL_DATA) $(mr_sample_ini) $(mr_installed_ini)
 uninstall-local:
-	if cmp -s $(srcdir)/etc/millrace.ini $(mr_installed_ini); then \
+	if cmp -s $(mr_sample_ini) $(mr_installed_ini); then \
 	  rm -f $(mr_installed_ini); \
 	fi
+	rm -f $(mr_sample_ini)
 
 dist_man_MANS += etc/millrace.ini.5

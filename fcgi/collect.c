@@ -32,6 +32,7 @@ struct taking {
 	struct mr_batch batch;
 	struct mr_job job;
 	struct mr_error err;
+	int64_t started_us; /* monotonic */
 	int status; /* 0: the job's receipt tells; else refused with err */
 };
 
@@ -194,19 +195,89 @@ read_body(const struct mr_worker *worker, struct mr_request *request, struct mr_
 }
 
 static void
+count_rejects(const struct mr_batch *batch)
+{
+	size_t by_database = 0;
+
+	for (size_t i = 0; i < batch->n_rejects; i++)
+		by_database += batch->rejects[i].sqlstate.p != NULL;
+	mr_stat_add(MR_STAT_EVENTS_REJECTED, batch->n_rejects);
+	mr_stat_add(MR_STAT_REJECTED_DATABASE, by_database);
+	mr_stat_add(MR_STAT_REJECTED_INVALID, batch->n_rejects - by_database);
+}
+
+static void
+count_kept(const struct taking *t, enum mr_stat events, enum mr_stat requests)
+{
+	const struct mr_batch *batch = &t->batch;
+
+	mr_stat_add(events, batch->n_rows);
+	mr_stat_add(batch->n_rejects > 0 ? MR_STAT_REQUESTS_PARTIAL : requests, 1);
+	if (batch->n_rejects > 0)
+		count_rejects(batch);
+}
+
+static void
+count_refused(int status)
+{
+	static const struct {
+		int status;
+		enum mr_stat why;
+	} reasons[] = { { 400, MR_STAT_REFUSED_MALFORMED }, { 411, MR_STAT_REFUSED_NO_LENGTH },
+		{ 413, MR_STAT_REFUSED_TOO_LARGE }, { 415, MR_STAT_REFUSED_ENCODING } };
+
+	mr_stat_add(MR_STAT_REQUESTS_REFUSED, 1);
+	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
+		if (reasons[i].status == status)
+			mr_stat_add(reasons[i].why, 1);
+}
+
+/* A request that the writer did not get. */
+static void
+count_unwritten(const struct taking *t)
+{
+	if (t->status == 503)
+		mr_stat_add(MR_STAT_REQUESTS_UNAVAILABLE, 1);
+	else
+		count_refused(t->status);
+}
+
+static void
+count_written(const struct taking *t)
+{
+	switch (t->job.receipt.outcome) {
+	case MR_STORED:
+		count_kept(t, MR_STAT_EVENTS_STORED, MR_STAT_REQUESTS_STORED);
+		break;
+	case MR_SPOOLED:
+		count_kept(t, MR_STAT_EVENTS_QUEUED, MR_STAT_REQUESTS_QUEUED);
+		break;
+	case MR_DUPLICATE:
+		mr_stat_add(MR_STAT_EVENTS_DUPLICATE, t->batch.n_rows + t->batch.n_rejects);
+		mr_stat_add(MR_STAT_REQUESTS_DUPLICATE, 1);
+		break;
+	case MR_REFUSED:
+		mr_stat_add(MR_STAT_REQUESTS_REFUSED, 1);
+		mr_stat_add(MR_STAT_REFUSED_DATABASE, 1);
+		count_rejects(&t->batch);
+		break;
+	case MR_UNAVAILABLE:
+		mr_stat_add(MR_STAT_REQUESTS_UNAVAILABLE, 1);
+		break;
+	}
+	mr_stat_add(MR_STAT_BAD_TIMESTAMPS, t->batch.bad_times);
+	mr_hist_add(MR_HIST_REQUEST_EVENTS, t->batch.n_rows + t->batch.n_rejects);
+}
+
+/* What became of a request; behind settle(). */
+static void
 count(const struct taking *t)
 {
-	mr_stat_add(MR_STAT_BAD_TIMESTAMPS, t->batch.bad_times);
-	if (t->job.receipt.outcome == MR_STORED) {
-		mr_stat_add(MR_STAT_EVENTS_STORED, t->batch.n_rows);
-		mr_stat_add(MR_STAT_EVENTS_REJECTED, t->batch.n_rejects);
-	} else if (t->job.receipt.outcome == MR_REFUSED) {
-		mr_stat_add(MR_STAT_EVENTS_REJECTED, t->batch.n_rejects);
-	} else if (t->job.receipt.outcome == MR_DUPLICATE) {
-		mr_stat_add(MR_STAT_EVENTS_DUPLICATE, t->batch.n_rows + t->batch.n_rejects);
-	} else if (t->job.receipt.outcome == MR_UNAVAILABLE) {
-		mr_stat_add(MR_STAT_REQUESTS_UNAVAILABLE, 1);
-	}
+	mr_hist_add(MR_HIST_REQUEST_US, (uint64_t)(mr_clock_mono_us() - t->started_us));
+	if (t->job.batch != NULL)
+		count_written(t);
+	else
+		count_unwritten(t);
 }
 
 /* Leaves the decoded batch for the writer. */
@@ -229,7 +300,6 @@ settle(struct taking *t)
 {
 	const struct mr_batch *batch = &t->batch;
 
-	count(t);
 	if (t->job.receipt.outcome == MR_REFUSED) {
 		t->err = t->job.receipt.why;
 		t->status = 400;
@@ -292,7 +362,6 @@ write_rejects(struct mr_buf *b, const struct mr_batch *batch)
 static void
 answer_refused(const struct taking *t, struct mr_response *response)
 {
-	mr_stat_add(MR_STAT_REQUESTS_REFUSED, 1);
 	mr_response_error(response, t->status, &t->err);
 	if (t->batch.n_rejects == 0)
 		return;
@@ -346,6 +415,7 @@ finish_collect(struct mr_worker *worker, struct mr_request *request,
 
 	if (response->job != NULL)
 		settle(t);
+	count(t);
 	if (t->status == 503 || (t->status == 0 && t->job.receipt.outcome == MR_UNAVAILABLE))
 		answer_unavailable(worker, response);
 	else if (t->status != 0)
@@ -375,12 +445,12 @@ finish_pixel(struct mr_worker *worker, struct mr_request *request, struct mr_res
 	(void)request;
 	if (response->job != NULL)
 		settle(t);
+	count(t);
 	response->status = 200;
 	response->content_type = "image/gif";
 	mr_buf_add(&response->body, pixel, sizeof pixel);
 	mr_buf_add_cstr(&response->headers, "Cache-Control: no-store\r\n");
 	if (t->status == 400 || t->status == 413) {
-		mr_stat_add(MR_STAT_REQUESTS_REFUSED, 1);
 		mr_buf_printf(&response->headers, "X-Millrace: rejected: %s\r\n", t->err.text);
 	} else if (t->status != 0 || t->job.receipt.outcome == MR_UNAVAILABLE) {
 		mr_buf_add_cstr(&response->headers, "X-Millrace: unavailable\r\n");
@@ -402,7 +472,7 @@ new_taking(const struct mr_worker *worker, struct mr_request *request,
 		answer_unavailable(worker, response);
 		return NULL;
 	}
-	*t = (struct taking){ .err = MR_ERROR_INIT };
+	*t = (struct taking){ .err = MR_ERROR_INIT, .started_us = mr_clock_mono_us() };
 	mr_buf_init(&t->body, (size_t)worker->conf->max_body_bytes);
 	response->state = t;
 	return t;

@@ -9,7 +9,13 @@
 #include "config.h"
 #include "cors.h"
 #include "format/jsonout.h"
+#include "format/query.h"
+#include "io/audit.h"
+#include "io/db.h"
 #include "routes.h"
+
+/* The sums of a large ledger take a while. */
+#define BOOKS_TIMEOUT_MS 60000
 
 static void
 write_detail(const struct mr_worker *worker, const struct mr_error *why, struct mr_buf *b)
@@ -23,12 +29,44 @@ write_detail(const struct mr_worker *worker, const struct mr_error *why, struct 
 		mr_buf_add_cstr(b, ",\"error\":");
 		mr_jsonout_string(b, mr_str(why->text));
 	}
-	mr_buf_add_cstr(b, ",\"worker\":{");
+	mr_buf_add_cstr(b, ",\"counters\":{");
 	for (int i = 0; i < MR_STAT_N; i++)
 		mr_buf_printf(b, "%s\"%s\":%llu", i > 0 ? "," : "",
 		    mr_stat_name((enum mr_stat)i),
 		    (unsigned long long)mr_stat_get((enum mr_stat)i));
 	mr_buf_add_char(b, '}');
+}
+
+/* The books, asked on a connection of its own; in the worker that is seldom done. */
+static void
+write_books(const struct mr_worker *worker, struct mr_buf *b)
+{
+	const struct mr_db_options options = {
+		.url = worker->conf->database_url,
+		.application = "millrace books",
+		.connect_timeout_ms = worker->conf->connect_timeout_ms,
+		.query_timeout_ms = BOOKS_TIMEOUT_MS,
+		.idle_check_s = worker->conf->idle_check_s,
+		.synchronous_commit = true,
+	};
+	struct mr_error why = MR_ERROR_INIT;
+	struct mr_audit a;
+	struct mr_db *db = mr_db_new(&options);
+
+	mr_buf_add_cstr(b, ",\"books\":");
+	if (db == NULL || mr_audit_take(db, worker->conf->spool_dir, &a, &why) != MR_OK) {
+		mr_buf_add_cstr(b, "{\"error\":");
+		mr_jsonout_string(b, mr_str(why.text));
+		mr_buf_add_char(b, '}');
+	} else {
+		mr_buf_printf(b, "{\"accepted\":%lld,\"in_flight\":%lld,\"stored\":%lld,"
+		    "\"duplicate\":%lld,\"rejected\":%lld,\"spooled\":%lld,\"quarantined\":%lld,"
+		    "\"moving\":%s,\"difference\":%lld}", (long long)a.accepted,
+		    (long long)a.in_flight, (long long)a.stored, (long long)a.duplicate,
+		    (long long)a.rejected, (long long)a.spooled, (long long)a.quarantined,
+		    a.moving ? "true" : "false", (long long)a.difference);
+	}
+	mr_db_free(db);
 }
 
 static const char *
@@ -53,6 +91,9 @@ mr_health_serve(struct mr_worker *worker, struct mr_request *request,
 	    words[h.health], database_word(worker->conf, &h));
 	if (mr_admin_has_token(worker, request))
 		write_detail(worker, &h.why, &response->body);
+	if (mr_admin_has_token(worker, request) &&
+	    mr_query_get(request->arena, request->query, "books").p != NULL)
+		write_books(worker, &response->body);
 	mr_response_close(response);
 	mr_buf_add_cstr(&response->headers, "Cache-Control: no-store\r\n");
 	mr_cors_answer(worker->conf, request->origin, MR_STR_NULL, &response->headers);

@@ -10,6 +10,7 @@ fcgi_millrace_fcgi_SOURCES = \
 	fcgi/cors.c fcgi/cors.h \
 	fcgi/health.c fcgi/health.h \
 	fcgi/main.c \
+	fcgi/metrics.c fcgi/metrics.h \
 	fcgi/privacy.c fcgi/privacy.h \
 	fcgi/recent.c fcgi/recent.h \
 	fcgi/request.c fcgi/request.h \

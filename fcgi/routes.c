@@ -8,6 +8,7 @@
 #include "cors.h"
 #include "format/jsonout.h"
 #include "health.h"
+#include "metrics.h"
 #include "recent.h"
 
 /* What an answer's buffer may keep for the next one. */
@@ -26,6 +27,7 @@ static const struct route {
 	{ "/collect", GET | POST, false, false, mr_collect_serve },
 	{ "/pixel.gif", GET, false, false, mr_collect_pixel },
 	{ "/health", GET | HEAD, false, true, mr_health_serve },
+	{ "/metrics", GET | HEAD, true, true, mr_metrics_serve },
 	{ "/events/recent", GET | HEAD, true, true, mr_recent_serve },
 };
 

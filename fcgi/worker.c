@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/shared.h"
 #include "channel.h"
 #include "privacy.h"
 #include "request.h"
@@ -257,6 +258,18 @@ block_signals(sigset_t *stop_signals)
 	pthread_sigmask(SIG_BLOCK, stop_signals, NULL);
 }
 
+/* Without the file the worker works as well, and counts for itself. */
+static void
+open_counters(const struct mr_conf *conf)
+{
+	enum mr_shared_mode mode = mr_request_is_cgi() ? MR_SHARED_VISIT : MR_SHARED_WORK;
+	struct mr_error why = MR_ERROR_INIT;
+
+	if (conf->metrics_file[0] != '\0' && mr_shared_open(conf->metrics_file, mode, &why) != MR_OK)
+		mr_log_warning("counting in this process's memory, there are no books: %s",
+		    why.text);
+}
+
 enum mr_err
 mr_worker_run(const struct mr_conf *conf, struct mr_error *err)
 {
@@ -276,6 +289,7 @@ mr_worker_run(const struct mr_conf *conf, struct mr_error *err)
 	    err)) != MR_OK)
 		return e;
 	options.alone = mr_request_is_cgi();
+	open_counters(conf);
 	if ((e = mr_privacy_start(&worker.privacy, conf, err)) != MR_OK)
 		return e;
 	if ((e = mr_writer_start(&worker.writer, &options, err)) != MR_OK) {
@@ -288,6 +302,7 @@ mr_worker_run(const struct mr_conf *conf, struct mr_error *err)
 	/* What the writer gave back after the last thread had gone. */
 	(void)answer_done(&worker, SIZE_MAX);
 	mr_privacy_stop(worker.privacy);
+	mr_shared_close();
 	mr_request_end();
 	return e;
 }

@@ -15,6 +15,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/base/error.c lib/base/error.h \
 	lib/base/ip.c lib/base/ip.h \
 	lib/base/log.c lib/base/log.h \
+	lib/base/shared.c lib/base/shared.h \
 	lib/base/stats.c lib/base/stats.h \
 	lib/base/str.h \
 	lib/base/uuid.c lib/base/uuid.h \
@@ -29,6 +30,9 @@ lib_libmillrace_a_SOURCES = \
 	lib/format/textout.c lib/format/textout.h \
 	lib/format/thrift.c lib/format/thrift.h \
 	lib/format/utf8.c lib/format/utf8.h \
+	lib/io/audit.c lib/io/audit.h \
+	lib/io/backlog.c lib/io/backlog.h \
+	lib/io/books.c lib/io/books.h \
 	lib/format/xml.c lib/format/xml.h \
 	lib/format/zstd.c lib/format/zstd.h \
 	lib/io/breaker.c lib/io/breaker.h \
@@ -46,6 +50,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/io/pgarray.c lib/io/pgarray.h \
 	lib/io/quarantine.c lib/io/quarantine.h \
 	lib/io/replay.c lib/io/replay.h \
+	lib/io/scan.c lib/io/scan.h \
 	lib/io/s3.c lib/io/s3.h \
 	lib/io/s3call.h \
 	lib/io/s3error.c \

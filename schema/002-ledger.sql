@@ -14,3 +14,13 @@ CREATE TABLE ingest_groups (
     duplicate integer NOT NULL,
     rejected  integer NOT NULL
 );
+
+-- What the ledger's rows had counted that were too old to keep, so that the
+-- books stay whole; and what was taken out of rejected_events on purpose.
+CREATE TABLE ingest_totals (
+    instance  uuid PRIMARY KEY,
+    stored    bigint NOT NULL,
+    duplicate bigint NOT NULL,
+    rejected  bigint NOT NULL,
+    deleted   bigint NOT NULL DEFAULT 0
+);

@@ -21,10 +21,16 @@ mr_clock_now_us(void)
 int64_t
 mr_clock_mono_ms(void)
 {
+	return mr_clock_mono_us() / 1000;
+}
+
+int64_t
+mr_clock_mono_us(void)
+{
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return (int64_t)ts.tv_sec * MR_US_PER_S + ts.tv_nsec / 1000;
 }
 
 /* Days from 1970-01-01 to a date of the proleptic Gregorian calendar. */

@@ -12,9 +12,10 @@
 
 #define MR_US_PER_S INT64_C(1000000)
 
-/* The wall clock, and a clock that never goes back (milliseconds). */
+/* The wall clock, and a clock that never goes back (milliseconds, microseconds). */
 int64_t mr_clock_now_us(void);
 int64_t mr_clock_mono_ms(void);
+int64_t mr_clock_mono_us(void);
 
 /*
  * Reads a timestamp as browsers and servers write it. Accepted:

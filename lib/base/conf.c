@@ -77,6 +77,8 @@ static const struct mr_conf_key table[] = {
 	    NULL },
 	{ "privacy", "anonymize_ip", MR_T_CHOICE, AT(client_ip), "none", 0, 0, ip_privacies, NULL },
 	{ "privacy", "visitor_id", MR_T_CHOICE, AT(visitor_id), "client", 0, 0, visitors, NULL },
+	{ "metrics", "file", MR_T_TEXT, AT(metrics_file), MR_LOCALSTATEDIR "/lib/millrace/counters", 0, 0,
+	    NULL, NULL },
 	{ "admin", "token_sha256", MR_T_SHA256, AT(token_sha256), "", 0, 0, NULL, NULL },
 };
 #define N_KEYS (sizeof table / sizeof table[0])

@@ -87,6 +87,9 @@ struct mr_conf {
 	int64_t client_ip;  /* enum mr_ip_privacy */
 	int64_t visitor_id; /* enum mr_visitor_source */
 
+	/* [metrics] */
+	char *metrics_file; /* of counters; "": in the worker's own memory */
+
 	/* [admin] */
 	char *token_sha256; /* 64 hex digits, or "" */
 

@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "base/clock.h"
@@ -45,6 +46,30 @@ mr_uuid_make(uint8_t id[MR_UUID_BYTES])
 	id[6] = (uint8_t)(0x70 | (tick % TICKS_PER_MS >> 8));
 	id[7] = (uint8_t)tick;
 	id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
+}
+
+#define NODE_BYTES 6
+#define NODE_AT (MR_UUID_BYTES - NODE_BYTES)
+
+static bool
+is_nil(const uint8_t id[MR_UUID_BYTES])
+{
+	static const uint8_t nil[MR_UUID_BYTES];
+
+	return memcmp(id, nil, MR_UUID_BYTES) == 0;
+}
+
+void
+mr_uuid_mark(uint8_t id[MR_UUID_BYTES], const uint8_t instance[MR_UUID_BYTES])
+{
+	if (!is_nil(instance))
+		memcpy(id + NODE_AT, instance, NODE_BYTES);
+}
+
+bool
+mr_uuid_is_of(const uint8_t id[MR_UUID_BYTES], const uint8_t instance[MR_UUID_BYTES])
+{
+	return !is_nil(instance) && memcmp(id + NODE_AT, instance, NODE_BYTES) == 0;
 }
 
 int64_t

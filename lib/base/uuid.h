@@ -5,6 +5,7 @@
 #ifndef MR_BASE_UUID_H
 #define MR_BASE_UUID_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define MR_UUID_BYTES 16
@@ -16,6 +17,15 @@
  * whatever the clock does. Safe from any thread.
  */
 void mr_uuid_make(uint8_t id[MR_UUID_BYTES]);
+
+/*
+ * Marks an id as made by an instance (shared.h): its last six bytes become the
+ * first of the instance's, as the node of older versions. A nil instance: stays.
+ */
+void mr_uuid_mark(uint8_t id[MR_UUID_BYTES], const uint8_t instance[MR_UUID_BYTES]);
+
+/* Whether it is marked so. */
+bool mr_uuid_is_of(const uint8_t id[MR_UUID_BYTES], const uint8_t instance[MR_UUID_BYTES]);
 
 /* When it was made, in microseconds, to the millisecond. */
 int64_t mr_uuid_time_us(const uint8_t id[MR_UUID_BYTES]);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "io/audit.h"
 #include "io/replay.h"
 #include "io/schema.h"
 #include "io/segment.h"
@@ -253,6 +254,17 @@ recover(struct mr_keeper *k)
 	(void)mr_breaker_pause(k->breaker, next_backoff(k));
 }
 
+/* Groups that killed workers have left. */
+static void
+settle_books(struct mr_keeper *k)
+{
+	struct mr_error why = MR_ERROR_INIT;
+	size_t left;
+
+	if (mr_audit_settle(k->db, k->conf->spool_dir, &left, &why) != MR_OK)
+		log_trouble(k, &why, "; the books are settled later");
+}
+
 /* Nothing is wrong: looks for what another process left, and what is due. */
 static void
 look_around(struct mr_keeper *k)
@@ -265,6 +277,8 @@ look_around(struct mr_keeper *k)
 		make_partitions(k->db, k->conf);
 		k->purging = true;
 	}
+	if (mr_audit_needed() && connect_db(k))
+		settle_books(k);
 	while (k->purging && !mr_breaker_stopping(k->breaker) && connect_db(k))
 		k->purging = !mr_keeper_purge(k->db, k->conf);
 	mr_db_disconnect(k->db);

@@ -7,8 +7,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/shared.h"
 #include "base/stats.h"
 #include "format/record.h"
+#include "io/books.h"
 #include "io/db.h"
 #include "io/isolate.h"
 #include "io/keeper.h"
@@ -29,6 +31,8 @@ struct mr_lane {
 	struct mr_db *db;
 	struct mr_store *store;
 	struct mr_spool *spool;          /* NULL: none is configured */
+	struct mr_book book;
+	bool in_doubt;                   /* whether the database has the group under way */
 	struct mr_buf record;
 	const struct mr_batch **batches; /* max_group entries each */
 	bool *duplicate;
@@ -75,8 +79,9 @@ mr_lane_new(const struct mr_conf *conf, const char *application, size_t max_grou
 	l->db = new_db(conf, application, alone);
 	/* One batch may exceed the cap of a group, but not what a body can hold. */
 	l->store = mr_store_new((size_t)conf->group_max_bytes +
-	    64 * (size_t)conf->max_body_bytes, NULL);
+	    64 * (size_t)conf->max_body_bytes, mr_shared()->header.instance);
 	l->spool = spooling ? mr_spool_new(&spool) : NULL;
+	mr_book_open(&l->book);
 	l->batches = calloc(max_group, sizeof *l->batches);
 	l->duplicate = calloc(max_group, sizeof *l->duplicate);
 	if (l->db == NULL || l->store == NULL || l->batches == NULL || l->duplicate == NULL ||
@@ -97,6 +102,7 @@ mr_lane_free(struct mr_lane *l)
 	mr_db_free(l->db);
 	mr_store_free(l->store);
 	mr_spool_free(l->spool);
+	mr_book_close(&l->book);
 	mr_buf_free(&l->record);
 	free(l->batches);
 	free(l->duplicate);
@@ -158,6 +164,25 @@ events_of(struct mr_job *const *jobs, size_t n)
 	return events;
 }
 
+/* The group goes out; its events are in the books from here on. */
+static void
+begin(struct mr_lane *l, struct mr_group *group, struct mr_job **jobs, size_t n)
+{
+	mr_uuid_make(group->id);
+	l->in_doubt = false;
+	mr_book_begin(&l->book, group->id, (uint32_t)events_of(jobs, n));
+}
+
+/* It is kept nowhere, as far as is known. */
+static void
+end_unkept(struct mr_lane *l)
+{
+	if (l->in_doubt)
+		mr_book_leave(&l->book);
+	else
+		mr_book_end(&l->book, 0);
+}
+
 static enum mr_err
 append(struct mr_lane *l, struct mr_group *group, struct mr_job **jobs, size_t n,
     struct mr_error *err)
@@ -177,12 +202,17 @@ spool_group(struct mr_lane *l, struct mr_group *group, struct mr_job **jobs, siz
     struct mr_error *why)
 {
 	if (l->spool != NULL && append(l, group, jobs, n, why) == MR_OK) {
+		mr_book_end(&l->book, (uint32_t)events_of(jobs, n));
 		settle_all(jobs, n, MR_SPOOLED, NULL);
+		mr_stat_add(MR_STAT_GROUPS_SPOOLED, 1);
 		mr_stat_add(MR_STAT_EVENTS_SPOOLED, events_of(jobs, n));
 	} else {
+		l->in_doubt |= l->spool != NULL && mr_spool_in_doubt(l->spool);
+		end_unkept(l);
 		if (why->text[0] == '\0')
 			(void)mr_fail(why, MR_EAGAIN, "database: no connection yet");
 		log_failure(l, n, why);
+		mr_stat_add(MR_STAT_GROUPS_FAILED, 1);
 		settle_all(jobs, n, MR_UNAVAILABLE, why);
 	}
 	mr_breaker_leave(l->breaker);
@@ -207,12 +237,16 @@ try_group(struct mr_lane *l, struct mr_group *group, struct mr_error *why)
 {
 	enum mr_db_class class;
 	int conflicts = 0, reconnects = 0;
+	int64_t started_us;
 	enum mr_err e;
 
 	for (;;) {
 		if ((e = mr_db_ensure(l->db, why)) != MR_OK)
 			return e == MR_EIO ? MR_DB_OPERATOR : MR_DB_UNAVAILABLE;
+		started_us = mr_clock_mono_us();
 		class = mr_store_group(l->store, l->db, group, why);
+		mr_hist_add(MR_HIST_INSERT_US, (uint64_t)(mr_clock_mono_us() - started_us));
+		l->in_doubt |= class == MR_DB_UNKNOWN;
 		if (class == MR_DB_TRANSIENT && conflicts++ < MAX_CONFLICTS)
 			pause_before_retry(l);
 		else if ((class != MR_DB_UNAVAILABLE && class != MR_DB_UNKNOWN) ||
@@ -233,8 +267,12 @@ keep_refused(struct mr_lane *l, struct mr_group *group, const struct mr_batch *b
 
 	refused.batch_id = MR_STR_NULL;
 	l->batches[0] = &refused;
-	if (try_group(l, group, &why) != MR_DB_OK)
-		mr_log_error("%zu refused event(s) were not kept: %s", batch->n_rejects, why.text);
+	if (try_group(l, group, &why) == MR_DB_OK) {
+		mr_book_end(&l->book, (uint32_t)batch->n_rejects);
+		return;
+	}
+	end_unkept(l);
+	mr_log_error("%zu refused event(s) were not kept: %s", batch->n_rejects, why.text);
 }
 
 /* Takes the refused rows out of a batch that stands alone, and stores the rest. */
@@ -279,17 +317,20 @@ store_direct(struct mr_lane *l, struct mr_job **jobs, size_t n)
 	struct mr_group group = { .n = n };
 	enum mr_db_class class;
 
-	mr_uuid_make(group.id);
+	begin(l, &group, jobs, n);
 	fill_group(l, &group, jobs, n);
 	class = try_group(l, &group, &why);
 	if (class == MR_DB_DATA && n == 1)
 		class = store_without_refused(l, &group, jobs[0], &why);
 
 	if (class == MR_DB_OK) {
+		mr_book_end(&l->book, (uint32_t)events_of(jobs, n));
 		mr_stat_add(MR_STAT_COMMITS, 1);
+		mr_hist_add(MR_HIST_COMMIT_ROWS, events_of(jobs, n));
 		for (size_t i = 0; i < n; i++)
 			settle(jobs[i], l->duplicate[i] ? MR_DUPLICATE : MR_STORED, NULL);
 	} else if (class == MR_DB_DATA && n > 1) {
+		mr_book_end(&l->book, 0);
 		store_direct(l, jobs, n / 2);
 		store_direct(l, jobs + n / 2, n - n / 2);
 	} else if (class == MR_DB_DATA) {
@@ -312,7 +353,7 @@ mr_lane_store(struct mr_lane *l, struct mr_job **jobs, size_t n)
 		return;
 	}
 	mr_breaker_look(l->breaker, &view);
-	mr_uuid_make(group.id);
+	begin(l, &group, jobs, n);
 	spool_group(l, &group, jobs, n, &view.why);
 }
 

@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/shared.h"
 #include "base/stats.h"
 #include "format/record.h"
 #include "io/isolate.h"
@@ -344,11 +345,26 @@ count(struct replay *r)
 	report->events += events;
 }
 
-/* Reads the record; r->group is then what is to be stored. */
+/*
+ * The books of the instance that wrote the segment, not of the one that replays
+ * it, have the record. Of an older one no more is known than the mark.
+ */
+static void
+set_instance(struct replay *r, const struct source *s)
+{
+	const uint8_t *id = mr_segment_id(s->segment), *ours = mr_shared()->header.instance;
+	uint8_t other[MR_UUID_BYTES] = { 0 };
+
+	memcpy(other, id + MR_UUID_BYTES - 6, 6);
+	mr_store_set_instance(r->options->store, mr_uuid_is_of(id, ours) ? ours : other);
+}
+
+/* Reads the record; r->group is then what is to be stored, for its instance. */
 static enum mr_err
-read_record(struct replay *r, const struct mr_segment_item *item, struct mr_batch **batches,
+read_record(struct replay *r, const struct pick *pick, struct mr_batch **batches,
     struct mr_error *err)
 {
+	const struct mr_segment_item *item = &pick->item;
 	const struct mr_batch **pointers;
 	size_t n;
 	enum mr_err e;
@@ -364,6 +380,7 @@ read_record(struct replay *r, const struct mr_segment_item *item, struct mr_batc
 		pointers[i] = &(*batches)[i];
 	r->group = (struct mr_group){ .batches = pointers, .n = n, .duplicate = r->duplicate };
 	memcpy(r->group.id, item->group, MR_UUID_BYTES);
+	set_instance(r, pick->source);
 	return MR_OK;
 }
 
@@ -374,7 +391,7 @@ store_one(struct replay *r, const struct pick *pick, struct mr_error *err)
 	struct mr_error why = MR_ERROR_INIT;
 	struct mr_batch *batches;
 	enum mr_db_class class;
-	enum mr_err e = read_record(r, &pick->item, &batches, &why);
+	enum mr_err e = read_record(r, pick, &batches, &why);
 
 	if (e == MR_EINVAL) {
 		put_aside(r, pick->source, &pick->item, why.text);
@@ -410,7 +427,7 @@ store_together(struct replay *r)
 	    mr_db_script(db, "BEGIN", SCRIPT_TIMEOUT_MS, NULL) == MR_DB_OK;
 
 	for (size_t i = 0; i < r->n_picks && good; i++) {
-		good = read_record(r, &r->picks[i].item, &batches, NULL) == MR_OK &&
+		good = read_record(r, &r->picks[i], &batches, NULL) == MR_OK &&
 		    mr_store_group(r->options->store, db, &r->group, NULL) == MR_DB_OK;
 		if (good)
 			count(r);

@@ -126,6 +126,13 @@ mr_schema_migrate(struct mr_db *db, struct mr_error *err)
 }
 
 enum mr_err
+mr_schema_version(struct mr_db *db, int *version, int *latest, struct mr_error *err)
+{
+	*latest = migrations[N_MIGRATIONS - 1].version;
+	return current_version(db, version, err);
+}
+
+enum mr_err
 mr_schema_make_partitions(struct mr_db *db, int64_t days_ahead, struct mr_error *err)
 {
 	char days[24];

@@ -17,6 +17,10 @@
  */
 enum mr_err mr_schema_migrate(struct mr_db *db, struct mr_error *err);
 
+/* The version that the database has (0: none), and this program's. Errors: MR_EAGAIN. */
+enum mr_err mr_schema_version(struct mr_db *db, int *version, int *latest,
+    struct mr_error *err);
+
 /* Makes the partitions of today and the next days_ahead days (UTC). */
 enum mr_err mr_schema_make_partitions(struct mr_db *db, int64_t days_ahead,
     struct mr_error *err);

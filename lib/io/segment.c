@@ -23,7 +23,8 @@ enum { R_LENGTH = 4, R_GROUP = 8, R_RECEIVED = 24, R_CRC = 32, R_PAYLOAD = 36 };
 
 struct mr_segment {
 	int fd;
-	const char *p; /* the mapped file */
+	const char *p; /* the mapped file, or a copy of it */
+	bool copied;
 	size_t n;
 	size_t at;
 	uint8_t id[MR_UUID_BYTES];
@@ -92,15 +93,19 @@ mr_segment_name(char name[MR_SEGMENT_NAME + 1], const uint8_t id[MR_UUID_BYTES],
 		n += snprintf(name + n, (size_t)(MR_SEGMENT_NAME + 1 - n), "%02x", id[i]);
 }
 
-/* The id in the file's name. */
-static bool
-id_of_name(uint8_t id[MR_UUID_BYTES], const char *path)
+static const char *
+name_of(const char *path)
 {
-	const char *name = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
-	const char *hex = name + MR_SEGMENT_NAME - 2 * MR_UUID_BYTES;
+	return strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
+}
+
+bool
+mr_segment_id_of_name(uint8_t id[MR_UUID_BYTES], const char *path)
+{
+	const char *name = name_of(path), *hex = name + MR_SEGMENT_NAME - 2 * MR_UUID_BYTES;
 	unsigned byte;
 
-	if (strlen(name) != MR_SEGMENT_NAME + sizeof MR_SEGMENT_SUFFIX - 1 || hex[-1] != '-' ||
+	if (strlen(name) < MR_SEGMENT_NAME || hex[-1] != '-' ||
 	    strspn(hex, "0123456789abcdef") != 2 * MR_UUID_BYTES)
 		return false;
 	for (int i = 0; i < MR_UUID_BYTES; i++) {
@@ -120,7 +125,9 @@ read_header(struct mr_segment *s, const char *path, struct mr_error *err)
 		return MR_OK;
 	}
 	/* Then reading begins with the header, which is no record. */
-	if (s->n >= MR_SEGMENT_HEADER_BYTES && id_of_name(s->id, path))
+	if (s->n >= MR_SEGMENT_HEADER_BYTES &&
+	    strlen(name_of(path)) == MR_SEGMENT_NAME + sizeof MR_SEGMENT_SUFFIX - 1 &&
+	    mr_segment_id_of_name(s->id, path))
 		return MR_OK;
 	return mr_fail(err, MR_EINVAL, "%s: is no segment of the spool", path);
 }
@@ -169,6 +176,57 @@ mr_segment_open(struct mr_segment **segment, const char *path, struct mr_error *
 	}
 	*segment = s;
 	return MR_OK;
+}
+
+/* Mapped, it would be a trap: its writer may cut the file. */
+static enum mr_err
+copy_file(struct mr_segment *s, const char *path, struct mr_error *err)
+{
+	struct stat st;
+	char *p = NULL;
+	ssize_t n;
+
+	if (fstat(s->fd, &st) != 0)
+		return mr_fail(err, MR_EIO, "%s: %s", path, strerror(errno));
+	if (st.st_size == 0)
+		return MR_OK;
+	p = malloc((size_t)st.st_size);
+	if (p == NULL)
+		return mr_fail(err, MR_ENOMEM, "%s: no memory", path);
+	s->p = p;
+	s->copied = true;
+	while (s->n < (size_t)st.st_size &&
+	    (n = pread(s->fd, p + s->n, (size_t)st.st_size - s->n, (off_t)s->n)) > 0)
+		s->n += (size_t)n;
+	return MR_OK;
+}
+
+enum mr_err
+mr_segment_peek(struct mr_segment **segment, const char *path, struct mr_error *err)
+{
+	struct mr_segment *s = calloc(1, sizeof *s);
+	enum mr_err e;
+
+	if (s == NULL)
+		return mr_fail(err, MR_ENOMEM, "%s: no memory", path);
+	s->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (s->fd < 0)
+		e = mr_fail(err, errno == ENOENT ? MR_EAGAIN : MR_EIO, "%s: %s", path,
+		    strerror(errno));
+	else if ((e = copy_file(s, path, err)) == MR_OK)
+		e = read_header(s, path, err);
+	if (e != MR_OK) {
+		mr_segment_close(s);
+		return e;
+	}
+	*segment = s;
+	return MR_OK;
+}
+
+const uint8_t *
+mr_segment_id(const struct mr_segment *s)
+{
+	return s->id;
 }
 
 /* Whether a whole, good record lies at `at`. */
@@ -240,6 +298,32 @@ mr_segment_next(struct mr_segment *s, struct mr_segment_item *item)
 	item->bytes = (struct mr_str){ s->p + from, s->at - from };
 }
 
+bool
+mr_segment_guess(struct mr_str bytes, size_t *at, struct mr_segment_item *item)
+{
+	const char *p;
+	size_t length;
+
+	for (; *at < bytes.n; (*at)++) {
+		p = memmem(bytes.p + *at, bytes.n - *at, RECORD_MAGIC, R_LENGTH);
+		if (p == NULL)
+			return false;
+		*at = (size_t)(p - bytes.p);
+		if (bytes.n - *at < MR_SEGMENT_RECORD_BYTES)
+			return false;
+		length = get_be32(p + R_LENGTH);
+		if (length > bytes.n - *at - MR_SEGMENT_RECORD_BYTES)
+			continue;
+		*item = (struct mr_segment_item){ .what = MR_SEGMENT_DAMAGE,
+			.bytes = { p + R_PAYLOAD, length }, .offset = (off_t)*at,
+			.received_us = get_be64(p + R_RECEIVED) };
+		memcpy(item->group, p + R_GROUP, MR_UUID_BYTES);
+		*at += MR_SEGMENT_RECORD_BYTES + length;
+		return true;
+	}
+	return false;
+}
+
 void
 mr_segment_progress(const struct mr_segment *s, int64_t *read_bytes, int64_t *bytes)
 {
@@ -252,7 +336,9 @@ mr_segment_close(struct mr_segment *s)
 {
 	if (s == NULL)
 		return;
-	if (s->p != NULL)
+	if (s->copied)
+		free((void *)(uintptr_t)s->p);
+	else if (s->p != NULL)
 		munmap((void *)(uintptr_t)s->p, s->n);
 	if (s->fd >= 0)
 		close(s->fd);

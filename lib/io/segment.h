@@ -16,6 +16,7 @@
 #ifndef MR_IO_SEGMENT_H
 #define MR_IO_SEGMENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -71,6 +72,25 @@ enum mr_err mr_segment_open(struct mr_segment **segment, const char *path,
  * as a crash leaves of a record that nobody was told is kept.
  */
 void mr_segment_next(struct mr_segment *segment, struct mr_segment_item *item);
+
+/*
+ * The same without a lock, for looking only: a copy of what the file holds now.
+ * Its end may be incomplete because it is just being written.
+ */
+enum mr_err mr_segment_peek(struct mr_segment **segment, const char *path,
+    struct mr_error *err);
+
+/* The segment's id; until the close. */
+const uint8_t *mr_segment_id(const struct mr_segment *segment);
+
+/* The id in the name of a segment, or of a file whose name begins with one. */
+bool mr_segment_id_of_name(uint8_t id[MR_UUID_BYTES], const char *path);
+
+/*
+ * What looks like a record in damaged bytes, from *at on, which is moved behind
+ * it; its checksum is wrong or was not looked at. false: there is none.
+ */
+bool mr_segment_guess(struct mr_str bytes, size_t *at, struct mr_segment_item *item);
 
 /* How far it was read, and how long it is. */
 void mr_segment_progress(const struct mr_segment *segment, int64_t *read_bytes,

@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/shared.h"
 
 #define MAX_PATH 4096
 #define KEEP_BYTES ((size_t)1024 * 1024)
@@ -35,6 +36,7 @@ struct mr_spool {
 	int64_t used;     /* bytes of all segments, as last counted, and ours since */
 	int64_t counted_ms; /* 0: never */
 	struct mr_buf record;
+	bool in_doubt;    /* the record of the last append may lie in an abandoned segment */
 };
 
 static int
@@ -88,9 +90,12 @@ const struct mr_spool_io mr_spool_system_io = {
 struct mr_spool_options
 mr_spool_options(const struct mr_conf *conf)
 {
-	return (struct mr_spool_options){ .dir = conf->spool_dir,
+	struct mr_spool_options options = { .dir = conf->spool_dir,
 		.segment_bytes = conf->segment_bytes, .max_bytes = conf->spool_max_bytes,
 		.reserve_bytes = conf->spool_reserve_bytes, .io = &mr_spool_system_io };
+
+	memcpy(options.instance, mr_shared()->header.instance, MR_UUID_BYTES);
+	return options;
 }
 
 enum mr_err
@@ -204,6 +209,7 @@ open_segment(struct mr_spool *s, struct mr_error *err)
 	int n;
 
 	mr_uuid_make(s->id);
+	mr_uuid_mark(s->id, s->options.instance);
 	mr_segment_name(name, s->id, now);
 	n = snprintf(path, sizeof path, "%s/%s" MR_SEGMENT_SUFFIX, s->options.dir, name);
 	if (n < 0 || (size_t)n >= sizeof path)
@@ -264,8 +270,10 @@ undo_write(struct mr_spool *s, struct mr_error *err)
 {
 	enum mr_err e = io_error(err, s->options.dir, "cannot be written");
 
-	if (s->options.io->truncate(s->fd, s->length) != 0)
+	if (s->options.io->truncate(s->fd, s->length) != 0) {
+		s->in_doubt = true;
 		mr_spool_close_segment(s);
+	}
 	return e;
 }
 
@@ -275,6 +283,7 @@ mr_spool_append(struct mr_spool *s, const uint8_t group[MR_UUID_BYTES], int64_t 
 {
 	enum mr_err e;
 
+	s->in_doubt = false;
 	if ((e = check_room(s, payload.n + MR_SEGMENT_RECORD_BYTES, err)) != MR_OK)
 		return e;
 	if (s->fd >= 0 && s->length > s->options.segment_bytes)
@@ -289,12 +298,19 @@ mr_spool_append(struct mr_spool *s, const uint8_t group[MR_UUID_BYTES], int64_t 
 		return undo_write(s, err);
 	if (s->options.io->sync(s->fd) != 0) {
 		e = io_error(err, s->options.dir, "cannot be synced");
+		s->in_doubt = true;
 		mr_spool_close_segment(s);
 		return e;
 	}
 	s->length += (off_t)s->record.len;
 	s->used += (int64_t)s->record.len;
 	return MR_OK;
+}
+
+bool
+mr_spool_in_doubt(const struct mr_spool *s)
+{
+	return s->in_doubt;
 }
 
 static int

@@ -35,6 +35,7 @@ struct mr_spool_io {
 extern const struct mr_spool_io mr_spool_system_io;
 
 struct mr_spool_options {
+	uint8_t instance[MR_UUID_BYTES]; /* the ids of segments are marked with it; nil: not */
 	const char *dir;
 	int64_t segment_bytes; /* a segment is closed when it is larger */
 	int64_t max_bytes;     /* of all segments in dir */
@@ -66,6 +67,9 @@ void mr_spool_free(struct mr_spool *spool);
  */
 enum mr_err mr_spool_append(struct mr_spool *spool, const uint8_t group[MR_UUID_BYTES],
     int64_t received_us, struct mr_str payload, struct mr_error *err);
+
+/* Whether the record of the last append, which failed, may be found in the file all the same. */
+bool mr_spool_in_doubt(const struct mr_spool *spool);
 
 /* Closes the open segment, so that it can be replayed. */
 void mr_spool_close_segment(struct mr_spool *spool);

@@ -117,8 +117,16 @@ const int mr_store_n_statements = sizeof mr_store_statements / sizeof mr_store_s
  */
 #define DB_LIMIT "rpad(lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint - $2::bigint), " \
 	"12, '0'), 32, '0')::uuid"
-#define PURGE "DELETE FROM ingest_groups WHERE group_id IN (SELECT group_id FROM ingest_groups " \
-	"WHERE group_id < least($1::uuid, " DB_LIMIT ") ORDER BY group_id LIMIT 2000)"
+#define PURGE "WITH old AS (" \
+	"DELETE FROM ingest_groups WHERE group_id IN (SELECT group_id FROM ingest_groups " \
+	"WHERE group_id < least($1::uuid, " DB_LIMIT ") ORDER BY group_id LIMIT 2000) " \
+	"RETURNING instance, stored, duplicate, rejected), " \
+	"folded AS (INSERT INTO ingest_totals AS t (instance, stored, duplicate, rejected) " \
+	"SELECT instance, sum(stored), sum(duplicate), sum(rejected) FROM old " \
+	"GROUP BY instance ORDER BY instance ON CONFLICT (instance) DO UPDATE SET " \
+	"stored = t.stored + excluded.stored, duplicate = t.duplicate + excluded.duplicate, " \
+	"rejected = t.rejected + excluded.rejected) " \
+	"SELECT count(*) FROM old"
 
 struct mr_store {
 	struct mr_pgarray columns[N_COLUMNS];
@@ -139,6 +147,12 @@ mr_store_new(size_t max_bytes, const uint8_t *instance)
 	for (int c = 0; c < N_COLUMNS; c++)
 		mr_pgarray_init(&store->columns[c], types[c], max_bytes);
 	return store;
+}
+
+void
+mr_store_set_instance(struct mr_store *store, const uint8_t instance[MR_UUID_BYTES])
+{
+	memcpy(store->instance, instance, MR_UUID_BYTES);
 }
 
 void
@@ -335,7 +349,7 @@ mr_store_purge(struct mr_db *db, int64_t keep_us, long *removed, struct mr_error
 	mr_uuid_format(least, text);
 	(void)snprintf(keep_ms, sizeof keep_ms, "%lld", (long long)keep_us / 1000);
 	class = mr_db_query(db, PURGE, params, 2, &rows, err);
-	*removed = class == MR_DB_OK ? mr_db_n_changed(rows) : 0;
+	*removed = class == MR_DB_OK ? strtol(mr_db_value(rows, 0, 0).p, NULL, 10) : 0;
 	mr_db_rows_free(rows);
 	return class;
 }

@@ -33,6 +33,9 @@ struct mr_store;
 struct mr_store *mr_store_new(size_t max_bytes, const uint8_t *instance);
 void mr_store_free(struct mr_store *store);
 
+/* From now on. */
+void mr_store_set_instance(struct mr_store *store, const uint8_t instance[MR_UUID_BYTES]);
+
 /* What is stored with one commit. No two batches may have the same (site, batchId). */
 struct mr_group {
 	uint8_t id[MR_UUID_BYTES];
@@ -53,7 +56,8 @@ enum mr_db_class mr_store_group(struct mr_store *store, struct mr_db *db,
 
 /*
  * Removes rows of the ledger that are older than keep_us, by our clock and by the
- * database's, some at a time. *removed: how many; 0: none are left.
+ * database's, some at a time, and adds what they counted to the totals of their
+ * instance (ingest_totals). *removed: how many; 0: none are left.
  */
 enum mr_db_class mr_store_purge(struct mr_db *db, int64_t keep_us, long *removed,
     struct mr_error *err);

@@ -305,10 +305,11 @@ class Worker:
 
 
 def with_spool(ini, folder):
-    """The ini with its spool in this folder, unless it is text or names one."""
+    """The ini with spool and counters in this folder, unless it is text or names others."""
     if isinstance(ini, str):
         return ini
-    return {**ini, "spool": {"dir": os.path.join(folder, "spool"), **ini.get("spool", {})}}
+    return {**ini, "spool": {"dir": os.path.join(folder, "spool"), **ini.get("spool", {})},
+            "metrics": {"file": os.path.join(folder, "counters"), **ini.get("metrics", {})}}
 
 
 def ini_text(ini):

@@ -5,6 +5,7 @@ TESTS += \
 	tests/integration/test_admin.py \
 	tests/integration/test_bad_input.py \
 	tests/integration/test_batchid.py \
+	tests/integration/test_check.py \
 	tests/integration/test_cli.py \
 	tests/integration/test_collect_cgi.py \
 	tests/integration/test_collect_lighttpd.py \
@@ -13,7 +14,9 @@ TESTS += \
 	tests/integration/test_database.py \
 	tests/integration/test_events.py \
 	tests/integration/test_install.py \
+	tests/integration/test_metrics.py \
 	tests/integration/test_privacy.py \
+	tests/integration/test_rejected.py \
 	tests/integration/test_replay.py \
 	tests/integration/test_restart.py \
 	tests/integration/test_s3.py \
@@ -47,6 +50,7 @@ EXTRA_DIST += \
 	tests/integration/test_admin.py \
 	tests/integration/test_bad_input.py \
 	tests/integration/test_batchid.py \
+	tests/integration/test_check.py \
 	tests/integration/test_cli.py \
 	tests/integration/test_collect_cgi.py \
 	tests/integration/test_collect_lighttpd.py \
@@ -55,7 +59,9 @@ EXTRA_DIST += \
 	tests/integration/test_database.py \
 	tests/integration/test_events.py \
 	tests/integration/test_install.py \
+	tests/integration/test_metrics.py \
 	tests/integration/test_privacy.py \
+	tests/integration/test_rejected.py \
 	tests/integration/test_replay.py \
 	tests/integration/test_restart.py \
 	tests/integration/test_s3.py \

@@ -7,7 +7,7 @@ import subprocess
 from harness import proc, tap
 
 FILES = {"libexecdir": ["millrace/millrace.fcgi"],
-         "sbindir": ["millrace-admin", "millrace-replay"],
+         "sbindir": ["millrace-check", "millrace-admin", "millrace-replay"],
          "sysconfdir": ["millrace/millrace.ini"],
          "datadir": ["millrace/schema/001-events.sql", "millrace/schema/002-ledger.sql",
                      "millrace/www/index.html", "millrace/www/demo/article.html",
@@ -53,8 +53,9 @@ with tap.Suite() as t, proc.temp_dir() as dest:
         t.ok(os.access(paths[name], os.X_OK), f"{name} can be run")
     statedir = dest + os.path.join(directory("localstatedir"), "lib", "millrace")
     t.ok(os.path.isdir(statedir), "the spool's folder has a parent")
-    t.is_(proc.read_text(ini), proc.read_text(os.path.join(proc.SRCDIR, "etc/millrace.ini")),
-          "millrace.ini is the sample")
+    sample = proc.read_text(os.path.join(proc.SRCDIR, "etc/millrace.ini"))
+    t.is_(proc.read_text(ini), sample.replace("/usr/local/var/", directory("localstatedir") + "/"),
+          "millrace.ini is the sample, with the configured folder")
     t.is_([path for path in left(dest) if not path.startswith(dest + directory("prefix"))
            and path != ini], [], "nothing else is outside the prefix")
 

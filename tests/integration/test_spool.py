@@ -69,7 +69,7 @@ def stopped_before_the_start(t, pg):
             t.is_(status, 200, "/health: status")
             t.includes(body, {"status": "degraded", "database": "disconnected"}, "/health")
             t.like(body.get("error"), r"database: ", "/health says why")
-            t.includes(body["worker"], {"events_spooled": 8, "events_stored": 0,
+            t.includes(body["counters"], {"events_spooled": 8, "events_stored": 0,
                                         "breaker_openings": 1}, "counters")
             t.is_(post(w, b"{").status, 400, "what is no JSON is still refused")
             pg.start()
@@ -83,7 +83,7 @@ def stopped_before_the_start(t, pg):
             t.is_(pg.value("SELECT count(*) FROM rejected_events", "later"), 1, "the bad one too")
             t.is_(totals(pg, "later"), {"stored": 7, "duplicate": 0, "rejected": 1}, "the ledger")
             t.is_(without_time(post(w, {"eventType": "x"})), success(1), "then: directly")
-            t.includes(health(w)[1]["worker"], {"events_replayed": 8}, "counters")
+            t.includes(health(w)[1]["counters"], {"events_replayed": 8}, "counters")
 
 
 class Sessions:
@@ -157,7 +157,7 @@ def frozen(t, pg):
                 t.is_(answer.status, 202, f"request {i} is queued")
             status, body = health(w)
             t.is_((status, body["status"]), (200, "degraded"), "/health")
-            t.is_(body["worker"]["breaker_openings"], 1, "the server was given up once")
+            t.is_(body["counters"]["breaker_openings"], 1, "the server was given up once")
             lanes = re.findall(r"ERROR: .*; events go to the spool", w.log())
             t.is_(len(lanes), 1, "one request waited for it, the others did not")
         finally:

@@ -2,6 +2,8 @@
 
 unit_tests = \
 	tests/unit/test_arena \
+	tests/unit/test_backlog \
+	tests/unit/test_books \
 	tests/unit/test_buf \
 	tests/unit/test_clock \
 	tests/unit/test_conf \
@@ -23,6 +25,7 @@ unit_tests = \
 	tests/unit/test_rle \
 	tests/unit/test_s3 \
 	tests/unit/test_secret \
+	tests/unit/test_shared \
 	tests/unit/test_sigv4 \
 	tests/unit/test_sink_file \
 	tests/unit/test_spool \
@@ -42,6 +45,10 @@ TESTS += $(unit_tests) tests/unit/test_structure.py
 
 tests_unit_test_arena_SOURCES = tests/unit/test_arena.c tests/unit/tap.h
 tests_unit_test_arena_LDADD = $(MR_LIBS)
+tests_unit_test_backlog_SOURCES = tests/unit/test_backlog.c tests/unit/tap.h
+tests_unit_test_backlog_LDADD = $(MR_LIBS)
+tests_unit_test_books_SOURCES = tests/unit/test_books.c tests/unit/tap.h
+tests_unit_test_books_LDADD = $(MR_LIBS)
 tests_unit_test_buf_SOURCES = tests/unit/test_buf.c tests/unit/tap.h
 tests_unit_test_buf_LDADD = $(MR_LIBS)
 tests_unit_test_clock_SOURCES = tests/unit/test_clock.c tests/unit/tap.h
@@ -85,6 +92,8 @@ tests_unit_test_s3_SOURCES = tests/unit/test_s3.c tests/unit/tap.h
 tests_unit_test_s3_LDADD = $(MR_S3_LIBS)
 tests_unit_test_secret_SOURCES = tests/unit/test_secret.c tests/unit/tap.h
 tests_unit_test_secret_LDADD = $(MR_LIBS)
+tests_unit_test_shared_SOURCES = tests/unit/test_shared.c tests/unit/tap.h
+tests_unit_test_shared_LDADD = $(MR_LIBS)
 tests_unit_test_sigv4_SOURCES = tests/unit/test_sigv4.c tests/unit/tap.h
 tests_unit_test_sigv4_LDADD = $(MR_LIBS)
 tests_unit_test_sink_file_SOURCES = tests/unit/test_sink_file.c tests/unit/tap.h

@@ -115,6 +115,8 @@ check_defaults(const struct mr_conf *conf)
 	is_str(mr_str(conf->key_file), MR_SYSCONFDIR "/millrace.key", "[secrets] key_file");
 	is_int(conf->client_ip, MR_IP_KEEP, "[privacy] anonymize_ip");
 	is_int(conf->visitor_id, MR_VISITOR_CLIENT, "[privacy] visitor_id");
+	is_str(mr_str(conf->metrics_file), MR_LOCALSTATEDIR "/lib/millrace/counters",
+	    "[metrics] file");
 	is_str(mr_str(conf->token_sha256), "", "[admin] token_sha256");
 }
 

@@ -1,4 +1,4 @@
-/* Counters: base/stats.h. */
+/* Counters and histograms: base/stats.h. */
 #include "base/stats.h"
 
 #include <pthread.h>
@@ -14,6 +14,7 @@ count(void *arg)
 	for (int i = 0; i < TIMES; i++) {
 		mr_stat_add(MR_STAT_REQUESTS, 1);
 		mr_stat_add(MR_STAT_EVENTS_STORED, 3);
+		mr_hist_add(MR_HIST_COMMIT_ROWS, (uint64_t)i % 3);
 	}
 	return NULL;
 }
@@ -22,6 +23,7 @@ static void
 test_counting(void)
 {
 	pthread_t threads[THREADS];
+	struct mr_hist_view view;
 	bool zero = true;
 
 	for (int i = 0; i < MR_STAT_N; i++)
@@ -40,6 +42,9 @@ test_counting(void)
 		pthread_join(threads[i], NULL);
 	is_int(mr_stat_get(MR_STAT_REQUESTS), THREADS * TIMES, "nothing is lost between threads");
 	is_int(mr_stat_get(MR_STAT_EVENTS_STORED), 3 * THREADS * TIMES, "nor of larger additions");
+	mr_hist_read(MR_HIST_COMMIT_ROWS, &view);
+	is_int(view.count, THREADS * TIMES, "nor of a histogram's values");
+	is_int(view.sum, THREADS * (TIMES - 1), "nor of their sum");
 }
 
 static void
@@ -59,10 +64,38 @@ test_names(void)
 	}
 }
 
+static void
+test_buckets(void)
+{
+	struct mr_hist_view view;
+
+	for (int i = 0; i < MR_HIST_N; i++) {
+		bool ascending = true;
+
+		mr_hist_read((enum mr_hist)i, &view);
+		is_int(view.n, MR_HIST_BUCKETS, "every histogram has all buckets");
+		for (size_t b = 1; b < view.n; b++)
+			ascending = ascending && view.bounds[b] > view.bounds[b - 1];
+		ok(ascending && view.bounds[0] > 0, "bounds of histogram %d ascend", i);
+	}
+	for (size_t b = 0; b < view.n; b++) {
+		mr_hist_add(MR_HIST_REQUEST_US, view.bounds[b]);
+		mr_hist_add(MR_HIST_REQUEST_US, view.bounds[b] + 1);
+	}
+	mr_hist_add(MR_HIST_REQUEST_US, 0);
+	mr_hist_read(MR_HIST_REQUEST_US, &view);
+	is_int(view.buckets[0], 2, "a value of the bound, and one below it, are in the first");
+	for (size_t b = 1; b < view.n; b++)
+		is_int(view.buckets[b], 2, "a bound, and what is beyond the one before, are in it");
+	is_int(view.buckets[view.n], 1, "what is beyond all bounds is in the last");
+	is_int(view.count, 2 * MR_HIST_BUCKETS + 1, "all are counted");
+}
+
 int
 main(void)
 {
 	test_counting();
 	test_names();
+	test_buckets();
 	return done();
 }

@@ -1,0 +1,417 @@
+/*
+ * millrace-check: whether an installation is well. One line for each finding;
+ * exit statuses as those of monitoring plugins. See millrace-check(8).
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/conf.h"
+#include "base/log.h"
+#include "base/shared.h"
+#include "io/audit.h"
+#include "io/backlog.h"
+#include "io/db.h"
+#include "io/schema.h"
+#include "io/spool.h"
+
+#define PROGRAM "millrace-check"
+#define DEFAULT_CONFIG MR_SYSCONFDIR "/millrace.ini"
+/* Counting all rows of a month takes a while. */
+#define QUERY_TIMEOUT_MS (30 * 60 * 1000)
+/* What waits in the spool for longer is not being replayed. */
+#define OLD_S 900
+#define VERY_OLD_S 3600
+/* Of max_bytes, in percent. */
+#define FULL_PERCENT 80
+
+enum level { FINE, WARNING, CRITICAL, UNKNOWN };
+static const char *const level_names[] = { "OK", "WARNING", "CRITICAL", "UNKNOWN" };
+
+static const char help[] =
+    "usage: " PROGRAM " [-c FILE] [-q]\n"
+    "       " PROGRAM " [-c FILE] [-q] -b [-j] [-n]\n"
+    "       " PROGRAM " -h | -V\n"
+    "\n"
+    "Checks an installation of millrace, or its books. Exit status: 0 all is\n"
+    "well; 1 warnings; 2 something is wrong; 3 it could not be found out.\n"
+    "\n"
+    "  -c, --config FILE  configuration; else $MILLRACE_CONFIG, else\n"
+    "                     " DEFAULT_CONFIG "\n"
+    "  -b, --books        the books: whether all that was accepted is kept\n"
+    "  -j, --json         the books as JSON\n"
+    "  -n, --no-rows      the books without counting the rows of the tables\n"
+    "  -q, --quiet        say nothing when all is well, for cron\n"
+    "  -h, --help         print this and exit\n"
+    "  -V, --version      print the version and exit\n"
+    "\n"
+    "Manual: " PROGRAM "(8), millrace.ini(5)\n";
+
+struct options {
+	const char *config;
+	bool books, json, no_rows, quiet;
+};
+
+static enum level worst;
+static bool quiet;
+
+static void finding(enum level level, const char *what, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void
+finding(enum level level, const char *what, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (level > worst)
+		worst = level;
+	if (quiet && level == FINE)
+		return;
+	printf("%s: %s: ", level_names[level], what);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+}
+
+/* Returns -1 to go on, or the exit status. */
+static int
+parse(int argc, char **argv, struct options *options)
+{
+	static const struct option longs[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "books", no_argument, NULL, 'b' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "no-rows", no_argument, NULL, 'n' },
+		{ "quiet", no_argument, NULL, 'q' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:bjnqhV", longs, NULL)) != -1) {
+		switch (c) {
+		case 'c': options->config = optarg; break;
+		case 'b': options->books = true; break;
+		case 'j': options->json = true; break;
+		case 'n': options->no_rows = true; break;
+		case 'q': options->quiet = true; break;
+		case 'h':
+			fputs(help, stdout);
+			return FINE;
+		case 'V':
+			puts(PROGRAM " " PACKAGE_VERSION);
+			return FINE;
+		default:
+			fputs("try '" PROGRAM " --help'\n", stderr);
+			return UNKNOWN;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, PROGRAM ": unexpected argument '%s'\n", argv[optind]);
+		return UNKNOWN;
+	}
+	if (options->books || (!options->json && !options->no_rows))
+		return -1;
+	fputs(PROGRAM ": --json and --no-rows go with --books\n", stderr);
+	return UNKNOWN;
+}
+
+static struct mr_db *
+new_db(const struct mr_conf *conf)
+{
+	const struct mr_db_options options = {
+		.url = conf->database_url,
+		.application = PROGRAM,
+		.connect_timeout_ms = conf->connect_timeout_ms,
+		.query_timeout_ms = QUERY_TIMEOUT_MS,
+		.idle_check_s = conf->idle_check_s,
+		.synchronous_commit = true,
+	};
+
+	return mr_db_new(&options);
+}
+
+/* --- the installation ------------------------------------------------------------ */
+
+static void
+check_schema(struct mr_db *db)
+{
+	struct mr_error why = MR_ERROR_INIT;
+	int latest, version;
+
+	if (mr_schema_version(db, &version, &latest, &why) != MR_OK)
+		finding(CRITICAL, "schema", "%s", why.text);
+	else if (version < latest)
+		finding(CRITICAL, "schema", "version %d, this program needs %d; a worker applies "
+		    "the migrations when it connects, if its role may", version, latest);
+	else if (version > latest)
+		finding(WARNING, "schema", "version %d is newer than this program's %d", version,
+		    latest);
+	else
+		finding(FINE, "schema", "version %d", version);
+}
+
+static void
+check_partitions(const struct mr_conf *conf, struct mr_db *db)
+{
+	struct mr_error why = MR_ERROR_INIT;
+	struct mr_db_rows *rows;
+	int ahead, waiting;
+
+	if (mr_db_query(db, "SELECT count(*) FILTER (WHERE relname > 'events_' || "
+	    "to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')), (SELECT count(*) FROM "
+	    "(SELECT FROM events_default LIMIT 1) AS d) FROM pg_inherits "
+	    "JOIN pg_class ON pg_class.oid = inhrelid WHERE inhparent = 'events'::regclass "
+	    "AND relname ~ '^events_[0-9]{8}$'", NULL, 0, &rows, &why) != MR_DB_OK) {
+		finding(CRITICAL, "partitions", "%s", why.text);
+		return;
+	}
+	ahead = atoi(mr_db_value(rows, 0, 0).p);
+	waiting = atoi(mr_db_value(rows, 0, 1).p);
+	mr_db_rows_free(rows);
+	/* Workers make them once an hour, so one may be missing after midnight. */
+	if (ahead + 1 < conf->partitions_ahead)
+		finding(WARNING, "partitions", "%d day(s) ahead, partitions_ahead is %lld; no worker "
+		    "has made them", ahead, (long long)conf->partitions_ahead);
+	else if (waiting > 0)
+		finding(WARNING, "partitions", "events_default has rows: their day had no partition");
+	else
+		finding(FINE, "partitions", "%d day(s) ahead", ahead);
+}
+
+static void
+check_database(const struct mr_conf *conf)
+{
+	struct mr_error why = MR_ERROR_INIT;
+	struct mr_db *db = NULL;
+
+	if (mr_db_check_url(conf->database_url, &why) != MR_OK)
+		finding(CRITICAL, "database", "%s", why.text);
+	else if ((db = new_db(conf)) == NULL)
+		finding(UNKNOWN, "database", "no memory");
+	else if (mr_db_ensure(db, &why) != MR_OK)
+		finding(CRITICAL, "database", "%s", why.text);
+	else {
+		finding(FINE, "database", "connected");
+		check_schema(db);
+		check_partitions(conf, db);
+	}
+	mr_db_free(db);
+}
+
+static void
+check_backlog(const struct mr_conf *conf)
+{
+	struct mr_backlog b;
+	struct mr_error why = MR_ERROR_INIT;
+	int64_t age_s;
+	enum level level = FINE;
+
+	if (mr_backlog_read(conf->spool_dir, &b, &why) != MR_OK) {
+		finding(CRITICAL, "spool", "%s", why.text);
+		return;
+	}
+	age_s = b.oldest_us > 0 ? (mr_clock_now_us() - b.oldest_us) / MR_US_PER_S : 0;
+	if (age_s > VERY_OLD_S)
+		level = CRITICAL;
+	else if (age_s > OLD_S || b.bytes > conf->spool_max_bytes / 100 * FULL_PERCENT)
+		level = WARNING;
+	finding(level, "spool", "%zu segment(s), %" PRIu64 " record(s), %" PRId64 " of %" PRId64
+	    " bytes, the oldest %" PRId64 " s old", b.segments, b.records, b.bytes,
+	    conf->spool_max_bytes, age_s);
+	if (b.quarantined > 0)
+		finding(CRITICAL, "quarantine", "%zu damaged piece(s), %" PRId64 " bytes, in %s/"
+		    "quarantine", b.quarantined, b.quarantined_bytes, conf->spool_dir);
+	else
+		finding(FINE, "quarantine", "empty");
+}
+
+static void
+check_spool(const struct mr_conf *conf)
+{
+	const struct mr_spool_options options = mr_spool_options(conf);
+	struct mr_error why = MR_ERROR_INIT;
+
+	if (conf->spool_dir[0] == '\0') {
+		finding(WARNING, "spool", "none is configured: without the database, events are "
+		    "refused");
+		return;
+	}
+	if (access(conf->spool_dir, F_OK) != 0 && errno == ENOENT)
+		finding(WARNING, "spool", "%s does not exist; a worker makes it when it can",
+		    conf->spool_dir);
+	else if (mr_spool_check(&options, &why) != MR_OK)
+		finding(CRITICAL, "spool", "%s", why.text);
+	check_backlog(conf);
+}
+
+static void
+check_counters(const struct mr_conf *conf)
+{
+	struct mr_error why = MR_ERROR_INIT;
+	int64_t oldest_us;
+	size_t n;
+
+	if (conf->metrics_file[0] == '\0') {
+		finding(FINE, "counters", "none are shared: [metrics] file is empty");
+	} else if (access(conf->metrics_file, F_OK) != 0 && errno == ENOENT) {
+		finding(WARNING, "counters", "%s does not exist; a worker makes it when it can",
+		    conf->metrics_file);
+	} else if (mr_shared_open(conf->metrics_file, MR_SHARED_LOOK, &why) != MR_OK) {
+		finding(WARNING, "counters", "%s", why.text);
+	} else {
+		n = mr_shared_processes(&oldest_us);
+		finding(FINE, "counters", "%s, %zu worker(s)", conf->metrics_file, n);
+		mr_shared_close();
+	}
+}
+
+static void
+check_installation(const struct mr_conf *conf)
+{
+	finding(FINE, "configuration", "good");
+	check_database(conf);
+	check_spool(conf);
+	check_counters(conf);
+}
+
+/* --- the books ------------------------------------------------------------------- */
+
+static enum level
+judge_books(const struct mr_audit *a)
+{
+	if (a->difference != 0)
+		return CRITICAL;
+	return a->quarantined > 0 || mr_stat_get(MR_STAT_EVENTS_UNBOOKED) > 0 ? WARNING : FINE;
+}
+
+static void
+print_books(const struct mr_audit *a)
+{
+	static const char *const words[] = { "balanced", "balanced", "not balanced" };
+
+	finding(judge_books(a), "books", "%s%s: %" PRId64 " accepted%s = %" PRId64 " stored + %"
+	    PRId64 " duplicate + %" PRId64 " rejected + %" PRId64 " spooled + %" PRId64
+	    " quarantined, difference %" PRId64, words[judge_books(a)],
+	    a->moving ? ", while workers were at it" : "", a->accepted,
+	    a->moving ? " (at least)" : "", a->stored, a->duplicate, a->rejected, a->spooled,
+	    a->quarantined, a->difference);
+	if (a->difference > 0 && a->unreadable > 0)
+		finding(CRITICAL, "quarantine", "%zu damaged piece(s) cannot be read; what is "
+		    "missing may be in them", a->unreadable);
+	if (mr_stat_get(MR_STAT_EVENTS_UNBOOKED) > 0)
+		finding(WARNING, "books", "%" PRIu64 " event(s) were accepted when no place in the "
+		    "books was free", mr_stat_get(MR_STAT_EVENTS_UNBOOKED));
+}
+
+static void
+print_rows(const struct mr_audit_rows *r)
+{
+	if (r->dropped)
+		finding(FINE, "events", "%" PRId64 " rows; partitions were dropped, so the ledger's %"
+		    PRId64 " tell nothing", r->events, r->events_ledger);
+	else
+		finding(r->events == r->events_ledger ? FINE : CRITICAL, "events", "%" PRId64
+		    " rows, %" PRId64 " in the ledger", r->events, r->events_ledger);
+	finding(r->rejected == r->rejected_ledger ? FINE : CRITICAL, "rejected_events", "%" PRId64
+	    " rows, %" PRId64 " in the ledger", r->rejected, r->rejected_ledger);
+}
+
+static void
+print_json(const struct mr_audit *a, const struct mr_audit_rows *r)
+{
+	char instance[MR_UUID_TEXT];
+
+	mr_uuid_format(mr_shared()->header.instance, instance);
+	printf("{\"instance\":\"%s\",\"accepted\":%" PRId64 ",\"in_flight\":%" PRId64
+	    ",\"stored\":%" PRId64 ",\"duplicate\":%" PRId64 ",\"rejected\":%" PRId64
+	    ",\"spooled\":%" PRId64 ",\"quarantined\":%" PRId64 ",\"unreadable\":%zu"
+	    ",\"unbooked\":%" PRIu64 ",\"moving\":%s,\"difference\":%" PRId64, instance,
+	    a->accepted, a->in_flight, a->stored, a->duplicate, a->rejected, a->spooled,
+	    a->quarantined, a->unreadable, mr_stat_get(MR_STAT_EVENTS_UNBOOKED),
+	    a->moving ? "true" : "false", a->difference);
+	if (r != NULL)
+		printf(",\"rows\":{\"events\":%" PRId64 ",\"events_ledger\":%" PRId64
+		    ",\"rejected\":%" PRId64 ",\"rejected_ledger\":%" PRId64 ",\"dropped\":%s}",
+		    r->events, r->events_ledger, r->rejected, r->rejected_ledger,
+		    r->dropped ? "true" : "false");
+	puts("}");
+}
+
+static void
+show_books(const struct options *options, const struct mr_audit *a, const struct mr_audit_rows *r)
+{
+	/* The JSON is all that is said then; the findings still decide. */
+	if (options->json) {
+		print_json(a, r);
+		worst = judge_books(a);
+		if (r != NULL && ((!r->dropped && r->events != r->events_ledger) ||
+		    r->rejected != r->rejected_ledger))
+			worst = CRITICAL;
+		return;
+	}
+	print_books(a);
+	if (r != NULL)
+		print_rows(r);
+}
+
+static void
+check_books(const struct mr_conf *conf, const struct options *options)
+{
+	struct mr_error why = MR_ERROR_INIT;
+	struct mr_audit audit;
+	struct mr_audit_rows rows;
+	struct mr_db *db;
+
+	if (conf->metrics_file[0] == '\0' ||
+	    mr_shared_open(conf->metrics_file, MR_SHARED_LOOK, &why) != MR_OK) {
+		finding(UNKNOWN, "books", "%s", why.text[0] != '\0' ? why.text :
+		    "there are none without [metrics] file");
+		return;
+	}
+	db = new_db(conf);
+	if (db == NULL || mr_audit_take(db, conf->spool_dir, &audit, &why) != MR_OK ||
+	    (!options->no_rows && mr_audit_count_rows(db, &rows, &why) != MR_OK))
+		finding(UNKNOWN, "books", "%s", db == NULL ? "no memory" : why.text);
+	else
+		show_books(options, &audit, options->no_rows ? NULL : &rows);
+	mr_db_free(db);
+	mr_shared_close();
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options options = { .config = getenv("MILLRACE_CONFIG") };
+	struct mr_error err = MR_ERROR_INIT;
+	struct mr_conf conf;
+	int status = parse(argc, argv, &options);
+
+	if (status >= 0)
+		return status;
+	quiet = options.quiet;
+	if (options.config == NULL || options.config[0] == '\0')
+		options.config = DEFAULT_CONFIG;
+	(void)mr_log_open(PROGRAM, "stderr", MR_LOG_ERROR, NULL);
+	if (mr_conf_load(&conf, options.config, &err) != MR_OK) {
+		finding(options.books ? UNKNOWN : CRITICAL, "configuration", "%s", err.text);
+		return (int)worst;
+	}
+	if (options.books)
+		check_books(&conf, &options);
+	else
+		check_installation(&conf);
+	mr_conf_free(&conf);
+	return fflush(stdout) == 0 ? (int)worst : UNKNOWN;
+}

@@ -1,0 +1,187 @@
+/*
+ * GET /metrics: see metrics.h. Each family is a row of a table, or a function
+ * for what is measured at the moment.
+ */
+#include "metrics.h"
+
+#include "base/clock.h"
+#include "base/shared.h"
+#include "base/stats.h"
+#include "config.h"
+#include "io/backlog.h"
+#include "routes.h"
+
+#define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+/* Rows of one family follow each other; the first has its help. */
+static const struct counter {
+	const char *family;
+	const char *help;
+	const char *labels;
+	enum mr_stat stat;
+} counters[] = {
+	{ "requests_total", "Requests to /collect and /pixel.gif, by what became of them.",
+	    "{outcome=\"stored\"}", MR_STAT_REQUESTS_STORED },
+	{ "requests_total", NULL, "{outcome=\"partial\"}", MR_STAT_REQUESTS_PARTIAL },
+	{ "requests_total", NULL, "{outcome=\"queued\"}", MR_STAT_REQUESTS_QUEUED },
+	{ "requests_total", NULL, "{outcome=\"duplicate\"}", MR_STAT_REQUESTS_DUPLICATE },
+	{ "requests_total", NULL, "{outcome=\"rejected\"}", MR_STAT_REQUESTS_REFUSED },
+	{ "requests_total", NULL, "{outcome=\"unavailable\"}", MR_STAT_REQUESTS_UNAVAILABLE },
+	{ "requests_rejected_total", "Requests of which nothing was taken (4xx), by the reason.",
+	    "{reason=\"malformed\"}", MR_STAT_REFUSED_MALFORMED },
+	{ "requests_rejected_total", NULL, "{reason=\"no_length\"}", MR_STAT_REFUSED_NO_LENGTH },
+	{ "requests_rejected_total", NULL, "{reason=\"too_large\"}", MR_STAT_REFUSED_TOO_LARGE },
+	{ "requests_rejected_total", NULL, "{reason=\"encoding\"}", MR_STAT_REFUSED_ENCODING },
+	{ "requests_rejected_total", NULL, "{reason=\"database\"}", MR_STAT_REFUSED_DATABASE },
+	{ "events_total", "Events of requests of which something was taken, by what became of them.",
+	    "{outcome=\"stored\"}", MR_STAT_EVENTS_STORED },
+	{ "events_total", NULL, "{outcome=\"queued\"}", MR_STAT_EVENTS_QUEUED },
+	{ "events_total", NULL, "{outcome=\"duplicate\"}", MR_STAT_EVENTS_DUPLICATE },
+	{ "events_total", NULL, "{outcome=\"rejected\"}", MR_STAT_EVENTS_REJECTED },
+	{ "events_rejected_total", "Events that were refused while others of their request were "
+	    "taken, by who refused them.", "{reason=\"invalid\"}", MR_STAT_REJECTED_INVALID },
+	{ "events_rejected_total", NULL, "{reason=\"database\"}", MR_STAT_REJECTED_DATABASE },
+	{ "bad_timestamps_total", "Unreadable timestamps, replaced by the time of receipt.", "",
+	    MR_STAT_BAD_TIMESTAMPS },
+	{ "commits_total", "Groups of requests stored with one commit each.", "", MR_STAT_COMMITS },
+	{ "groups_spooled_total", "Groups of requests that went to the spool.", "",
+	    MR_STAT_GROUPS_SPOOLED },
+	{ "groups_failed_total", "Groups of requests that neither database nor spool could take.",
+	    "", MR_STAT_GROUPS_FAILED },
+	{ "breaker_openings_total", "Times that a worker gave the database up for a while.", "",
+	    MR_STAT_BREAKER_OPENINGS },
+	{ "events_replayed_total", "Events taken from the spool into the database.", "",
+	    MR_STAT_EVENTS_REPLAYED },
+	{ "database_connects_total", "Connections made to PostgreSQL.", "", MR_STAT_DB_CONNECTS },
+};
+
+static const struct histogram {
+	const char *family;
+	const char *help;
+	enum mr_hist hist;
+	uint64_t unit; /* values in one unit of the metric */
+} histograms[] = {
+	{ "request_events", "Events of a request.", MR_HIST_REQUEST_EVENTS, 1 },
+	{ "commit_rows", "Rows of a commit.", MR_HIST_COMMIT_ROWS, 1 },
+	{ "insert_duration_seconds", "From sending a group to PostgreSQL to its answer.",
+	    MR_HIST_INSERT_US, MR_US_PER_S },
+	{ "request_duration_seconds", "From the arrival of a request to /collect or /pixel.gif to "
+	    "its answer.", MR_HIST_REQUEST_US, MR_US_PER_S },
+};
+
+static void
+head(struct mr_buf *b, const char *family, const char *type, const char *help)
+{
+	mr_buf_printf(b, "# HELP millrace_%s %s\n# TYPE millrace_%s %s\n", family, help, family,
+	    type);
+}
+
+static void
+write_counters(struct mr_buf *b)
+{
+	for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++) {
+		const struct counter *c = &counters[i];
+
+		if (c->help != NULL)
+			head(b, c->family, "counter", c->help);
+		mr_buf_printf(b, "millrace_%s%s %llu\n", c->family, c->labels,
+		    (unsigned long long)mr_stat_get(c->stat));
+	}
+}
+
+static void
+write_histogram(struct mr_buf *b, const struct histogram *h)
+{
+	struct mr_hist_view view;
+	uint64_t below = 0;
+
+	mr_hist_read(h->hist, &view);
+	head(b, h->family, "histogram", h->help);
+	for (size_t i = 0; i < view.n; i++) {
+		below += view.buckets[i];
+		mr_buf_printf(b, "millrace_%s_bucket{le=\"%g\"} %llu\n", h->family,
+		    (double)view.bounds[i] / (double)h->unit, (unsigned long long)below);
+	}
+	mr_buf_printf(b, "millrace_%s_bucket{le=\"+Inf\"} %llu\nmillrace_%s_sum %.*f\n"
+	    "millrace_%s_count %llu\n", h->family, (unsigned long long)view.count, h->family,
+	    h->unit == 1 ? 0 : 6, (double)view.sum / (double)h->unit, h->family,
+	    (unsigned long long)view.count);
+}
+
+static void
+write_gauge(struct mr_buf *b, const char *family, const char *help, double value)
+{
+	head(b, family, "gauge", help);
+	mr_buf_printf(b, "millrace_%s %.*f\n", family, value == (double)(int64_t)value ? 0 : 3,
+	    value);
+}
+
+static void
+write_build(struct mr_buf *b)
+{
+	head(b, "build_info", "gauge", "1; the labels tell what the answering worker is.");
+	mr_buf_printf(b, "millrace_build_info{version=\"%s\"} 1\n", PACKAGE_VERSION);
+}
+
+static void
+write_processes(const struct mr_worker *worker, struct mr_buf *b)
+{
+	int64_t oldest_us;
+	size_t n = mr_shared_processes(&oldest_us);
+
+	write_gauge(b, "workers", "Workers of this host that count together.",
+	    n > 0 ? (double)n : 1);
+	write_gauge(b, "oldest_worker_start_time_seconds", "When the oldest of them started, since "
+	    "1970.", (double)(n > 0 ? oldest_us : worker->started_us) / MR_US_PER_S);
+	write_gauge(b, "worker_start_time_seconds", "When the answering worker started, since 1970.",
+	    (double)worker->started_us / MR_US_PER_S);
+	write_gauge(b, "counters_shared", "1: the counters are those of all workers of this host; "
+	    "0: of the answering one alone.", mr_shared_is_file());
+}
+
+static void
+write_spool(const struct mr_worker *worker, struct mr_buf *b)
+{
+	struct mr_backlog backlog;
+	int64_t now = mr_clock_now_us();
+	double age = 0;
+
+	if (worker->conf->spool_dir[0] == '\0' ||
+	    mr_backlog_read(worker->conf->spool_dir, &backlog, NULL) != MR_OK)
+		return;
+	if (backlog.oldest_us > 0 && backlog.oldest_us < now)
+		age = (double)(now - backlog.oldest_us) / MR_US_PER_S;
+	write_gauge(b, "spool_bytes", "Bytes that wait in the spool.", (double)backlog.bytes);
+	write_gauge(b, "spool_segments", "Files that wait in the spool.",
+	    (double)backlog.segments);
+	write_gauge(b, "spool_records", "Groups of requests that wait in the spool.",
+	    (double)backlog.records);
+	write_gauge(b, "spool_oldest_age_seconds", "Age of the oldest file in the spool; 0: there "
+	    "is none.", age);
+	write_gauge(b, "spool_quarantine_files", "Damaged pieces of the spool that were put aside.",
+	    (double)backlog.quarantined);
+	write_gauge(b, "spool_quarantine_bytes", "Bytes of those.",
+	    (double)backlog.quarantined_bytes);
+}
+
+void
+mr_metrics_serve(struct mr_worker *worker, struct mr_request *request,
+    struct mr_response *response)
+{
+	struct mr_buf *b = &response->body;
+	struct mr_writer_health health;
+
+	(void)request;
+	response->status = 200;
+	response->content_type = CONTENT_TYPE;
+	write_counters(b);
+	for (size_t i = 0; i < sizeof histograms / sizeof histograms[0]; i++)
+		write_histogram(b, &histograms[i]);
+	mr_writer_check(worker->writer, &health);
+	write_gauge(b, "database_up", "Whether PostgreSQL takes what the worker stores.",
+	    health.connected);
+	write_spool(worker, b);
+	write_processes(worker, b);
+	write_build(b);
+	mr_buf_add_cstr(&response->headers, "Cache-Control: no-store\r\n");
+}

@@ -1,0 +1,252 @@
+"""GET /metrics: promtool accepts it, the numbers are those of what was sent, and they are
+totals over all workers of the host, dead and alive."""
+
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+
+from common import BEARER, TOKEN, worker
+from harness import postgres, proc, tap
+
+ADMIN = {"admin": {"token_sha256": hashlib.sha256(TOKEN.encode()).hexdigest()}}
+SAMPLE = re.compile(r'(?m)^(\w+)(?:\{(.*)\})? (\S+)$')
+
+
+def metrics(w):
+    """{name or name{labels}: value} and the text."""
+    answer = w.request("GET", "/metrics", headers=BEARER)
+    values = {name + (f"{{{labels}}}" if labels else ""): float(value)
+              for name, labels, value in SAMPLE.findall(answer.text)}
+    return values, answer
+
+
+def post(w, body, **more):
+    return w.request("POST", "/collect", body, **more).status
+
+
+def access(t, w):
+    with t.case("access"):
+        t.is_(w.request("GET", "/metrics").status, 401, "needs the token")
+        t.is_(w.request("POST", "/metrics", headers=BEARER).status, 405, "no POST")
+        _, answer = metrics(w)
+        t.is_(answer.status, 200, "with the token")
+        t.is_(answer.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8",
+              "type")
+
+
+def traffic(t, w):
+    """One request of each kind; the statuses are those of the counters below."""
+    batch = {"eventType": "batch", "siteId": "a", "events": [{"eventType": "x"}] * 9}
+    with t.case("traffic"):
+        t.is_([post(w, {"eventType": "x", "siteId": "a"}), post(w, batch),
+               post(w, {**batch, "batchId": "one"}), post(w, {**batch, "batchId": "one"}),
+               post(w, {**batch, "events": [{"eventType": "x"}, 1, 2]}),
+               post(w, {"eventType": "x", "timestamp": "yesterday"}),
+               post(w, "{"), post(w, b"", content_length=None), post(w, b"x" * 5000),
+               post(w, "{}", headers={"Content-Encoding": "br"})],
+              [200, 200, 200, 200, 200, 200, 400, 411, 413, 415], "statuses")
+        t.is_(w.request("GET", "/pixel.gif?eventType=view&siteId=a").status, 200, "a pixel")
+
+
+# After traffic() once.
+WANT = {
+    'millrace_requests_total{outcome="stored"}': 5,
+    'millrace_requests_total{outcome="partial"}': 1,
+    'millrace_requests_total{outcome="queued"}': 0,
+    'millrace_requests_total{outcome="duplicate"}': 1,
+    'millrace_requests_total{outcome="rejected"}': 4,
+    'millrace_requests_total{outcome="unavailable"}': 0,
+    'millrace_requests_rejected_total{reason="malformed"}': 1,
+    'millrace_requests_rejected_total{reason="no_length"}': 1,
+    'millrace_requests_rejected_total{reason="too_large"}': 1,
+    'millrace_requests_rejected_total{reason="encoding"}': 1,
+    'millrace_events_total{outcome="stored"}': 25,
+    'millrace_events_total{outcome="duplicate"}': 10,
+    'millrace_events_total{outcome="rejected"}': 2,
+    'millrace_events_rejected_total{reason="invalid"}': 2,
+    'millrace_events_rejected_total{reason="database"}': 0,
+    'millrace_bad_timestamps_total': 1,
+    'millrace_commits_total': 7,
+    'millrace_request_events_count': 7,
+    'millrace_request_events_sum': 37,
+    'millrace_request_events_bucket{le="1"}': 3,
+    'millrace_request_events_bucket{le="10"}': 7,
+    'millrace_request_events_bucket{le="+Inf"}': 7,
+    'millrace_commit_rows_count': 7,
+    'millrace_commit_rows_sum': 37,
+    'millrace_insert_duration_seconds_count': 7,
+    'millrace_request_duration_seconds_count': 11,
+    'millrace_database_up': 1,
+    'millrace_workers': 1,
+    'millrace_counters_shared': 1,
+}
+
+
+def numbers(t, w, want):
+    values, _ = metrics(w)
+    for name, value in want.items():
+        t.is_(values.get(name), value, name)
+    t.ok(any(re.match(r'millrace_build_info\{version="\d', name) for name in values), "build info")
+    t.ok(values["millrace_worker_start_time_seconds"] > 1.7e9, "start time")
+    t.ok(values["millrace_insert_duration_seconds_sum"] > 0, "time was measured")
+
+
+def promtool(t, w):
+    with t.case("promtool"):
+        tool = proc.find("promtool")
+        if not tool:
+            t.skip("check metrics", "promtool is not installed")
+            return
+        _, answer = metrics(w)
+        for name, text, status in (("check metrics", answer.body, 0),
+                                   ("finds faults", answer.body + b"millrace_x 1\n", 3)):
+            done = subprocess.run([tool, "check", "metrics"], input=text, capture_output=True,
+                                  check=False, env=proc.clean_env(), timeout=proc.DEADLINE_S)
+            t.is_((done.returncode, done.stdout + done.stderr == b""), (status, status == 0), name)
+
+
+RULES = os.path.join(proc.SRCDIR, "etc", "prometheus", "millrace.rules.yml")
+
+# alert, series with their values a minute apart, whether it fires after two hours
+ALERTS = [
+    ("MillraceInsertFailures", {"millrace_commits_total": "0+97x120",
+                                "millrace_groups_spooled_total": "0+2x120",
+                                "millrace_groups_failed_total": "0+1x120"}, True),
+    ("MillraceInsertFailures", {"millrace_commits_total": "0+1000x120",
+                                "millrace_groups_spooled_total": "0+1x120",
+                                "millrace_groups_failed_total": "0+0x120"}, False),
+    ("MillraceSmallBatches", {"millrace_request_events_sum": "0+4800x120",
+                              "millrace_request_events_count": "0+1200x120"}, True),
+    ("MillraceSmallBatches", {"millrace_request_events_sum": "0+12000x120",
+                              "millrace_request_events_count": "0+1200x120"}, False),
+    ("MillraceSmallBatches", {"millrace_request_events_sum": "0+1x120",
+                              "millrace_request_events_count": "0+1x120"}, False),
+    ("MillraceConnectionsExhausted", {"millrace_database_up": "0x120"}, True),
+    ("MillraceConnectionsExhausted", {
+        'millrace_request_duration_seconds_bucket{le="1"}': "0+90x120",
+        'millrace_request_duration_seconds_bucket{le="5"}': "0+100x120",
+        'millrace_request_duration_seconds_bucket{le="+Inf"}': "0+100x120"}, True),
+    ("MillraceConnectionsExhausted", {
+        "millrace_database_up": "1x120",
+        'millrace_request_duration_seconds_bucket{le="1"}': "0+100x120",
+        'millrace_request_duration_seconds_bucket{le="+Inf"}': "0+100x120"}, False),
+    ("MillraceSpoolBacklog", {"millrace_spool_oldest_age_seconds": "0+60x120"}, True),
+    ("MillraceQuarantine", {"millrace_spool_quarantine_files": "1x120"}, True),
+    ("MillraceUnavailable", {'millrace_requests_total{outcome="unavailable"}': "0+1x120"}, True),
+    ("MillraceUnavailable", {'millrace_requests_total{outcome="unavailable"}': "7x120"}, False),
+]
+
+
+def rules(t, w, folder):
+    """The sample alerts: they use metrics that there are, and fire when they are to."""
+    with t.case("alert rules"):
+        tool = proc.find("promtool")
+        if not tool:
+            t.skip("check rules", "promtool is not installed")
+            return
+        text = proc.read_text(RULES)
+        values, _ = metrics(w)
+        known = {name.partition("{")[0] for name in values}
+        exprs = re.findall(r"expr: (?:>\n)?(.*?)\n(?=        (?:for|labels):)", text, re.S)
+        used = set(re.findall(r"\bmillrace_\w+", " ".join(exprs)))
+        t.ok(len(used) >= 8, "metrics are used", used)
+        t.is_(sorted(used - known), [], "all of them exist")
+        alerts = re.findall(r"alert: (\w+)", text)
+        t.is_(sorted({name for name, *_ in ALERTS}), sorted(alerts), "each alert is tried")
+
+        def run(*args):
+            done = subprocess.run([tool, *args], capture_output=True, text=True, check=False,
+                                  env=proc.clean_env(), timeout=proc.DEADLINE_S)
+            return done.returncode, done.stdout + done.stderr
+        t.is_(run("check", "rules", RULES)[0], 0, "promtool check rules")
+        for name, series, fires in ALERTS:
+            # Labels and annotations of what fires need not be repeated: only whether it does.
+            path = os.path.join(folder, "rules-test.json")
+            with open(path, "w", encoding="utf-8") as f:
+                json.dump({"rule_files": [RULES], "evaluation_interval": "1m", "tests": [{
+                    "interval": "1m",
+                    "input_series": [{"series": k, "values": v} for k, v in series.items()],
+                    "promql_expr_test": [{
+                        "expr": f'count(ALERTS{{alertname="{name}",alertstate="firing"}})',
+                        "eval_time": "2h",
+                        "exp_samples": [{"labels": "{}", "value": 1}] if fires else []}]}]}, f)
+            status, output = run("test", "rules", path)
+            t.ok(status == 0, f"{name} {'fires' if fires else 'is silent'}", output)
+
+
+def two_workers(t, pg, one):
+    shared = {"metrics": {"file": os.path.join(one.dir, "counters")}}
+    with worker(pg, sections={**sections(), **shared}) as two:
+        two.wait_healthy()
+        with t.case("two workers"):
+            before, _ = metrics(one)
+            t.is_([post(w, {"eventType": "x", "siteId": "a"}) for w in (one, two, two)],
+                  [200] * 3, "each is sent something")
+            for w in (one, two):
+                values, _ = metrics(w)
+                name = 'millrace_events_total{outcome="stored"}'
+                t.is_(values[name] - before[name], 3, "either knows the total")
+                t.is_(values["millrace_workers"], 2, "and how many there are")
+        with t.case("one is killed"):
+            two.process.kill(signal.SIGKILL)
+            two.status = two.process.wait()
+            two.asked = True
+            values, _ = metrics(one)
+            t.is_(values[name] - before[name], 3, "what it counted stays")
+            t.is_(values["millrace_workers"], 1, "it is gone")
+        two.status = 0
+
+
+def restart(t, w):
+    with t.case("after a restart"):
+        before, _ = metrics(w)
+        t.is_(w.stop(), 0, "exit status")
+        w.start()
+        w.wait_healthy()
+        values, _ = metrics(w)
+        for name in ("millrace_commits_total", "millrace_request_events_sum"):
+            t.is_(values[name], before[name], f"{name} goes on")
+
+
+def without_file(t, pg):
+    for name, path, pattern in (("no file", "", None),
+                                ("an unusable file", "/proc/counters", r"WARNING: .*/proc/counters")):
+        with t.case(name), worker(pg, sections={**ADMIN, "metrics": {"file": path}}) as w:
+            w.wait_healthy()
+            t.is_(post(w, {"eventType": "x", "siteId": "a"}), 200, "it works")
+            values, _ = metrics(w)
+            t.is_((values["millrace_counters_shared"], values["millrace_workers"],
+                   values['millrace_events_total{outcome="stored"}']), (0, 1, 1), "counts alone")
+            if pattern:
+                t.like(w.log(), pattern, "the log says so")
+            else:
+                t.unlike(w.log(), "WARNING", "no warning")
+
+
+def database_away(t, pg, w):
+    with t.case("database away"):
+        pg.stop("fast")
+        proc.wait_for(lambda: metrics(w)[0]["millrace_database_up"] == 0, "it is noticed")
+        t.ok(True, "it is down")
+
+
+def sections():
+    return {**ADMIN, "collector": {"max_body": "4k"}}
+
+
+postgres.need()
+with tap.Suite() as t, postgres.Postgres() as pg:
+    with worker(pg, sections=sections()) as w:
+        w.wait_healthy()
+        access(t, w)
+        traffic(t, w)
+        numbers(t, w, WANT)
+        promtool(t, w)
+        rules(t, w, w.dir)
+        two_workers(t, pg, w)
+        restart(t, w)
+        without_file(t, pg)
+        database_away(t, pg, w)

@@ -1,0 +1,156 @@
+"""millrace-admin rejected: what was refused is listed, exported, retried once, deleted; the
+books know of all of it."""
+
+import json
+import os
+import subprocess
+import threading
+
+from common import worker
+from harness import postgres, proc, sanitizer, tap
+
+ADMIN = os.path.join(proc.BUILDDIR, "cron", "millrace-admin")
+CHECK = os.path.join(proc.BUILDDIR, "cron", "millrace-check")
+REFUSE = "ALTER TABLE events ADD CONSTRAINT no_bad CHECK (event_type <> 'bad')"
+MEND = "ALTER TABLE events DROP CONSTRAINT no_bad"
+
+
+def run(w, program, *args):
+    """(exit status, stdout, stderr)."""
+    done = subprocess.run([program, "-c", w.conffile, *args], capture_output=True, text=True,
+                          check=False, timeout=proc.DEADLINE_S, stdin=subprocess.DEVNULL,
+                          env=proc.clean_env(**sanitizer.env(w.folders[-1])))
+    return done.returncode, done.stdout, done.stderr
+
+
+def admin(w, *args):
+    return run(w, ADMIN, "rejected", *args)
+
+
+def balanced(t, w, name):
+    result = []
+
+    def still():
+        status, out, _ = run(w, CHECK, "--books", "--json")
+        result[:] = [status, json.loads(out)]
+        return not result[1]["moving"]
+    proc.wait_for(still, "the books stand still", detail=lambda: str(result))
+    t.is_(result[0], 0, f"{name}: the books balance")
+
+
+def fill(t, pg, w):
+    with t.case("refused"):
+        pg.execute(REFUSE)
+        bodies = [{"eventType": "batch", "siteId": site, "sessionId": "s", "events": [
+            {"eventType": "good"}, {"eventType": "bad", "n": n}]} for n, site in
+            enumerate(("one.test", "one.test", "two.test"))]
+        t.is_([w.request("POST", "/collect", b).status for b in bodies], [200] * 3, "by the database")
+        body = {"eventType": "batch", "siteId": "two.test", "events": [{"eventType": "x"}, 42]}
+        t.is_(w.request("POST", "/collect", body).status, 200, "by the worker")
+        t.is_(pg.value("SELECT count(*) FROM rejected_events"), 4, "four rows")
+        balanced(t, w, "refused")
+
+
+def misuse(t, w):
+    with t.case("misuse"):
+        for args in ([], ["nonsense"], ["show"], ["retry"], ["delete"], ["show", "x"],
+                     ["list", "--limit", "x"], ["list", "--since", "yesterday"], ["list", "--x"],
+                     ["delete", "1;"]):
+            status, out, err = admin(w, *args)
+            t.is_((status, out), (2, ""), f"{args}: status 2")
+            t.like(err, "millrace-admin: rejected: ", f"{args}: says why")
+        t.is_(run(w, ADMIN, "-h")[0], 0, "--help")
+        t.like(run(w, ADMIN, "-h")[1], "rejected", "has it")
+
+
+def look(t, pg, w):
+    ids = [row["id"] for row in pg.query("SELECT id FROM rejected_events ORDER BY id")]
+
+    def listed(*args):
+        status, out, err = admin(w, "list", *args)
+        t.is_((status, err), (0, ""), f"list {args}: status")
+        return [int(line.split()[0]) for line in out.splitlines()]
+    with t.case("list"):
+        t.is_(listed(), ids, "all")
+        t.is_(listed("--site", "two.test"), ids[2:], "--site")
+        t.is_(listed("--limit", "1"), ids[:1], "--limit")
+        t.is_(listed("--since", "2000-01-01"), ids, "--since, long ago")
+        t.is_(listed("--since", "2999-01-01"), [], "--since, not yet")
+        t.is_(listed(str(ids[1])), [ids[1]], "one")
+        t.like(admin(w, "list")[1], r"(?m)^ +\d+ \S+Z 23514 one\.test: .*no_bad", "what it says")
+    with t.case("show"):
+        out = admin(w, "show", str(ids[0]))[1]
+        t.like(out, r'(?m)^payload +\{"eventType": ?"bad"', "the payload")
+        t.like(out, r"(?m)^sqlstate +23514$", "the SQLSTATE")
+    with t.case("export"):
+        status, out, _ = admin(w, "export", "--site", "two.test")
+        rows = [json.loads(line) for line in out.splitlines()]
+        t.is_((status, len(rows)), (0, 2), "one line each")
+        t.includes(rows[0], {"id": ids[2], "site_id": "two.test", "sqlstate": "23514",
+                             "event_index": 1, "client_ip": "192.0.2.1"}, "the columns")
+        t.is_(json.loads(rows[0]["payload"]), {"eventType": "bad", "n": 2}, "the payload")
+        t.is_(bytes.fromhex(rows[1]["payload_hex"]), b"42", "its bytes")
+        t.is_(rows[1]["sqlstate"], None, "refused by the worker")
+    return ids
+
+
+def retry(t, pg, w, ids):
+    with t.case("retry before the cause is mended"):
+        status, out, err = admin(w, "retry", str(ids[0]))
+        t.is_((status, out), (1, "stored 0 event(s), 1 still refused\n"), "is refused again")
+        t.like(err, rf"event {ids[0]} is still refused: .*no_bad", "and says why")
+        t.is_(pg.value("SELECT count(*) FROM rejected_events"), 4, "stays")
+        balanced(t, w, "before")
+    pg.execute(MEND)
+    with t.case("retry of one"):
+        t.is_(admin(w, "retry", str(ids[0])), (0, "stored 1 event(s), 0 still refused\n", ""),
+              "is stored")
+        row, = pg.events("event_type = 'bad'")
+        t.includes(row, {"site_id": "one.test", "client_ip": "192.0.2.1",
+                         "payload": {"eventType": "bad", "n": 0}}, "as it was sent")
+        t.is_(admin(w, "retry", str(ids[0]))[:2], (0, "stored 0 event(s), 0 still refused\n"),
+              "once")
+        balanced(t, w, "after one")
+    with t.case("retry of all, five at once"):
+        results = []
+        threads = [threading.Thread(target=lambda: results.append(admin(w, "retry", "--all")))
+                   for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        t.is_(sum(int(out.split()[1]) for _, out, _ in results), 2, "two are stored in all")
+        t.is_(sorted(row["payload"]["n"] for row in pg.events("event_type = 'bad'")), [0, 1, 2],
+              "each once")
+        t.is_([row["id"] for row in pg.query("SELECT id FROM rejected_events")], ids[3:],
+              "what the worker refuses stays")
+        balanced(t, w, "after all")
+
+
+def delete(t, pg, w, ids):
+    with t.case("delete"):
+        t.is_(admin(w, "delete", str(ids[0]))[:2], (0, "deleted 0 rejected event(s)\n"), "gone")
+        t.is_(admin(w, "delete", "--site", "two.test")[:2],
+              (0, "deleted 1 rejected event(s)\n"), "by site")
+        t.is_(pg.value("SELECT count(*) FROM rejected_events"), 0, "none is left")
+        balanced(t, w, "after it")
+
+
+postgres.need()
+for path in (ADMIN, CHECK):
+    if not os.access(path, os.X_OK):
+        tap.skip_all(f"{path} is not built")
+with tap.Suite() as t, postgres.Postgres() as pg:
+    with worker(pg) as w:
+        w.wait_healthy()
+        misuse(t, w)
+        fill(t, pg, w)
+        all_ids = look(t, pg, w)
+        retry(t, pg, w, all_ids)
+        delete(t, pg, w, all_ids)
+    with t.case("no database"):
+        pg.stop("fast")
+        with worker(pg) as w:
+            status, _, err = admin(w, "list")
+            t.is_(status, 1, "status")
+            t.like(err, "millrace-admin: ", "says why")
