@@ -12,7 +12,7 @@
 #include "base/stats.h"
 #include "cors.h"
 #include "format/event.h"
-#include "format/gunzip.h"
+#include "format/gzip.h"
 #include "format/jsonout.h"
 #include "format/utf8.h"
 #include "routes.h"

@@ -1,9 +1,10 @@
 # libmillrace.a: everything that the worker and the cron programs share.
-# base knows nothing of the others; format includes base; io includes both.
+# base knows nothing of the others; format includes base; io includes both; stage all.
 
 noinst_LIBRARIES += lib/libmillrace.a
 lib_libmillrace_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBPQ_CFLAGS) $(INIH_CFLAGS) \
-	$(SODIUM_CFLAGS) $(ZLIB_CFLAGS) $(CURL_CFLAGS)
+	$(SODIUM_CFLAGS) $(ZLIB_CFLAGS) $(CURL_CFLAGS) \
+	$(ZSTD_CFLAGS)
 lib_libmillrace_a_SOURCES = \
 	lib/base/arena.c lib/base/arena.h \
 	lib/base/buf.c lib/base/buf.h \
@@ -18,13 +19,18 @@ lib_libmillrace_a_SOURCES = \
 	lib/base/str.h \
 	lib/base/uuid.c lib/base/uuid.h \
 	lib/format/event.c lib/format/event.h \
-	lib/format/gunzip.c lib/format/gunzip.h \
+	lib/format/gzip.c lib/format/gzip.h \
 	lib/format/json.c lib/format/json.h \
 	lib/format/jsonout.c lib/format/jsonout.h \
+	lib/format/packed.h \
 	lib/format/query.c lib/format/query.h \
 	lib/format/record.c lib/format/record.h \
+	lib/format/rle.c lib/format/rle.h \
+	lib/format/textout.c lib/format/textout.h \
+	lib/format/thrift.c lib/format/thrift.h \
 	lib/format/utf8.c lib/format/utf8.h \
 	lib/format/xml.c lib/format/xml.h \
+	lib/format/zstd.c lib/format/zstd.h \
 	lib/io/breaker.c lib/io/breaker.h \
 	lib/io/credhost.c \
 	lib/io/creds.c lib/io/creds.h \
@@ -51,8 +57,24 @@ lib_libmillrace_a_SOURCES = \
 	lib/io/spool.c lib/io/spool.h \
 	lib/io/store.c lib/io/store.h \
 	lib/io/sts.c \
-	lib/io/writer.c lib/io/writer.h
+	lib/io/writer.c lib/io/writer.h \
+	lib/stage/compress.c lib/stage/compress.h \
+	lib/stage/enc_csv.c lib/stage/enc_csv.h \
+	lib/stage/enc_ndjson.c lib/stage/enc_ndjson.h \
+	lib/stage/enc_parquet.c lib/stage/enc_parquet.h \
+	lib/stage/format.c lib/stage/format.h \
+	lib/stage/meter.c lib/stage/meter.h \
+	lib/stage/parquet_column.c lib/stage/parquet_column.h \
+	lib/stage/parquet_dict.c lib/stage/parquet_dict.h \
+	lib/stage/parquet_meta.c lib/stage/parquet_meta.h \
+	lib/stage/row.c lib/stage/row.h \
+	lib/stage/sink_file.c lib/stage/sink_file.h \
+	lib/stage/stage.c lib/stage/stage.h \
+	lib/stage/tee.c lib/stage/tee.h \
+	lib/stage/textenc.c lib/stage/textenc.h
 
 MR_LIBS = lib/libmillrace.a $(LIBPQ_LIBS) $(INIH_LIBS) $(SODIUM_LIBS) $(ZLIB_LIBS)
 # For programs that reach S3; the worker starts without what libcurl brings along.
 MR_S3_LIBS = $(MR_LIBS) $(CURL_LIBS)
+# For programs that encode an export.
+MR_STAGE_LIBS = $(MR_LIBS) $(ZSTD_LIBS)

@@ -13,5 +13,6 @@ AM_TESTS_ENVIRONMENT = \
 include tests/unit/local.mk
 include tests/integration/local.mk
 include tests/fault/local.mk
+include tests/export/local.mk
 include tests/bench/local.mk
 include tests/fuzz/local.mk

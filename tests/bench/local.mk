@@ -1,8 +1,12 @@
 # make bench: not a test. It prints ratios and fails only when rows and
 # acknowledgements differ. BENCHFLAGS=--help tells its options.
 
-BENCH_BINARIES = tests/bench/loader tests/bench/noop tests/bench/pacer
+BENCH_BINARIES = tests/bench/encode_bench tests/bench/loader tests/bench/noop tests/bench/pacer
 check_PROGRAMS += $(BENCH_BINARIES)
+
+tests_bench_encode_bench_SOURCES = tests/bench/encode_bench.c \
+	tests/export/rows.c tests/export/rows.h
+tests_bench_encode_bench_LDADD = $(MR_STAGE_LIBS)
 
 tests_bench_loader_CPPFLAGS = $(AM_CPPFLAGS) $(LIBPQ_CFLAGS)
 tests_bench_loader_SOURCES = tests/bench/loader.c

@@ -7,9 +7,10 @@ unit_tests = \
 	tests/unit/test_conf \
 	tests/unit/test_crc32c \
 	tests/unit/test_creds \
+	tests/unit/test_encode \
 	tests/unit/test_error \
 	tests/unit/test_event \
-	tests/unit/test_gunzip \
+	tests/unit/test_gzip \
 	tests/unit/test_http \
 	tests/unit/test_ip \
 	tests/unit/test_json \
@@ -19,15 +20,21 @@ unit_tests = \
 	tests/unit/test_pgarray \
 	tests/unit/test_query \
 	tests/unit/test_record \
+	tests/unit/test_rle \
 	tests/unit/test_s3 \
 	tests/unit/test_secret \
 	tests/unit/test_sigv4 \
+	tests/unit/test_sink_file \
 	tests/unit/test_spool \
+	tests/unit/test_stage \
 	tests/unit/test_stats \
 	tests/unit/test_str \
+	tests/unit/test_textout \
+	tests/unit/test_thrift \
 	tests/unit/test_utf8 \
 	tests/unit/test_uuid \
-	tests/unit/test_xml
+	tests/unit/test_xml \
+	tests/unit/test_zstd
 
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests) tests/unit/test_structure.py
@@ -44,13 +51,15 @@ tests_unit_test_crc32c_SOURCES = tests/unit/test_crc32c.c tests/unit/tap.h
 tests_unit_test_crc32c_LDADD = $(MR_LIBS)
 tests_unit_test_creds_SOURCES = tests/unit/test_creds.c tests/unit/tap.h
 tests_unit_test_creds_LDADD = $(MR_S3_LIBS)
+tests_unit_test_encode_SOURCES = tests/unit/test_encode.c tests/unit/tap.h tests/unit/memsink.h
+tests_unit_test_encode_LDADD = $(MR_STAGE_LIBS)
 tests_unit_test_error_SOURCES = tests/unit/test_error.c tests/unit/tap.h
 tests_unit_test_error_LDADD = $(MR_LIBS)
 tests_unit_test_event_SOURCES = tests/unit/test_event.c tests/unit/tap.h
 tests_unit_test_event_LDADD = $(MR_LIBS)
-tests_unit_test_gunzip_SOURCES = tests/unit/test_gunzip.c tests/unit/tap.h
-tests_unit_test_gunzip_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS)
-tests_unit_test_gunzip_LDADD = $(MR_LIBS)
+tests_unit_test_gzip_SOURCES = tests/unit/test_gzip.c tests/unit/tap.h
+tests_unit_test_gzip_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS)
+tests_unit_test_gzip_LDADD = $(MR_LIBS)
 tests_unit_test_http_SOURCES = tests/unit/test_http.c tests/unit/tap.h
 tests_unit_test_http_LDADD = $(MR_S3_LIBS)
 tests_unit_test_ip_SOURCES = tests/unit/test_ip.c tests/unit/tap.h
@@ -69,24 +78,37 @@ tests_unit_test_query_SOURCES = tests/unit/test_query.c tests/unit/tap.h
 tests_unit_test_query_LDADD = $(MR_LIBS)
 tests_unit_test_record_SOURCES = tests/unit/test_record.c tests/unit/tap.h
 tests_unit_test_record_LDADD = $(MR_LIBS)
+tests_unit_test_rle_SOURCES = tests/unit/test_rle.c tests/unit/tap.h
+tests_unit_test_rle_LDADD = $(MR_LIBS)
 tests_unit_test_s3_SOURCES = tests/unit/test_s3.c tests/unit/tap.h
 tests_unit_test_s3_LDADD = $(MR_S3_LIBS)
 tests_unit_test_secret_SOURCES = tests/unit/test_secret.c tests/unit/tap.h
 tests_unit_test_secret_LDADD = $(MR_LIBS)
 tests_unit_test_sigv4_SOURCES = tests/unit/test_sigv4.c tests/unit/tap.h
 tests_unit_test_sigv4_LDADD = $(MR_LIBS)
+tests_unit_test_sink_file_SOURCES = tests/unit/test_sink_file.c tests/unit/tap.h
+tests_unit_test_sink_file_LDADD = $(MR_LIBS)
 tests_unit_test_spool_SOURCES = tests/unit/test_spool.c tests/unit/tap.h
 tests_unit_test_spool_LDADD = $(MR_LIBS)
+tests_unit_test_stage_SOURCES = tests/unit/test_stage.c tests/unit/tap.h tests/unit/memsink.h
+tests_unit_test_stage_LDADD = $(MR_STAGE_LIBS)
 tests_unit_test_stats_SOURCES = tests/unit/test_stats.c tests/unit/tap.h
 tests_unit_test_stats_LDADD = $(MR_LIBS)
 tests_unit_test_str_SOURCES = tests/unit/test_str.c tests/unit/tap.h
 tests_unit_test_str_LDADD = $(MR_LIBS)
+tests_unit_test_textout_SOURCES = tests/unit/test_textout.c tests/unit/tap.h
+tests_unit_test_textout_LDADD = $(MR_LIBS)
+tests_unit_test_thrift_SOURCES = tests/unit/test_thrift.c tests/unit/tap.h
+tests_unit_test_thrift_LDADD = $(MR_LIBS)
 tests_unit_test_utf8_SOURCES = tests/unit/test_utf8.c tests/unit/tap.h
 tests_unit_test_utf8_LDADD = $(MR_LIBS)
 tests_unit_test_uuid_SOURCES = tests/unit/test_uuid.c tests/unit/tap.h
 tests_unit_test_uuid_LDADD = $(MR_LIBS)
 tests_unit_test_xml_SOURCES = tests/unit/test_xml.c tests/unit/tap.h
 tests_unit_test_xml_LDADD = $(MR_LIBS)
+tests_unit_test_zstd_SOURCES = tests/unit/test_zstd.c tests/unit/tap.h
+tests_unit_test_zstd_CPPFLAGS = $(AM_CPPFLAGS) $(ZSTD_CFLAGS)
+tests_unit_test_zstd_LDADD = $(MR_STAGE_LIBS)
 
 EXTRA_DIST += tests/unit/test_structure.py tests/data/json \
 	tests/data/sigv4/make.py tests/data/sigv4/vectors.txt

@@ -1,7 +1,8 @@
-/* Bounded gzip decoding: see gunzip.h. */
-#include "format/gunzip.h"
+/* gzip in both directions: see gzip.h. */
+#include "format/gzip.h"
 
 #include <limits.h>
+#include <stdlib.h>
 
 #define ZLIB_CONST
 #include <zlib.h>
@@ -10,6 +11,15 @@
 
 /* 15 bits of window; + 16: gzip only, no zlib or raw deflate. */
 #define GZIP_WINDOW (15 + 16)
+
+/* RFC 1952 section 2.3.1: the file system is unknown. */
+#define GZIP_OS_UNKNOWN 255
+
+struct mr_gzip {
+	z_stream z;
+	gz_header header; /* zlib reads it when it writes the first byte */
+	Bytef out[128 * 1024];
+};
 
 /* One round of inflate into room that is made at the end of out. */
 static enum mr_err
@@ -79,4 +89,79 @@ mr_gunzip(struct mr_str in, struct mr_buf *out, struct mr_error *err)
 	e = inflate_all(&z, out, err);
 	inflateEnd(&z);
 	return e;
+}
+
+struct mr_gzip *
+mr_gzip_new(int level, struct mr_error *err)
+{
+	struct mr_gzip *g = calloc(1, sizeof *g);
+
+	if (g != NULL && deflateInit2(&g->z, level, Z_DEFLATED, GZIP_WINDOW, MAX_MEM_LEVEL,
+	    Z_DEFAULT_STRATEGY) == Z_OK) {
+		g->header.os = GZIP_OS_UNKNOWN;
+		if (deflateSetHeader(&g->z, &g->header) == Z_OK)
+			return g;
+		deflateEnd(&g->z);
+	}
+	free(g);
+	mr_fail(err, MR_ENOMEM, "no memory for gzip");
+	return NULL;
+}
+
+/* Deflates what is in z->next_in; with Z_FINISH until the stream has ended. */
+static enum mr_err
+deflate_some(struct mr_gzip *g, int flush, const struct mr_packed_to *to, struct mr_error *err)
+{
+	enum mr_err e;
+	size_t made;
+
+	do {
+		g->z.next_out = g->out;
+		g->z.avail_out = sizeof g->out;
+		(void)deflate(&g->z, flush);
+		made = sizeof g->out - g->z.avail_out;
+		if (made > 0 && (e = to->put(to->arg, (struct mr_str){ (const char *)g->out, made },
+		    err)) != MR_OK)
+			return e;
+	} while (g->z.avail_out == 0);
+	return MR_OK;
+}
+
+enum mr_err
+mr_gzip_write(struct mr_gzip *g, struct mr_str in, const struct mr_packed_to *to,
+    struct mr_error *err)
+{
+	enum mr_err e = MR_OK;
+
+	while (in.n > 0 && e == MR_OK) {
+		uInt step = in.n > UINT_MAX ? UINT_MAX : (uInt)in.n;
+
+		g->z.next_in = (const Bytef *)in.p;
+		g->z.avail_in = step;
+		e = deflate_some(g, Z_NO_FLUSH, to, err);
+		in.p += step;
+		in.n -= step;
+	}
+	return e;
+}
+
+enum mr_err
+mr_gzip_finish(struct mr_gzip *g, const struct mr_packed_to *to, struct mr_error *err)
+{
+	return deflate_some(g, Z_FINISH, to, err);
+}
+
+void
+mr_gzip_free(struct mr_gzip *g)
+{
+	if (g == NULL)
+		return;
+	deflateEnd(&g->z);
+	free(g);
+}
+
+uint32_t
+mr_crc32(uint32_t crc, const void *data, size_t n)
+{
+	return (uint32_t)crc32_z(crc, data, n);
 }

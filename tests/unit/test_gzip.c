@@ -1,5 +1,8 @@
-/* Undoing gzip: format/gunzip.h. The input is made with zlib itself. */
-#include "format/gunzip.h"
+/*
+ * gzip: format/gzip.h. What is undone was made with zlib itself, and what is
+ * made is undone by what was tested so.
+ */
+#include "format/gzip.h"
 
 #include <zlib.h>
 
@@ -243,9 +246,91 @@ test_bomb(void)
 	free(zeros);
 }
 
+static enum mr_err
+gather(void *arg, struct mr_str piece, struct mr_error *e)
+{
+	struct mr_buf *out = arg;
+
+	mr_buf_add_str(out, piece);
+	return out->failed ? mr_fail(e, MR_EIO, "full") : MR_OK;
+}
+
+/* The file that n bytes of text become in steps of `step`. */
+static enum mr_err
+make(struct mr_buf *out, const char *text, size_t n, size_t step)
+{
+	struct mr_packed_to to = { gather, out };
+	struct mr_gzip *g = mr_gzip_new(MR_GZIP_LEVEL, &err);
+	enum mr_err e = MR_OK;
+
+	mr_buf_reset(out, ROOM);
+	for (size_t at = 0; at < n && e == MR_OK; at += step)
+		e = mr_gzip_write(g, (struct mr_str){ text + at, step < n - at ? step : n - at }, &to,
+		    &err);
+	if (e == MR_OK)
+		e = mr_gzip_finish(g, &to, &err);
+	mr_gzip_free(g);
+	return e;
+}
+
+static void
+test_make(void)
+{
+	static const size_t sizes[] = { 0, 1, 1000, 131072, 700000 };
+	static const size_t steps[] = { 1000, 65536, 300000, 700000 };
+	struct mr_buf first, again, back, small;
+	char *text = malloc(700000);
+	unsigned random = 1;
+
+	if (text == NULL)
+		bail("no memory");
+	for (size_t i = 0; i < 700000; i++) {
+		random = random * 1103515245 + 12345;
+		text[i] = (char)('a' + (random >> 16 & 15));
+	}
+	mr_buf_init(&first, ROOM);
+	mr_buf_init(&again, ROOM);
+	mr_buf_init(&back, ROOM);
+	for (size_t i = 0; i < ROWS(sizes); i++) {
+		is_int(make(&first, text, sizes[i], 777), MR_OK, "made");
+		mr_buf_reset(&back, ROOM);
+		is_int(gunzip(first.p, first.len, &back), MR_OK, "undone");
+		is_bytes(mr_buf_str(&back), ((struct mr_str){ text, sizes[i] }), "the text");
+		is_bytes(((struct mr_str){ first.p + 3, 5 }), MR_STR_LIT("\0\0\0\0\0"),
+		    "no flags and no time");
+		is_int((unsigned char)first.p[9], 255, "the system is unknown");
+		for (size_t j = 0; j < ROWS(steps); j++) {
+			make(&again, text, sizes[i], steps[j]);
+			ok(mr_str_eq(mr_buf_str(&first), mr_buf_str(&again)),
+			    "steps of %zu make the same bytes", steps[j]);
+		}
+	}
+	mr_buf_init(&small, 200000);
+	is_int(make(&small, text, 700000, 1000), MR_EIO, "a failure behind it, while writing");
+	mr_buf_free(&small);
+	mr_buf_init(&small, 5);
+	is_int(make(&small, text, 10, 10), MR_EIO, "and at the end");
+	mr_buf_free(&small);
+	mr_gzip_free(NULL);
+	mr_buf_free(&first);
+	mr_buf_free(&again);
+	mr_buf_free(&back);
+	free(text);
+}
+
+static void
+test_crc32(void)
+{
+	is_int(mr_crc32(0, "", 0), 0, "nothing");
+	is_int(mr_crc32(0, "123456789", 9), 0xcbf43926, "the check value");
+	is_int(mr_crc32(mr_crc32(0, "1234", 4), "56789", 5), 0xcbf43926, "in two parts");
+}
+
 int
 main(void)
 {
+	test_make();
+	test_crc32();
 	test_good();
 	test_members();
 	test_header();

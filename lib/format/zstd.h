@@ -1,0 +1,39 @@
+/*
+ * Zstandard (RFC 8878), on the calling thread, so that the same input always
+ * gives the same bytes. The only user of libzstd.
+ */
+#ifndef MR_FORMAT_ZSTD_H
+#define MR_FORMAT_ZSTD_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "format/packed.h"
+
+struct mr_zstd;
+
+#define MR_ZSTD_LEVEL 3 /* libzstd's own default, of 1 to 19 */
+
+/*
+ * A compressor for one stream with a checksum at its end, or for any number of
+ * blocks; not for both. NULL when there is no memory; *err says so.
+ */
+struct mr_zstd *mr_zstd_new(int level, struct mr_error *err);
+
+/* Takes `in`; what is ready goes to `to`. Errors: those of to->put; MR_ENOMEM. */
+enum mr_err mr_zstd_write(struct mr_zstd *z, struct mr_str in, const struct mr_packed_to *to,
+    struct mr_error *err);
+
+/* Writes the rest. Once, after the last write. */
+enum mr_err mr_zstd_finish(struct mr_zstd *z, const struct mr_packed_to *to,
+    struct mr_error *err);
+
+/*
+ * Appends `in` as one frame, with its size and without a checksum. Errors:
+ * MR_ELIMIT (out->max), MR_ENOMEM.
+ */
+enum mr_err mr_zstd_block(struct mr_zstd *z, struct mr_str in, struct mr_buf *out,
+    struct mr_error *err);
+
+void mr_zstd_free(struct mr_zstd *z);
+
+#endif

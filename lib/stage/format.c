@@ -1,0 +1,102 @@
+/* Formats by name: see format.h. */
+#include "stage/format.h"
+
+#include "stage/compress.h"
+#include "stage/enc_csv.h"
+#include "stage/enc_ndjson.h"
+#include "stage/enc_parquet.h"
+
+static const struct {
+	const char *name;
+	const char *suffixes[3];      /* by compression; the same for the types */
+	const char *content_types[3];
+} formats[] = {
+	[MR_FORMAT_NDJSON] = { "ndjson",
+	    { ".ndjson", ".ndjson.gz", ".ndjson.zst" },
+	    { "application/x-ndjson", "application/gzip", "application/zstd" } },
+	[MR_FORMAT_CSV] = { "csv",
+	    { ".csv", ".csv.gz", ".csv.zst" },
+	    { "text/csv", "application/gzip", "application/zstd" } },
+	[MR_FORMAT_PARQUET] = { "parquet",
+	    { ".parquet", ".parquet", ".parquet" },
+	    { "application/vnd.apache.parquet", "application/vnd.apache.parquet",
+	      "application/vnd.apache.parquet" } },
+};
+
+static const char *const compressions[] = {
+	[MR_COMPRESSION_NONE] = "none",
+	[MR_COMPRESSION_GZIP] = "gzip",
+	[MR_COMPRESSION_ZSTD] = "zstd",
+};
+
+const char *
+mr_format_suffix(const struct mr_format_options *options)
+{
+	return formats[options->format].suffixes[options->compression];
+}
+
+const char *
+mr_format_content_type(const struct mr_format_options *options)
+{
+	return formats[options->format].content_types[options->compression];
+}
+
+bool
+mr_format_parse(struct mr_str word, enum mr_format *format)
+{
+	if (mr_str_eq(word, MR_STR_LIT("json")))
+		word = MR_STR_LIT("ndjson");
+	for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++)
+		if (mr_str_eq(word, mr_str(formats[i].name))) {
+			*format = (enum mr_format)i;
+			return true;
+		}
+	return false;
+}
+
+bool
+mr_compression_parse(struct mr_str word, enum mr_compression *compression)
+{
+	for (size_t i = 0; i < sizeof compressions / sizeof compressions[0]; i++)
+		if (mr_str_eq(word, mr_str(compressions[i]))) {
+			*compression = (enum mr_compression)i;
+			return true;
+		}
+	return false;
+}
+
+static struct mr_stage *
+encoder_new(const struct mr_format_options *options, struct mr_stage *next, struct mr_error *err)
+{
+	struct mr_parquet_options parquet = { options->json_payload, options->level };
+
+	switch (options->format) {
+	case MR_FORMAT_CSV:
+		return mr_enc_csv_new(next, err);
+	case MR_FORMAT_PARQUET:
+		return mr_enc_parquet_new(next, &parquet, err);
+	case MR_FORMAT_NDJSON:
+		break;
+	}
+	return mr_enc_ndjson_new(next, err);
+}
+
+struct mr_stage *
+mr_format_new(const struct mr_format_options *options, struct mr_stage *next, struct mr_error *err)
+{
+	struct mr_stage *packed = next, *encoder;
+
+	if (options->format != MR_FORMAT_PARQUET && options->compression == MR_COMPRESSION_GZIP)
+		packed = mr_compress_gzip_new(next, options->level, err);
+	else if (options->format != MR_FORMAT_PARQUET &&
+	    options->compression == MR_COMPRESSION_ZSTD)
+		packed = mr_compress_zstd_new(next, options->level, err);
+	if (packed == NULL)
+		return NULL;
+	encoder = encoder_new(options, packed, err);
+	if (encoder == NULL && packed != next) {
+		packed->next = NULL;
+		mr_stage_free(packed);
+	}
+	return encoder;
+}

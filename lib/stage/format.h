@@ -1,0 +1,42 @@
+/*
+ * The formats and compressions by name, and the chain that makes them.
+ */
+#ifndef MR_STAGE_FORMAT_H
+#define MR_STAGE_FORMAT_H
+
+#include "stage/stage.h"
+
+/*
+ * Part of a batch's plan: raised whenever the same rows would become other
+ * bytes, in any format. A new libzstd or zlib may do that as well.
+ */
+#define MR_ENCODER_VERSION 1
+
+enum mr_format { MR_FORMAT_NDJSON, MR_FORMAT_CSV, MR_FORMAT_PARQUET };
+enum mr_compression { MR_COMPRESSION_NONE, MR_COMPRESSION_GZIP, MR_COMPRESSION_ZSTD };
+
+struct mr_format_options {
+	enum mr_format format;
+	enum mr_compression compression; /* Parquet has its own inside and ignores it */
+	int level;                       /* of the compression; 0: the usual one */
+	bool json_payload;               /* see enc_parquet.h */
+};
+
+/*
+ * An encoder, and the compressor behind it, that end in `next`. NULL when
+ * there is no memory; *err says so, and next is still the caller's.
+ */
+struct mr_stage *mr_format_new(const struct mr_format_options *options, struct mr_stage *next,
+    struct mr_error *err);
+
+/* What the name of a file ends with, from its dot on: ".ndjson.zst", ".parquet". */
+const char *mr_format_suffix(const struct mr_format_options *options);
+
+/* The Content-Type of the file as it is, so that nothing unpacks it on the way. */
+const char *mr_format_content_type(const struct mr_format_options *options);
+
+/* The words in the configuration; false for any other. json is ndjson. */
+bool mr_format_parse(struct mr_str word, enum mr_format *format);
+bool mr_compression_parse(struct mr_str word, enum mr_compression *compression);
+
+#endif
