@@ -10,6 +10,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/base/buf.c lib/base/buf.h \
 	lib/base/clock.c lib/base/clock.h \
 	lib/base/conf.c lib/base/conf.h \
+	lib/base/confclient.c lib/base/confclient.h \
 	lib/base/confvalue.c lib/base/confvalue.h \
 	lib/base/crc32c.c lib/base/crc32c.h \
 	lib/base/error.c lib/base/error.h \
