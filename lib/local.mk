@@ -23,15 +23,18 @@ lib_libmillrace_a_SOURCES = \
 	lib/format/gzip.c lib/format/gzip.h \
 	lib/format/json.c lib/format/json.h \
 	lib/format/jsonout.c lib/format/jsonout.h \
+	lib/format/objectkey.c lib/format/objectkey.h \
 	lib/format/packed.h \
 	lib/format/query.c lib/format/query.h \
 	lib/format/record.c lib/format/record.h \
 	lib/format/rle.c lib/format/rle.h \
+	lib/format/snapshot.c lib/format/snapshot.h \
 	lib/format/textout.c lib/format/textout.h \
 	lib/format/thrift.c lib/format/thrift.h \
 	lib/format/utf8.c lib/format/utf8.h \
 	lib/format/xml.c lib/format/xml.h \
 	lib/format/zstd.c lib/format/zstd.h \
+	lib/io/batch.c lib/io/batch.h \
 	lib/io/breaker.c lib/io/breaker.h \
 	lib/io/credhost.c \
 	lib/io/creds.c lib/io/creds.h \
@@ -45,6 +48,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/io/lane.c lib/io/lane.h \
 	lib/io/look.c \
 	lib/io/pgarray.c lib/io/pgarray.h \
+	lib/io/plan.c lib/io/plan.h \
 	lib/io/quarantine.c lib/io/quarantine.h \
 	lib/io/replay.c lib/io/replay.h \
 	lib/io/s3.c lib/io/s3.h \
@@ -60,6 +64,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/io/sts.c \
 	lib/io/writer.c lib/io/writer.h \
 	lib/stage/compress.c lib/stage/compress.h \
+	lib/stage/copyout.c lib/stage/copyout.h \
 	lib/stage/enc_csv.c lib/stage/enc_csv.h \
 	lib/stage/enc_ndjson.c lib/stage/enc_ndjson.h \
 	lib/stage/enc_parquet.c lib/stage/enc_parquet.h \
@@ -70,6 +75,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/stage/parquet_meta.c lib/stage/parquet_meta.h \
 	lib/stage/row.c lib/stage/row.h \
 	lib/stage/sink_file.c lib/stage/sink_file.h \
+	lib/stage/sink_s3.c lib/stage/sink_s3.h \
 	lib/stage/stage.c lib/stage/stage.h \
 	lib/stage/tee.c lib/stage/tee.h \
 	lib/stage/textenc.c lib/stage/textenc.h

@@ -76,7 +76,7 @@ static const struct mr_conf_key table[] = {
 	{ "privacy", "anonymize_ip", MR_T_CHOICE, AT(client_ip), "none", 0, 0, ip_privacies, NULL },
 	{ "admin", "token_sha256", MR_T_SHA256, AT(token_sha256), "", 0, 0, NULL, NULL },
 	{ "export", "spawn", MR_T_BOOL, AT(spawn), "on", 0, 0, NULL, NULL },
-	{ "export", "program", MR_T_TEXT, AT(export_program), MR_BINDIR "/millrace-export", 0, 0,
+	{ "export", "program", MR_T_TEXT, AT(export_program), MR_SBINDIR "/millrace-export", 0, 0,
 	    NULL, NULL },
 	{ "export", "batch_max_rows", MR_T_INT, AT(batch_max_rows), "1000000", 1, 100000000, NULL,
 	    NULL },

@@ -26,6 +26,8 @@ struct mr_db {
 	int64_t connected_ms;
 	int64_t used_ms;
 	int64_t deadline_ms; /* 0: none */
+	char *copied; /* libpq's: what mr_db_copy_next() gave out last */
+	bool copying;
 	char sqlstate[6];
 };
 
@@ -79,8 +81,11 @@ mr_db_new(const struct mr_db_options *options)
 static void
 disconnect(struct mr_db *db)
 {
+	PQfreemem(db->copied);
 	PQfinish(db->conn);
 	db->conn = NULL;
+	db->copied = NULL;
+	db->copying = false;
 }
 
 void
@@ -340,6 +345,71 @@ mr_db_execute(struct mr_db *db, int statement, const struct mr_db_param *params,
 	if (PQsendQueryPrepared(db->conn, name, n_params, values, lengths, formats, 0) == 0)
 		return not_sent(db, err);
 	return collect(db, deadline(db, db->options.query_timeout_ms), rows, err);
+}
+
+enum mr_db_class
+mr_db_copy_start(struct mr_db *db, const char *sql, struct mr_error *err)
+{
+	PGresult *result;
+
+	if (PQsendQuery(db->conn, sql) == 0)
+		return not_sent(db, err);
+	if (!await_result(db, deadline(db, db->options.query_timeout_ms))) {
+		disconnect(db);
+		(void)mr_fail(err, MR_EAGAIN, "database: no answer in time");
+		return MR_DB_UNKNOWN;
+	}
+	result = PQgetResult(db->conn);
+	db->copying = PQresultStatus(result) == PGRES_COPY_OUT;
+	if (!db->copying) {
+		enum mr_db_class class = report(db, result, class_of(result), err);
+
+		PQclear(result);
+		disconnect(db);
+		return class;
+	}
+	PQclear(result);
+	return MR_DB_OK;
+}
+
+/* The next message of a COPY: its length, -1 at the end, or -2 when it does not come. */
+static int
+next_message(struct mr_db *db, int64_t deadline_ms)
+{
+	int n;
+
+	PQfreemem(db->copied);
+	db->copied = NULL;
+	while ((n = PQgetCopyData(db->conn, &db->copied, 1)) == 0)
+		if (!wait_socket(db, POLLIN, deadline_ms) || PQconsumeInput(db->conn) == 0)
+			return -2;
+	return n;
+}
+
+enum mr_db_class
+mr_db_copy_next(struct mr_db *db, struct mr_str *data, struct mr_error *err)
+{
+	int n = next_message(db, deadline(db, db->options.query_timeout_ms));
+
+	*data = MR_STR_NULL;
+	if (n > 0) {
+		*data = (struct mr_str){ db->copied, (size_t)n };
+		return MR_DB_OK;
+	}
+	if (n == -1) {
+		db->copying = false;
+		return collect(db, deadline(db, db->options.query_timeout_ms), NULL, err);
+	}
+	(void)mr_fail(err, MR_EAGAIN, "database: the connection was lost during COPY");
+	disconnect(db);
+	return MR_DB_UNKNOWN;
+}
+
+void
+mr_db_copy_stop(struct mr_db *db)
+{
+	if (db->copying)
+		disconnect(db);
 }
 
 /* Notices of the server go to the log, not to stderr. */
