@@ -65,7 +65,9 @@ struct exporter {
 	bool terminal;
 
 	/* What was done so far. */
-	int64_t batches, objects, rows, bytes; /* counted once for each destination */
+	int64_t batches;              /* counted for each destination */
+	int64_t objects, rows, bytes; /* in the clients' own buckets */
+	int64_t backup_rows;
 	int64_t failures;                      /* destinations */
 	int64_t differences;                   /* --verify */
 	int64_t sites_of_nobody;
@@ -79,6 +81,7 @@ struct exporter {
 /* Where batches of one client go. Owns what it opens. */
 struct destination {
 	const char *name;   /* "bucket" or "backup" */
+	bool is_backup;
 	const char *client;
 	const struct mr_conf_bucket *conf;
 	struct mr_db *db;

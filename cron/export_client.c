@@ -72,7 +72,7 @@ open_destinations(struct client *c, bool with_backup, struct mr_error *err)
 		    err);
 		if (e != MR_OK)
 			return e;
-		c->n_to++;
+		c->to[c->n_to++].is_backup = i > 0;
 	}
 	return MR_OK;
 }

@@ -206,6 +206,19 @@ record(struct delivery *d, struct destination *to, bool moves_cursor, const char
 	return export_tell(x, "COMMIT", NULL, 0, err);
 }
 
+static void
+count(struct exporter *x, const struct destination *to, const struct sums *sums)
+{
+	x->batches++;
+	if (to->is_backup) {
+		x->backup_rows += sums->rows;
+		return;
+	}
+	x->objects += sums->objects;
+	x->rows += sums->rows;
+	x->bytes += sums->bytes;
+}
+
 enum mr_err
 manifest_deliver(struct delivery *d, struct destination *to, bool moves_cursor,
     struct mr_error *err)
@@ -231,10 +244,7 @@ manifest_deliver(struct delivery *d, struct destination *to, bool moves_cursor,
 		write_manifest(d, to, key.p, mr_buf_str(&text), sha256);
 	if (e == MR_OK && !to->failed &&
 	    (e = record(d, to, moves_cursor, key.p, sha256, &sums, err)) == MR_OK) {
-		d->x->batches++;
-		d->x->objects += sums.objects;
-		d->x->rows += sums.rows;
-		d->x->bytes += sums.bytes;
+		count(d->x, to, &sums);
 		if (moves_cursor)
 			to->cursor = d->batch->id;
 	}

@@ -42,11 +42,22 @@ export_tell(struct exporter *x, const char *sql, const char *const *params, int 
 
 /* --- connections and the lock --- */
 
+/* When we are killed, a long query ends soon, and with it the lock. */
 static enum mr_err
-migrate(struct mr_db *db, void *arg, struct mr_error *err)
+watch_client(struct mr_db *db, struct mr_error *err)
 {
+	return mr_db_script(db, "SELECT set_config('client_connection_check_interval', '1s', false) "
+	    "WHERE current_setting('server_version_num')::integer >= 140000", LOCK_WAIT_MS,
+	    err) == MR_DB_OK ? MR_OK : MR_EAGAIN;
+}
+
+static enum mr_err
+set_up(struct mr_db *db, void *arg, struct mr_error *err)
+{
+	enum mr_err e = watch_client(db, err);
+
 	(void)arg;
-	return mr_schema_migrate(db, err);
+	return e == MR_OK ? mr_schema_migrate(db, err) : e;
 }
 
 static enum mr_err
@@ -59,7 +70,7 @@ connect_both(struct exporter *x, struct mr_error *err)
 		.query_timeout_ms = QUERY_TIMEOUT_MS,
 		.idle_check_s = INT64_C(1) << 30,
 		.synchronous_commit = true,
-		.on_connect = migrate,
+		.on_connect = set_up,
 	};
 
 	x->db = mr_db_new(&options);
@@ -209,21 +220,24 @@ print_summary(const struct exporter *x, int64_t started_ms)
 	double s = (double)(mr_clock_mono_ms() - started_ms) / 1000.0;
 	double mib = (double)x->bytes / (1 << 20);
 
-	char sites[64] = "";
-
 	if (x->options->quiet || x->options->dry_run)
 		return;
+	if (x->options->verify) {
+		printf("verified %" PRId64 " objects (%.1f MiB) in %.1f s: %" PRId64 " differences\n",
+		    x->objects, mib, s, x->differences);
+		return;
+	}
+	if (x->rows == 0 && x->backup_rows == 0 && !x->options->verbose)
+		return;
+	printf("exported %" PRId64 " events in %" PRId64 " objects (%.1f MiB) in %.1f s", x->rows,
+	    x->objects, mib, s);
+	if (x->backup_rows > 0)
+		printf(", %" PRId64 " events to the backup", x->backup_rows);
+	if (x->failures > 0)
+		printf("; %" PRId64 " destinations failed", x->failures);
 	if (x->sites_of_nobody > 0)
-		(void)snprintf(sites, sizeof sites, "; %" PRId64 " sites belong to no client",
-		    x->sites_of_nobody);
-	if (x->options->verify)
-		printf("verified %" PRId64 " objects (%.1f MiB) of %" PRId64 " batches in %.1f s: %"
-		    PRId64 " differences\n", x->objects, mib, x->batches, s, x->differences);
-	else if (x->rows > 0 || x->options->verbose)
-		printf("exported %" PRId64 " events in %" PRId64 " objects (%.1f MiB) and %" PRId64
-		    " batches in %.1f s%s%s\n", x->rows, x->objects, mib, x->batches, s,
-		    x->failures > 0 ? "; not all destinations have them" : "", sites);
-	fflush(stdout);
+		printf("; %" PRId64 " sites belong to no client", x->sites_of_nobody);
+	putchar('\n');
 }
 
 static void
@@ -233,6 +247,7 @@ add_up(struct exporter *sum, const struct exporter *x)
 	sum->objects += x->objects;
 	sum->rows += x->rows;
 	sum->bytes += x->bytes;
+	sum->backup_rows += x->backup_rows;
 	sum->failures += x->failures;
 	sum->differences += x->differences;
 	if (sum->first_failure.code == MR_OK)
@@ -316,7 +331,7 @@ run_requests(struct exporter *all, struct mr_error *err)
 		char client[65], format[16];
 
 		x.options = &o;
-		x.batches = x.objects = x.rows = x.bytes = x.failures = 0;
+		x.batches = x.objects = x.rows = x.bytes = x.backup_rows = x.failures = 0;
 		x.first_failure.code = MR_OK;
 		e = take_request(&x, &o, client, format, &found, err);
 		if (e != MR_OK || !found)
