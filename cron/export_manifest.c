@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "format/jsonout.h"
 #include "format/objectkey.h"
+#include "io/secret.h"
 #include "stage/meter.h"
 
 #define MAX_MANIFEST ((size_t)256 << 20)
@@ -135,7 +136,7 @@ put_objects(struct mr_buf *b, struct delivery *d, const char *const *params, str
 /* Writes the object; an error is the destination's, which is marked. */
 static void
 write_manifest(struct delivery *d, struct destination *to, const char *key, struct mr_str text,
-    char sha256[MR_METER_SHA256_HEX])
+    char sha256[MR_SHA256_HEX])
 {
 	struct mr_error why = MR_ERROR_INIT;
 	struct mr_stage *sink = destination_sink(to, d->x, key, "application/json", &why);
@@ -223,7 +224,7 @@ enum mr_err
 manifest_deliver(struct delivery *d, struct destination *to, bool moves_cursor,
     struct mr_error *err)
 {
-	char id[24], sha256[MR_METER_SHA256_HEX];
+	char id[24], sha256[MR_SHA256_HEX];
 	const char *params[] = { id, to->name };
 	struct sums sums = { 0, 0, 0 };
 	struct mr_buf text, key;

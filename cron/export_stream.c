@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "format/objectkey.h"
+#include "io/secret.h"
 #include "stage/meter.h"
 #include "stage/tee.h"
 
@@ -133,7 +134,7 @@ stream_abort(struct stream *s)
 static enum mr_err
 record(const struct stream *s, struct delivery *d, size_t i, struct mr_error *err)
 {
-	char batch[24], number[12], rows[24], bytes[24], sha256[MR_METER_SHA256_HEX], ids[2][24],
+	char batch[24], number[12], rows[24], bytes[24], sha256[MR_SHA256_HEX], ids[2][24],
 	    times[2][24];
 	const char *params[] = { batch, s->to[i]->name, number, s->key[i], rows, bytes, sha256,
 		ids[0], ids[1], times[0], times[1] };

@@ -19,6 +19,6 @@ cron_millrace_export_SOURCES = \
 	cron/export_stream.c \
 	cron/export_upkeep.c \
 	cron/export_verify.c
-cron_millrace_export_LDADD = $(MR_S3_LIBS)
+cron_millrace_export_LDADD = $(MR_S3_LIBS) $(ZSTD_LIBS)
 cron_millrace_replay_SOURCES = cron/replay.c
 cron_millrace_replay_LDADD = $(MR_LIBS)

@@ -23,6 +23,12 @@ enum mr_db_class {
 	MR_DB_OPERATOR     /* not done; somebody has to mend the set-up */
 };
 
+/*
+ * What a SQLSTATE (NULL: the server said none) means; constraint: the name of
+ * the one that was violated, or NULL. Pure.
+ */
+enum mr_db_class mr_db_class_of(const char *sqlstate, const char *constraint);
+
 struct mr_db;
 
 struct mr_db_options {
