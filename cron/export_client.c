@@ -21,37 +21,6 @@ struct client {
 	struct mr_conf_list except; /* items are the configuration's */
 };
 
-static bool
-takes_all(const struct mr_conf_client *client)
-{
-	for (size_t i = 0; i < client->sites.n; i++)
-		if (strcmp(client->sites.items[i], "*") == 0)
-			return true;
-	return false;
-}
-
-/* What the other clients list is not meant by this one's "*". */
-static enum mr_err
-list_others(struct client *c, struct mr_error *err)
-{
-	const struct mr_conf *conf = c->x->conf;
-	size_t most = 0;
-
-	for (size_t i = 0; i < conf->n_clients; i++)
-		most += conf->clients[i].sites.n;
-	c->except.items = calloc(most + 1, sizeof *c->except.items);
-	if (c->except.items == NULL)
-		return mr_fail(err, MR_ENOMEM, "no memory");
-	for (size_t i = 0; i < conf->n_clients && takes_all(c->conf); i++) {
-		const struct mr_conf_list *sites = &conf->clients[i].sites;
-
-		for (size_t k = 0; k < sites->n && &conf->clients[i] != c->conf; k++)
-			if (strcmp(sites->items[k], "*") != 0)
-				c->except.items[c->except.n++] = sites->items[k];
-	}
-	return MR_OK;
-}
-
 static enum mr_err
 open_destinations(struct client *c, bool with_backup, struct mr_error *err)
 {
@@ -87,7 +56,7 @@ plan(struct client *c, bool manual, struct mr_error *err)
 	struct mr_plan_request request = {
 		.client = c->conf->name,
 		.run_id = c->x->run_id,
-		.sites = takes_all(c->conf) ? NULL : &c->conf->sites,
+		.sites = mr_conf_client_takes_all(c->conf) ? NULL : &c->conf->sites,
 		.except = &c->except,
 		.destinations = names,
 		.urls = urls,
@@ -350,8 +319,9 @@ export_client(struct exporter *x, const struct mr_conf_client *client, struct mr
 	    (x->options->since_us != INT64_MIN || x->options->until_us != INT64_MAX);
 	enum mr_err e;
 
-	if ((e = list_others(&c, err)) == MR_OK &&
-	    (e = open_destinations(&c, !manual, err)) == MR_OK)
+	if (!mr_conf_client_others(x->conf, client, &c.except))
+		e = mr_fail(err, MR_ENOMEM, "no memory");
+	else if ((e = open_destinations(&c, !manual, err)) == MR_OK)
 		e = deliver(&c, manual, err);
 	for (size_t i = 0; i < c.n_to; i++)
 		destination_close(&c.to[i]);

@@ -342,6 +342,15 @@ check_whole(struct mr_conf *conf, struct mr_error *err)
 	return mr_conf_client_check(conf, err);
 }
 
+/* For programs that start another with the same configuration. */
+static enum mr_err
+keep_path(struct mr_conf *conf, const char *path, struct mr_error *err)
+{
+	if (path == NULL || (conf->path = realpath(path, NULL)) != NULL)
+		return MR_OK;
+	return mr_fail(err, MR_EIO, "configuration %s: %s", path, strerror(errno));
+}
+
 enum mr_err
 mr_conf_load(struct mr_conf *conf, const char *path, struct mr_error *err)
 {
@@ -352,7 +361,7 @@ mr_conf_load(struct mr_conf *conf, const char *path, struct mr_error *err)
 	    (path != NULL && (e = read_file(conf, path, err)) != MR_OK) ||
 	    (e = read_environment(conf, err)) != MR_OK ||
 	    (e = mr_conf_client_environment(conf, err)) != MR_OK ||
-	    (e = check_whole(conf, err)) != MR_OK)
+	    (e = check_whole(conf, err)) != MR_OK || (e = keep_path(conf, path, err)) != MR_OK)
 		mr_conf_free(conf);
 	return e;
 }
@@ -368,6 +377,7 @@ mr_conf_free(struct mr_conf *conf)
 		free(conf->sites[s].name);
 	}
 	free(conf->sites);
+	free(conf->path);
 	mr_conf_client_free(conf);
 	free(conf->trusted_proxies);
 	*conf = (struct mr_conf){ .log = NULL };

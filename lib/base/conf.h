@@ -80,6 +80,8 @@ struct mr_conf_client {
 };
 
 struct mr_conf {
+	char *path; /* of the file that was read; NULL: none */
+
 	/* [millrace] */
 	int64_t environment; /* enum mr_environment */
 	char *log;           /* "stderr", "syslog" or a path */
@@ -154,6 +156,20 @@ const struct mr_conf_site *mr_conf_site_find(const struct mr_conf *conf, struct 
 
 /* The [client NAME] section, or NULL. */
 const struct mr_conf_client *mr_conf_client_find(const struct mr_conf *conf, struct mr_str name);
+
+/* Whether "*" is among its sites. */
+bool mr_conf_client_takes_all(const struct mr_conf_client *client);
+
+/*
+ * The sites that "*" does not mean: those that other clients list. Empty for a
+ * client that does not take all. Free others->items, not what they point to.
+ * False: no memory.
+ */
+bool mr_conf_client_others(const struct mr_conf *conf, const struct mr_conf_client *client,
+    struct mr_conf_list *others);
+
+/* Whether the word is a format: ndjson, json, csv, parquet. */
+bool mr_conf_is_format(const char *word);
 
 /*
  * Writes one "section.key" line for each key of the table to the stream-like

@@ -259,6 +259,45 @@ mr_conf_client_find(const struct mr_conf *conf, struct mr_str name)
 	return NULL;
 }
 
+bool
+mr_conf_client_takes_all(const struct mr_conf_client *client)
+{
+	for (size_t i = 0; i < client->sites.n; i++)
+		if (strcmp(client->sites.items[i], "*") == 0)
+			return true;
+	return false;
+}
+
+bool
+mr_conf_client_others(const struct mr_conf *conf, const struct mr_conf_client *client,
+    struct mr_conf_list *others)
+{
+	size_t most = 1;
+
+	for (size_t i = 0; i < conf->n_clients; i++)
+		most += conf->clients[i].sites.n;
+	*others = (struct mr_conf_list){ calloc(most, sizeof *others->items), 0 };
+	if (others->items == NULL)
+		return false;
+	for (size_t i = 0; i < conf->n_clients && mr_conf_client_takes_all(client); i++) {
+		const struct mr_conf_list *sites = &conf->clients[i].sites;
+
+		for (size_t k = 0; k < sites->n && &conf->clients[i] != client; k++)
+			if (strcmp(sites->items[k], "*") != 0)
+				others->items[others->n++] = sites->items[k];
+	}
+	return true;
+}
+
+bool
+mr_conf_is_format(const char *word)
+{
+	for (const struct mr_conf_choice *c = formats; c->text != NULL; c++)
+		if (strcmp(c->text, word) == 0)
+			return true;
+	return false;
+}
+
 void
 mr_conf_client_each_key(void (*visit)(void *arg, const char *section, const char *key,
     const char *default_text), void *arg)
