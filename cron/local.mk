@@ -1,7 +1,7 @@
 # The programs for cron and for administrators.
 
 sbin_PROGRAMS += cron/millrace-admin cron/millrace-export cron/millrace-replay
-dist_man_MANS += cron/millrace-admin.8 cron/millrace-replay.8
+dist_man_MANS += cron/millrace-admin.8 cron/millrace-export.8 cron/millrace-replay.8
 
 cron_millrace_admin_SOURCES = \
 	cron/admin.c cron/admin.h \

@@ -12,6 +12,9 @@ TESTS += \
 	tests/integration/test_credentials.py \
 	tests/integration/test_database.py \
 	tests/integration/test_events.py \
+	tests/integration/test_export.py \
+	tests/integration/test_export_crash.py \
+	tests/integration/test_export_http.py \
 	tests/integration/test_install.py \
 	tests/integration/test_replay.py \
 	tests/integration/test_restart.py \
@@ -37,6 +40,7 @@ EXTRA_DIST += \
 	tests/harness/web.py \
 	tests/integration/collect_cases.py \
 	tests/integration/common.py \
+	tests/integration/exporting.py \
 	tests/integration/load.py \
 	tests/integration/s3_cases.py \
 	tests/integration/s3_common.py \
@@ -52,6 +56,9 @@ EXTRA_DIST += \
 	tests/integration/test_credentials.py \
 	tests/integration/test_database.py \
 	tests/integration/test_events.py \
+	tests/integration/test_export.py \
+	tests/integration/test_export_crash.py \
+	tests/integration/test_export_http.py \
 	tests/integration/test_install.py \
 	tests/integration/test_replay.py \
 	tests/integration/test_restart.py \

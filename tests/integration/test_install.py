@@ -7,9 +7,10 @@ import subprocess
 from harness import proc, tap
 
 FILES = {"libexecdir": ["millrace/millrace.fcgi"],
-         "sbindir": ["millrace-admin", "millrace-replay"],
+         "sbindir": ["millrace-admin", "millrace-export", "millrace-replay"],
          "sysconfdir": ["millrace/millrace.ini"],
          "datadir": ["millrace/schema/001-events.sql", "millrace/schema/002-ledger.sql",
+                     "millrace/schema/004-export.sql",
                      "millrace/examples/millrace.ini", "millrace/examples/cron/millrace",
                      "millrace/examples/s3/bucket-policy.json"]}
 
