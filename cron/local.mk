@@ -1,7 +1,15 @@
 # The programs for cron and for administrators.
 
-sbin_PROGRAMS += cron/millrace-admin cron/millrace-check cron/millrace-replay
-dist_man_MANS += cron/millrace-admin.8 cron/millrace-check.8 cron/millrace-replay.8
+sbin_PROGRAMS += \
+	cron/millrace-admin \
+	cron/millrace-check \
+	cron/millrace-export \
+	cron/millrace-replay
+dist_man_MANS += \
+	cron/millrace-admin.8 \
+	cron/millrace-check.8 \
+	cron/millrace-export.8 \
+	cron/millrace-replay.8
 
 cron_millrace_admin_SOURCES = \
 	cron/admin.c cron/admin.h \
@@ -11,5 +19,17 @@ cron_millrace_admin_SOURCES = \
 cron_millrace_admin_LDADD = $(MR_LIBS)
 cron_millrace_check_SOURCES = cron/check.c
 cron_millrace_check_LDADD = $(MR_LIBS)
+cron_millrace_export_SOURCES = \
+	cron/export.c cron/export.h \
+	cron/export_client.c \
+	cron/export_deliver.c \
+	cron/export_dest.c \
+	cron/export_manifest.c \
+	cron/export_run.c \
+	cron/export_show.c \
+	cron/export_stream.c \
+	cron/export_upkeep.c \
+	cron/export_verify.c
+cron_millrace_export_LDADD = $(MR_S3_LIBS) $(ZSTD_LIBS)
 cron_millrace_replay_SOURCES = cron/replay.c
 cron_millrace_replay_LDADD = $(MR_LIBS)

@@ -47,6 +47,7 @@ $(mr_samples): Makefile
 	$(SED) -e 's|@fcgibin[@]|$(fcgidir)/millrace.fcgi|g' \
 	  -e 's|@conffile[@]|$(sysconfdir)/millrace/millrace.ini|g' \
 	  -e 's|@check[@]|$(sbindir)/millrace-check|g' \
+	  -e 's|@export[@]|$(sbindir)/millrace-export|g' \
 	  -e 's|@replay[@]|$(sbindir)/millrace-replay|g' \
 	  -e 's|@statedir[@]|$(localstatedir)/lib/millrace|g' \
 	  -e 's|@socket[@]|$(mr_socket)|g' \

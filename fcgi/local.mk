@@ -8,6 +8,8 @@ fcgi_millrace_fcgi_SOURCES = \
 	fcgi/channel.c fcgi/channel.h \
 	fcgi/collect.c fcgi/collect.h \
 	fcgi/cors.c fcgi/cors.h \
+	fcgi/export.c fcgi/export.h \
+	fcgi/exportrun.c \
 	fcgi/health.c fcgi/health.h \
 	fcgi/main.c \
 	fcgi/metrics.c fcgi/metrics.h \

@@ -6,6 +6,7 @@
 #include "channel.h"
 #include "collect.h"
 #include "cors.h"
+#include "export.h"
 #include "format/jsonout.h"
 #include "health.h"
 #include "metrics.h"
@@ -29,6 +30,9 @@ static const struct route {
 	{ "/health", GET | HEAD, false, true, mr_health_serve },
 	{ "/metrics", GET | HEAD, true, true, mr_metrics_serve },
 	{ "/events/recent", GET | HEAD, true, true, mr_recent_serve },
+	{ "/export/run", POST, true, true, mr_export_run },
+	{ "/export/status", GET | HEAD, true, true, mr_export_status },
+	{ "/export/config", GET | HEAD, true, false, mr_export_config },
 };
 
 static void

@@ -10,6 +10,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/base/buf.c lib/base/buf.h \
 	lib/base/clock.c lib/base/clock.h \
 	lib/base/conf.c lib/base/conf.h \
+	lib/base/confclient.c lib/base/confclient.h \
 	lib/base/confvalue.c lib/base/confvalue.h \
 	lib/base/crc32c.c lib/base/crc32c.h \
 	lib/base/error.c lib/base/error.h \
@@ -23,23 +24,27 @@ lib_libmillrace_a_SOURCES = \
 	lib/format/gzip.c lib/format/gzip.h \
 	lib/format/json.c lib/format/json.h \
 	lib/format/jsonout.c lib/format/jsonout.h \
+	lib/format/objectkey.c lib/format/objectkey.h \
 	lib/format/packed.h \
 	lib/format/query.c lib/format/query.h \
 	lib/format/record.c lib/format/record.h \
 	lib/format/rle.c lib/format/rle.h \
+	lib/format/snapshot.c lib/format/snapshot.h \
 	lib/format/textout.c lib/format/textout.h \
 	lib/format/thrift.c lib/format/thrift.h \
 	lib/format/utf8.c lib/format/utf8.h \
-	lib/io/audit.c lib/io/audit.h \
-	lib/io/backlog.c lib/io/backlog.h \
-	lib/io/books.c lib/io/books.h \
 	lib/format/xml.c lib/format/xml.h \
 	lib/format/zstd.c lib/format/zstd.h \
+	lib/io/audit.c lib/io/audit.h \
+	lib/io/backlog.c lib/io/backlog.h \
+	lib/io/batch.c lib/io/batch.h \
+	lib/io/books.c lib/io/books.h \
 	lib/io/breaker.c lib/io/breaker.h \
 	lib/io/credhost.c \
 	lib/io/creds.c lib/io/creds.h \
 	lib/io/credsrc.c lib/io/credsrc.h \
 	lib/io/db.c lib/io/db.h \
+	lib/io/dbclass.c \
 	lib/io/http.c lib/io/http.h \
 	lib/io/isolate.c lib/io/isolate.h \
 	lib/io/job.h \
@@ -48,24 +53,27 @@ lib_libmillrace_a_SOURCES = \
 	lib/io/lane.c lib/io/lane.h \
 	lib/io/look.c \
 	lib/io/pgarray.c lib/io/pgarray.h \
+	lib/io/plan.c lib/io/plan.h \
 	lib/io/quarantine.c lib/io/quarantine.h \
 	lib/io/replay.c lib/io/replay.h \
-	lib/io/scan.c lib/io/scan.h \
 	lib/io/s3.c lib/io/s3.h \
 	lib/io/s3call.h \
 	lib/io/s3error.c \
 	lib/io/s3upload.c \
 	lib/io/salt.c lib/io/salt.h \
+	lib/io/scan.c lib/io/scan.h \
 	lib/io/schema.c lib/io/schema.h \
 	lib/io/secret.c lib/io/secret.h \
 	lib/io/segment.c lib/io/segment.h \
 	lib/io/sigv4.c lib/io/sigv4.h \
 	lib/io/spool.c lib/io/spool.h \
 	lib/io/store.c lib/io/store.h \
+	lib/io/strays.c lib/io/strays.h \
 	lib/io/sts.c \
 	lib/io/visitor.c lib/io/visitor.h \
 	lib/io/writer.c lib/io/writer.h \
 	lib/stage/compress.c lib/stage/compress.h \
+	lib/stage/copyout.c lib/stage/copyout.h \
 	lib/stage/enc_csv.c lib/stage/enc_csv.h \
 	lib/stage/enc_ndjson.c lib/stage/enc_ndjson.h \
 	lib/stage/enc_parquet.c lib/stage/enc_parquet.h \
@@ -76,6 +84,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/stage/parquet_meta.c lib/stage/parquet_meta.h \
 	lib/stage/row.c lib/stage/row.h \
 	lib/stage/sink_file.c lib/stage/sink_file.h \
+	lib/stage/sink_s3.c lib/stage/sink_s3.h \
 	lib/stage/stage.c lib/stage/stage.h \
 	lib/stage/tee.c lib/stage/tee.h \
 	lib/stage/textenc.c lib/stage/textenc.h

@@ -1,8 +1,11 @@
 # Migrations: installed for administrators, and compiled into the library so
 # that a worker never depends on where they lie.
 
-MIGRATIONS = schema/001-events.sql schema/002-ledger.sql \
-	schema/003-visitor-salts.sql
+MIGRATIONS = \
+	schema/001-events.sql \
+	schema/002-ledger.sql \
+	schema/003-visitor-salts.sql \
+	schema/004-export.sql
 schemadir = $(pkgdatadir)/schema
 dist_schema_DATA = $(MIGRATIONS)
 

@@ -17,6 +17,7 @@
 
 #include <ini.h>
 
+#include "base/confclient.h"
 #include "base/confvalue.h"
 
 static const struct mr_conf_choice environments[] = { { "development", MR_DEVELOPMENT },
@@ -80,6 +81,13 @@ static const struct mr_conf_key table[] = {
 	{ "metrics", "file", MR_T_TEXT, AT(metrics_file), MR_LOCALSTATEDIR "/lib/millrace/counters", 0, 0,
 	    NULL, NULL },
 	{ "admin", "token_sha256", MR_T_SHA256, AT(token_sha256), "", 0, 0, NULL, NULL },
+	{ "export", "spawn", MR_T_BOOL, AT(spawn), "on", 0, 0, NULL, NULL },
+	{ "export", "program", MR_T_TEXT, AT(export_program), MR_SBINDIR "/millrace-export", 0, 0,
+	    NULL, NULL },
+	{ "export", "batch_max_rows", MR_T_INT, AT(batch_max_rows), "1000000", 1, 100000000, NULL,
+	    NULL },
+	{ "export", "history_days", MR_T_INT, AT(history_days), "90", 1, 36500, NULL, NULL },
+	MR_CONF_BUCKET_KEYS("backup", struct mr_conf, backup),
 };
 #define N_KEYS (sizeof table / sizeof table[0])
 
@@ -91,6 +99,7 @@ static const struct mr_conf_key site_table[] = {
 #undef AT
 #define N_SITE_KEYS (sizeof site_table / sizeof site_table[0])
 #define SITE_PREFIX "site "
+#define CLIENT_PREFIX "client "
 
 /* One file being read. */
 struct reader {
@@ -181,6 +190,9 @@ take(struct reader *r, const char *section, const char *name, const char *value,
 
 	if (strncmp(section, SITE_PREFIX, sizeof SITE_PREFIX - 1) == 0)
 		return take_site(r, section + sizeof SITE_PREFIX - 1, name, value, why);
+	if (strncmp(section, CLIENT_PREFIX, sizeof CLIENT_PREFIX - 1) == 0)
+		return mr_conf_client_take(r->conf, section + sizeof CLIENT_PREFIX - 1, name,
+		    value, why);
 	k = find_key(table, N_KEYS, section, name);
 	if (k == NULL && section[0] == '\0')
 		return mr_fail(why, MR_EINVAL, "key '%s' stands before any [section]", name);
@@ -325,7 +337,7 @@ read_environment(struct mr_conf *conf, struct mr_error *err)
 
 /* What no single key can tell. */
 static enum mr_err
-check_whole(const struct mr_conf *conf, struct mr_error *err)
+check_whole(struct mr_conf *conf, struct mr_error *err)
 {
 	if (conf->environment == MR_PRODUCTION && conf->token_sha256[0] == '\0')
 		return mr_fail(err, MR_EINVAL, "environment is production and [admin] "
@@ -333,7 +345,16 @@ check_whole(const struct mr_conf *conf, struct mr_error *err)
 	if (conf->ingest == MR_INGEST_SPOOL && conf->spool_dir[0] == '\0')
 		return mr_fail(err, MR_EINVAL, "[collector] ingest is spool and [spool] dir is "
 		    "empty; name a folder there");
-	return MR_OK;
+	return mr_conf_client_check(conf, err);
+}
+
+/* For programs that start another with the same configuration. */
+static enum mr_err
+keep_path(struct mr_conf *conf, const char *path, struct mr_error *err)
+{
+	if (path == NULL || (conf->path = realpath(path, NULL)) != NULL)
+		return MR_OK;
+	return mr_fail(err, MR_EIO, "configuration %s: %s", path, strerror(errno));
 }
 
 enum mr_err
@@ -344,7 +365,9 @@ mr_conf_load(struct mr_conf *conf, const char *path, struct mr_error *err)
 	*conf = (struct mr_conf){ .log = NULL };
 	if ((e = set_defaults(conf, err)) != MR_OK ||
 	    (path != NULL && (e = read_file(conf, path, err)) != MR_OK) ||
-	    (e = read_environment(conf, err)) != MR_OK || (e = check_whole(conf, err)) != MR_OK)
+	    (e = read_environment(conf, err)) != MR_OK ||
+	    (e = mr_conf_client_environment(conf, err)) != MR_OK ||
+	    (e = check_whole(conf, err)) != MR_OK || (e = keep_path(conf, path, err)) != MR_OK)
 		mr_conf_free(conf);
 	return e;
 }
@@ -360,6 +383,8 @@ mr_conf_free(struct mr_conf *conf)
 		free(conf->sites[s].name);
 	}
 	free(conf->sites);
+	free(conf->path);
+	mr_conf_client_free(conf);
 	free(conf->trusted_proxies);
 	*conf = (struct mr_conf){ .log = NULL };
 }
@@ -382,4 +407,5 @@ mr_conf_each_key(void (*visit)(void *arg, const char *section, const char *key,
 	for (size_t i = 0; i < N_SITE_KEYS; i++)
 		visit(arg, site_table[i].section, site_table[i].name,
 		    site_table[i].default_text);
+	mr_conf_client_each_key(visit, arg);
 }

@@ -5,7 +5,8 @@
  * etc/millrace.ini and millrace.ini(5) list the same keys, which the tests
  * check. An unknown section or key, a value out of range, a repeated key, or
  * a line longer than the INI reader's buffer is an error that names file and
- * line. Environment variables override the file: DATABASE_URL, ENVIRONMENT.
+ * line. Environment variables override the file: DATABASE_URL, ENVIRONMENT; and
+ * CLIENT_S3_BUCKET and EXPORT_FORMAT, which are the client `default`'s.
  */
 #ifndef MR_BASE_CONF_H
 #define MR_BASE_CONF_H
@@ -44,7 +45,50 @@ struct mr_conf_site {
 	struct mr_conf_list origins;
 };
 
+enum mr_path_style { MR_PATH_STYLE_AUTO, MR_PATH_STYLE_ON, MR_PATH_STYLE_OFF };
+
+/* A place to export to. All texts may be "". */
+struct mr_conf_bucket {
+	char *bucket; /* the name, with or without s3:// in front; or file:///FOLDER */
+	char *prefix; /* of all keys */
+	char *region;
+	char *endpoint;
+	int64_t path_style; /* enum mr_path_style */
+	bool insecure;
+	char *ca_file;
+	char *access_key;
+	char *secret_key; /* sealed */
+	char *profile;
+	char *role_arn;
+	char *external_id;
+	char *sts_endpoint;
+	char *sse;
+	char *kms_key_id;
+	char *storage_class;
+	bool if_none_match;
+	int64_t part_bytes;
+};
+
+enum mr_frequency { MR_REALTIME, MR_HOURLY, MR_DAILY };
+
+/* [client NAME]: whose events go where. */
+struct mr_conf_client {
+	char *name;
+	uint64_t keys_set;         /* bit i: the file set key i of the section */
+	struct mr_conf_list sites; /* "*": those that no other client lists */
+	struct mr_conf_bucket target;
+	struct mr_conf_bucket backup; /* what it does not set is [backup]'s */
+	bool has_backup;
+	char *format;              /* ndjson, json (the same), csv, parquet */
+	char *compression;         /* none, gzip, zstd */
+	int64_t compression_level; /* 0: the usual one */
+	bool parquet_json;         /* the payload's logical type is JSON */
+	int64_t frequency;         /* enum mr_frequency */
+};
+
 struct mr_conf {
+	char *path; /* of the file that was read; NULL: none */
+
 	/* [millrace] */
 	int64_t environment; /* enum mr_environment */
 	char *log;           /* "stderr", "syslog" or a path */
@@ -93,8 +137,18 @@ struct mr_conf {
 	/* [admin] */
 	char *token_sha256; /* 64 hex digits, or "" */
 
+	/* [export] */
+	bool spawn;               /* POST /export/run starts the program */
+	char *export_program;     /* path of millrace-export */
+	int64_t batch_max_rows;
+	int64_t history_days;     /* that finished batches are remembered */
+
+	struct mr_conf_bucket backup; /* [backup]: of all clients */
+
 	struct mr_conf_site *sites;
 	size_t n_sites;
+	struct mr_conf_client *clients;
+	size_t n_clients;
 };
 
 /*
@@ -110,6 +164,23 @@ void mr_conf_free(struct mr_conf *conf);
 
 /* The [site NAME] section, or NULL. */
 const struct mr_conf_site *mr_conf_site_find(const struct mr_conf *conf, struct mr_str name);
+
+/* The [client NAME] section, or NULL. */
+const struct mr_conf_client *mr_conf_client_find(const struct mr_conf *conf, struct mr_str name);
+
+/* Whether "*" is among its sites. */
+bool mr_conf_client_takes_all(const struct mr_conf_client *client);
+
+/*
+ * The sites that "*" does not mean: those that other clients list. Empty for a
+ * client that does not take all. Free others->items, not what they point to.
+ * False: no memory.
+ */
+bool mr_conf_client_others(const struct mr_conf *conf, const struct mr_conf_client *client,
+    struct mr_conf_list *others);
+
+/* Whether the word is a format: ndjson, json, csv, parquet. */
+bool mr_conf_is_format(const char *word);
 
 /*
  * Writes one "section.key" line for each key of the table to the stream-like

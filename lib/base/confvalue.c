@@ -185,14 +185,14 @@ set_bool(bool *slot, const char *text, struct mr_error *err)
 }
 
 static enum mr_err
-set_choice(const struct mr_conf_key *k, int64_t *slot, const char *text, struct mr_error *err)
+find_choice(const struct mr_conf_key *k, int64_t *value, const char *text, struct mr_error *err)
 {
 	char allowed[128] = "";
 	size_t used = 0;
 
 	for (const struct mr_conf_choice *c = k->choices; c->text != NULL; c++) {
 		if (strcmp(c->text, text) == 0) {
-			*slot = c->value;
+			*value = c->value;
 			return MR_OK;
 		}
 		used += (size_t)snprintf(allowed + used, sizeof allowed - used, "%s%s",
@@ -206,6 +206,7 @@ mr_conf_set(const struct mr_conf_key *k, void *base, const char *text, struct mr
 {
 	void *slot = (char *)base + k->offset;
 	enum mr_err e = MR_OK;
+	int64_t unused;
 
 	switch (k->type) {
 	case MR_T_INT:
@@ -214,11 +215,19 @@ mr_conf_set(const struct mr_conf_key *k, void *base, const char *text, struct mr
 	case MR_T_BOOL:
 		return set_bool(slot, text, err);
 	case MR_T_CHOICE:
-		return set_choice(k, slot, text, err);
+		return find_choice(k, slot, text, err);
+	case MR_T_LIST:
+		e = set_list(slot, text);
+		break;
 	case MR_T_ORIGINS:
 		return set_origins(slot, text, err);
 	case MR_T_BLOCKS:
 		return set_blocks(base, text, err);
+	case MR_T_WORD:
+		if ((e = find_choice(k, &unused, text, err)) != MR_OK)
+			return e;
+		e = set_text(slot, text);
+		break;
 	case MR_T_TEXT:
 	case MR_T_SITE:
 	case MR_T_SHA256:
@@ -231,18 +240,35 @@ mr_conf_set(const struct mr_conf_key *k, void *base, const char *text, struct mr
 }
 
 void
-mr_conf_clear(const struct mr_conf_key *k, void *base)
+mr_conf_clear_text(char **text)
 {
-	void *slot = (char *)base + k->offset;
-	char **text;
-
-	if (k->type == MR_T_ORIGINS)
-		list_free(slot);
-	if (k->type != MR_T_TEXT && k->type != MR_T_SITE && k->type != MR_T_SHA256)
-		return;
-	text = slot;
 	if (*text != NULL)
 		explicit_bzero(*text, strlen(*text));
 	free(*text);
 	*text = NULL;
+}
+
+void
+mr_conf_clear(const struct mr_conf_key *k, void *base)
+{
+	void *slot = (char *)base + k->offset;
+
+	switch (k->type) {
+	case MR_T_ORIGINS:
+	case MR_T_LIST:
+		list_free(slot);
+		break;
+	case MR_T_TEXT:
+	case MR_T_WORD:
+	case MR_T_SITE:
+	case MR_T_SHA256:
+		mr_conf_clear_text(slot);
+		break;
+	case MR_T_INT:
+	case MR_T_SIZE:
+	case MR_T_BOOL:
+	case MR_T_CHOICE:
+	case MR_T_BLOCKS:
+		break;
+	}
 }

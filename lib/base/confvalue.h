@@ -13,6 +13,8 @@ enum mr_conf_type {
 	MR_T_BOOL,    /* bool */
 	MR_T_CHOICE,  /* int64_t, one of the words in `choices` */
 	MR_T_TEXT,    /* char * */
+	MR_T_WORD,    /* char *, one of the words in `choices` */
+	MR_T_LIST,    /* struct mr_conf_list */
 	MR_T_SITE,    /* char *, 1 to 255 bytes */
 	MR_T_SHA256,  /* char *, 64 hex digits or nothing */
 	MR_T_ORIGINS, /* struct mr_conf_list of "*" and origins */
@@ -31,7 +33,7 @@ struct mr_conf_key {
 	size_t offset; /* of the member of struct mr_conf, or of its section's struct */
 	const char *default_text;
 	int64_t least, most;                  /* MR_T_INT, MR_T_SIZE */
-	const struct mr_conf_choice *choices; /* MR_T_CHOICE; ends with text == NULL */
+	const struct mr_conf_choice *choices; /* MR_T_CHOICE, MR_T_WORD; ends with text == NULL */
 	const char *env;                      /* a variable that overrides, or NULL */
 };
 
@@ -42,6 +44,9 @@ struct mr_conf_key {
  */
 enum mr_err mr_conf_set(const struct mr_conf_key *key, void *base, const char *text,
     struct mr_error *err);
+
+/* Wipes and releases a text; *text is NULL then. */
+void mr_conf_clear_text(char **text);
 
 /* Wipes and releases the member. */
 void mr_conf_clear(const struct mr_conf_key *key, void *base);

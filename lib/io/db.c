@@ -26,6 +26,8 @@ struct mr_db {
 	int64_t connected_ms;
 	int64_t used_ms;
 	int64_t deadline_ms; /* 0: none */
+	char *copied; /* libpq's: what mr_db_copy_next() gave out last */
+	bool copying;
 	char sqlstate[6];
 };
 
@@ -79,8 +81,11 @@ mr_db_new(const struct mr_db_options *options)
 static void
 disconnect(struct mr_db *db)
 {
+	PQfreemem(db->copied);
 	PQfinish(db->conn);
 	db->conn = NULL;
+	db->copied = NULL;
+	db->copying = false;
 }
 
 void
@@ -143,43 +148,11 @@ wait_socket(const struct mr_db *db, short events, int64_t deadline_ms)
 	return n > 0;
 }
 
-static const struct {
-	const char *prefix; /* of the SQLSTATE; the first that fits counts */
-	enum mr_db_class class;
-} classes[] = {
-	{ "22", MR_DB_DATA },
-	{ "23502", MR_DB_DATA },
-	{ "23503", MR_DB_DATA },
-	{ "23505", MR_DB_DUPLICATE },
-	{ "23514", MR_DB_DATA },
-	{ "54", MR_DB_DATA },
-	{ "40001", MR_DB_TRANSIENT },
-	{ "40P01", MR_DB_TRANSIENT },
-	{ "55P03", MR_DB_TRANSIENT },
-	{ "08", MR_DB_UNAVAILABLE },
-	{ "53", MR_DB_UNAVAILABLE },
-	{ "57P0", MR_DB_UNAVAILABLE },
-	{ "57014", MR_DB_UNAVAILABLE }, /* statement_timeout */
-	{ "25006", MR_DB_UNAVAILABLE }, /* a standby, read-only */
-	{ "58", MR_DB_UNAVAILABLE },
-	{ "26000", MR_DB_UNAVAILABLE }, /* somebody discarded our statements */
-};
-
 static enum mr_db_class
 class_of(const PGresult *result)
 {
-	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-	const char *constraint = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
-
-	if (state == NULL)
-		return MR_DB_UNKNOWN;
-	/* A row without a partition has the state of a CHECK, but names none. */
-	if (strcmp(state, "23514") == 0 && (constraint == NULL || constraint[0] == '\0'))
-		return MR_DB_OPERATOR;
-	for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
-		if (strncmp(state, classes[i].prefix, strlen(classes[i].prefix)) == 0)
-			return classes[i].class;
-	return MR_DB_OPERATOR;
+	return mr_db_class_of(PQresultErrorField(result, PG_DIAG_SQLSTATE),
+	    PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME));
 }
 
 /* After this the server's session is not what we set up, or is gone. */
@@ -340,6 +313,71 @@ mr_db_execute(struct mr_db *db, int statement, const struct mr_db_param *params,
 	if (PQsendQueryPrepared(db->conn, name, n_params, values, lengths, formats, 0) == 0)
 		return not_sent(db, err);
 	return collect(db, deadline(db, db->options.query_timeout_ms), rows, err);
+}
+
+enum mr_db_class
+mr_db_copy_start(struct mr_db *db, const char *sql, struct mr_error *err)
+{
+	PGresult *result;
+
+	if (PQsendQuery(db->conn, sql) == 0)
+		return not_sent(db, err);
+	if (!await_result(db, deadline(db, db->options.query_timeout_ms))) {
+		disconnect(db);
+		(void)mr_fail(err, MR_EAGAIN, "database: no answer in time");
+		return MR_DB_UNKNOWN;
+	}
+	result = PQgetResult(db->conn);
+	db->copying = PQresultStatus(result) == PGRES_COPY_OUT;
+	if (!db->copying) {
+		enum mr_db_class class = report(db, result, class_of(result), err);
+
+		PQclear(result);
+		disconnect(db);
+		return class;
+	}
+	PQclear(result);
+	return MR_DB_OK;
+}
+
+/* The next message of a COPY: its length, -1 at the end, or -2 when it does not come. */
+static int
+next_message(struct mr_db *db, int64_t deadline_ms)
+{
+	int n;
+
+	PQfreemem(db->copied);
+	db->copied = NULL;
+	while ((n = PQgetCopyData(db->conn, &db->copied, 1)) == 0)
+		if (!wait_socket(db, POLLIN, deadline_ms) || PQconsumeInput(db->conn) == 0)
+			return -2;
+	return n;
+}
+
+enum mr_db_class
+mr_db_copy_next(struct mr_db *db, struct mr_str *data, struct mr_error *err)
+{
+	int n = next_message(db, deadline(db, db->options.query_timeout_ms));
+
+	*data = MR_STR_NULL;
+	if (n > 0) {
+		*data = (struct mr_str){ db->copied, (size_t)n };
+		return MR_DB_OK;
+	}
+	if (n == -1) {
+		db->copying = false;
+		return collect(db, deadline(db, db->options.query_timeout_ms), NULL, err);
+	}
+	(void)mr_fail(err, MR_EAGAIN, "database: the connection was lost during COPY");
+	disconnect(db);
+	return MR_DB_UNKNOWN;
+}
+
+void
+mr_db_copy_stop(struct mr_db *db)
+{
+	if (db->copying)
+		disconnect(db);
 }
 
 /* Notices of the server go to the log, not to stderr. */

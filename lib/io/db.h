@@ -23,6 +23,12 @@ enum mr_db_class {
 	MR_DB_OPERATOR     /* not done; somebody has to mend the set-up */
 };
 
+/*
+ * What a SQLSTATE (NULL: the server said none) means; constraint: the name of
+ * the one that was violated, or NULL. Pure.
+ */
+enum mr_db_class mr_db_class_of(const char *sqlstate, const char *constraint);
+
 struct mr_db;
 
 struct mr_db_options {
@@ -94,6 +100,21 @@ enum mr_db_class mr_db_script(struct mr_db *db, const char *sql, int64_t timeout
 
 /* Ends a transaction that may be open: with ROLLBACK or, if need be, by disconnecting. */
 void mr_db_abort(struct mr_db *db, int64_t timeout_ms);
+
+/* --- COPY (SELECT …) TO STDOUT --- */
+
+/* Begins one. After an error the connection is closed. */
+enum mr_db_class mr_db_copy_start(struct mr_db *db, const char *sql, struct mr_error *err);
+
+/*
+ * The next message, which is valid until the next call: in the binary format
+ * one tuple, the file's header in front of the first one. data->p == NULL: it
+ * was complete. Waits for at most query_timeout_ms.
+ */
+enum mr_db_class mr_db_copy_next(struct mr_db *db, struct mr_str *data, struct mr_error *err);
+
+/* Gives up one that is not complete: closes the connection. */
+void mr_db_copy_stop(struct mr_db *db);
 
 /* The SQLSTATE of the last statement that failed; "" when it had none. */
 const char *mr_db_sqlstate(const struct mr_db *db);

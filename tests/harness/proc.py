@@ -24,8 +24,8 @@ DEADLINE_S = 60
 _PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
 
 # Settings of the person who runs the tests that would change what is tested.
-_FOREIGN = ("PG", "MILLRACE_", "POSTGRES_")
-_FOREIGN_NAMES = ("DATABASE_URL", "ENVIRONMENT", "http_proxy", "HTTP_PROXY", "all_proxy",
+_FOREIGN = ("PG", "MILLRACE_", "POSTGRES_", "AWS_", "CLIENT_S3_")
+_FOREIGN_NAMES = ("DATABASE_URL", "ENVIRONMENT", "EXPORT_FORMAT", "http_proxy", "HTTP_PROXY", "all_proxy",
                   "ALL_PROXY", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS")
 
 

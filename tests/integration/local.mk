@@ -13,6 +13,9 @@ TESTS += \
 	tests/integration/test_credentials.py \
 	tests/integration/test_database.py \
 	tests/integration/test_events.py \
+	tests/integration/test_export.py \
+	tests/integration/test_export_crash.py \
+	tests/integration/test_export_http.py \
 	tests/integration/test_install.py \
 	tests/integration/test_metrics.py \
 	tests/integration/test_privacy.py \
@@ -42,6 +45,7 @@ EXTRA_DIST += \
 	tests/harness/web.py \
 	tests/integration/collect_cases.py \
 	tests/integration/common.py \
+	tests/integration/exporting.py \
 	tests/integration/load.py \
 	tests/integration/s3_cases.py \
 	tests/integration/s3_common.py \
@@ -58,6 +62,9 @@ EXTRA_DIST += \
 	tests/integration/test_credentials.py \
 	tests/integration/test_database.py \
 	tests/integration/test_events.py \
+	tests/integration/test_export.py \
+	tests/integration/test_export_crash.py \
+	tests/integration/test_export_http.py \
 	tests/integration/test_install.py \
 	tests/integration/test_metrics.py \
 	tests/integration/test_privacy.py \

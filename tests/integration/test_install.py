@@ -7,9 +7,10 @@ import subprocess
 from harness import proc, tap
 
 FILES = {"libexecdir": ["millrace/millrace.fcgi"],
-         "sbindir": ["millrace-check", "millrace-admin", "millrace-replay"],
+         "sbindir": ["millrace-admin", "millrace-check", "millrace-export", "millrace-replay"],
          "sysconfdir": ["millrace/millrace.ini"],
          "datadir": ["millrace/schema/001-events.sql", "millrace/schema/002-ledger.sql",
+                     "millrace/schema/004-export.sql",
                      "millrace/www/index.html", "millrace/www/demo/article.html",
                      "millrace/www/js/tracking.js", "millrace/www/js/tracking-vitals.js",
                      "millrace/examples/millrace.ini", "millrace/examples/cron/millrace",

@@ -118,6 +118,12 @@ check_defaults(const struct mr_conf *conf)
 	is_str(mr_str(conf->metrics_file), MR_LOCALSTATEDIR "/lib/millrace/counters",
 	    "[metrics] file");
 	is_str(mr_str(conf->token_sha256), "", "[admin] token_sha256");
+	ok(conf->spawn, "[export] spawn");
+	is_str(mr_str(conf->export_program), MR_SBINDIR "/millrace-export", "[export] program");
+	is_int(conf->batch_max_rows, 1000000, "[export] batch_max_rows");
+	is_int(conf->history_days, 90, "[export] history_days");
+	is_str(mr_str(conf->backup.bucket), "", "[backup] bucket");
+	is_int(conf->backup.part_bytes, 8 << 20, "[backup] part_size");
 }
 
 static void
@@ -159,7 +165,9 @@ test_values(void)
 	    "origins = https://a.example https://b.example\n"
 	    "[secrets]\nkey_file = /etc/millrace/other.key\n"
 	    "[privacy]\nanonymize_ip = truncate\nvisitor_id = hash\n"
-	    "[admin]\ntoken_sha256 = " TOKEN "\n";
+	    "[admin]\ntoken_sha256 = " TOKEN "\n"
+	    "[export]\nspawn = off\nprogram = /bin/true\nbatch_max_rows = 5\nhistory_days = 3\n"
+	    "[backup]\nbucket = kept\npart_size = 16M\n";
 	struct mr_conf conf;
 
 	if (!ok(load(&conf, text) == MR_OK, "a file that sets every key")) {
@@ -199,6 +207,12 @@ test_values(void)
 	is_int(conf.client_ip, MR_IP_TRUNCATE, "anonymize_ip");
 	is_int(conf.visitor_id, MR_VISITOR_HASH, "visitor_id");
 	is_str(mr_str(conf.token_sha256), TOKEN, "token_sha256");
+	ok(!conf.spawn, "spawn");
+	is_str(mr_str(conf.export_program), "/bin/true", "program");
+	is_int(conf.batch_max_rows, 5, "batch_max_rows");
+	is_int(conf.history_days, 3, "history_days");
+	is_str(mr_str(conf.backup.bucket), "kept", "bucket of the backup");
+	is_int(conf.backup.part_bytes, 16 << 20, "part_size of the backup");
 	mr_conf_free(&conf);
 }
 
@@ -402,6 +416,18 @@ test_errors(void)
 		{ __LINE__, "[site ]\norigins = *\n", 2, "" },
 		{ __LINE__, "[site]\norigins = *\n", 2, "" },
 		{ __LINE__, "[sites]\norigins = *\n", 2, "sites" },
+		{ __LINE__, "[client a]\norigins = *\n", 2, "origins" },
+		{ __LINE__, "[client ]\nbucket = x\n", 2, "name" },
+		{ __LINE__, "[client a b]\nbucket = x\n", 2, "name" },
+		{ __LINE__, "[client ../b]\nbucket = x\n", 2, "name" },
+		{ __LINE__, "[client a]\nbucket = x\nbucket = y\n", 3, "already" },
+		{ __LINE__, "[client a]\nformat = xml\n", 2, "format" },
+		{ __LINE__, "[client a]\ncompression = lz4\n", 2, "compression" },
+		{ __LINE__, "[client a]\nfrequency = often\n", 2, "frequency" },
+		{ __LINE__, "[client a]\npart_size = 1M\n", 2, "part_size" },
+		{ __LINE__, "[client a]\ncompression_level = 20\n", 2, "compression_level" },
+		{ __LINE__, "[backup]\npart_size = 65M\n", 2, "part_size" },
+		{ __LINE__, "[export]\nbatch_max_rows = 0\n", 2, "batch_max_rows" },
 
 		/* lines that are none */
 		{ __LINE__, "[collector]\nthreads\n", 2, "" },
@@ -631,6 +657,80 @@ test_environment(void)
 	unsetenv("ENVIRONMENT");
 }
 
+/* --- clients ------------------------------------------------------------ */
+
+static void
+test_clients(void)
+{
+	static const char text[] =
+	    "[client a]\nbucket = one\nprefix = p\nsites = x, y\nformat = parquet\n"
+	    "[backup]\nbucket = kept\nprefix = b\nregion = eu-west-1\naccess_key = AK\ninsecure = on\n"
+	    "[client b]\nbucket = file:///srv/b\nbackup = off\n"
+	    "[client c]\nbucket = s3://three\nbackup_bucket = own\nbackup_prefix = q\n"
+	    "backup_access_key = OTHER\n";
+	const struct mr_conf_client *a, *b, *c;
+	struct mr_conf conf;
+
+	if (!ok(load(&conf, text) == MR_OK, "three clients and a backup")) {
+		diag("%s", err.text);
+		return;
+	}
+	is_int((long long)conf.n_clients, 3, "there are three");
+	ok(mr_conf_client_find(&conf, mr_str("d")) == NULL, "and no fourth");
+	a = mr_conf_client_find(&conf, mr_str("a"));
+	b = mr_conf_client_find(&conf, mr_str("b"));
+	c = mr_conf_client_find(&conf, mr_str("c"));
+	is_list(&a->sites, "x|y", "sites");
+	is_str(mr_str(a->target.bucket), "one", "bucket");
+	is_str(mr_str(a->format), "parquet", "format");
+	is_str(mr_str(a->compression), "zstd", "compression by default");
+	is_int(a->frequency, MR_REALTIME, "frequency by default");
+	ok(a->has_backup, "it has the common backup");
+	is_str(mr_str(a->backup.bucket), "kept", "with its bucket");
+	is_str(mr_str(a->backup.prefix), "b/a", "the client's name in the prefix");
+	is_str(mr_str(a->backup.region), "eu-west-1", "its region");
+	ok(a->backup.insecure && !a->target.insecure, "and nothing of it is the client's");
+	is_list(&b->sites, "*", "all sites by default");
+	ok(!b->has_backup, "backup = off");
+	is_str(mr_str(c->backup.bucket), "own", "a bucket of its own for the backup");
+	is_str(mr_str(c->backup.prefix), "q", "with its prefix as it is");
+	is_str(mr_str(c->backup.access_key), "OTHER", "and key");
+	is_str(mr_str(c->backup.region), "eu-west-1", "the rest is the common one's");
+	mr_conf_free(&conf);
+
+	is_int(load(&conf, "[client a]\nprefix = x\n"), MR_EINVAL, "a client without a bucket");
+	is_part(err.text, "[client a] has no bucket", "is named");
+	is_int(load(&conf, "[client a]\nbucket = http://x\n"), MR_EINVAL, "a bucket that is none");
+	is_int(load(&conf, "[client a]\nbucket = file://x\n"), MR_EINVAL, "a folder that is none");
+}
+
+static void
+test_client_environment(void)
+{
+	struct mr_conf conf;
+
+	setenv("EXPORT_FORMAT", "json", 1);
+	is_int(load(&conf, ""), MR_OK, "EXPORT_FORMAT alone");
+	is_int((long long)conf.n_clients, 0, "makes no client");
+	mr_conf_free(&conf);
+	setenv("CLIENT_S3_BUCKET", "theirs", 1);
+	is_int(load(&conf, "[client default]\nbucket = ours\nregion = r\nformat = csv\n"), MR_OK,
+	    "CLIENT_S3_BUCKET");
+	is_int((long long)conf.n_clients, 1, "is the client default");
+	is_str(mr_str(conf.clients[0].target.bucket), "theirs", "overrides its bucket");
+	is_str(mr_str(conf.clients[0].target.region), "r", "and nothing else");
+	is_str(mr_str(conf.clients[0].format), "json", "EXPORT_FORMAT overrides its format");
+	mr_conf_free(&conf);
+	is_int(load(&conf, "[client a]\nbucket = x\n"), MR_OK, "beside another client");
+	is_int((long long)conf.n_clients, 2, "it makes a second");
+	mr_conf_free(&conf);
+	setenv("EXPORT_FORMAT", "xml", 1);
+	is_int(load(&conf, ""), MR_EINVAL, "a format that is none");
+	is_part(err.text, "EXPORT_FORMAT", "the reason names the variable");
+	unsetenv("EXPORT_FORMAT");
+	unsetenv("CLIENT_S3_BUCKET");
+}
+
 /* --- code, sample, manual ----------------------------------------------- */
 
 #define KEYS_MAX 200
@@ -696,6 +796,7 @@ slurp_sample(void)
 {
 	char *text = replace_all(slurp("etc/millrace.ini"), "/usr/local/var/", MR_LOCALSTATEDIR "/");
 
+	text = replace_all(text, "/usr/local/sbin/", MR_SBINDIR "/");
 	return replace_all(text, "/usr/local/etc/millrace/", MR_SYSCONFDIR "/");
 }
 
@@ -728,19 +829,30 @@ sample_key(char *line, char **key, char **value)
 	return true;
 }
 
+/* "client acme" is an example of "client NAME"; any other section is itself. */
+static bool
+is_section(const char *documented, const char *section, bool *example)
+{
+	const char *name = strchr(documented, ' ');
+
+	*example = name != NULL;
+	if (name == NULL)
+		return strcmp(documented, section) == 0;
+	return strncmp(documented, section, (size_t)(name - documented) + 1) == 0;
+}
+
 static void
 check_sample_key(const char *section, const char *key, const char *value)
 {
-	bool site = strncmp(section, "site ", 5) == 0;
+	bool example;
 
 	for (size_t i = 0; i < n_keys; i++) {
-		if (strcmp(keys[i].key, key) != 0 || (site ? strncmp(keys[i].section, "site", 4) != 0 :
-		    strcmp(keys[i].section, section) != 0))
+		if (strcmp(keys[i].key, key) != 0 || !is_section(keys[i].section, section, &example))
 			continue;
 		ok(!keys[i].in_sample, "[%s] %s stands once in the sample", section, key);
 		keys[i].in_sample = true;
-		/* A site's section is an example: it has no defaults to show. */
-		if (!site)
+		/* An example's section has values that have to be set. */
+		if (!example || keys[i].text[0] != '\0')
 			is_str(mr_str(value), keys[i].text, "at its default");
 		return;
 	}
@@ -798,6 +910,7 @@ test_sample_loads(void)
 	if (ok(load(&conf, bare) == MR_OK, "the sample with every key uncommented is read")) {
 		check_defaults(&conf);
 		is_int(conf.n_sites, 1, "it shows one site");
+		is_int(conf.n_clients, 1, "and one client");
 		mr_conf_free(&conf);
 	} else {
 		diag("%s", err.text);
@@ -850,6 +963,8 @@ main(void)
 {
 	unsetenv("DATABASE_URL");
 	unsetenv("ENVIRONMENT");
+	unsetenv("CLIENT_S3_BUCKET");
+	unsetenv("EXPORT_FORMAT");
 	make_dir();
 	atexit(remove_dir);
 	test_defaults();
@@ -864,6 +979,8 @@ main(void)
 	test_token();
 	test_unreadable();
 	test_environment();
+	test_clients();
+	test_client_environment();
 	mr_conf_each_key(take_key, NULL);
 	ok(n_keys >= 20, "the code's table of keys, %zu of them", n_keys);
 	test_sample();

@@ -1,0 +1,233 @@
+/* millrace-export: destinations, which are folders or buckets. */
+#include "export.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "stage/sink_file.h"
+#include "stage/sink_s3.h"
+
+#define FILE_SCHEME "file://"
+#define S3_SCHEME "s3://"
+#define MAX_PREFIX 255
+
+/* The prefix without slashes at its ends; NULL: it cannot be one. */
+static char *
+clean_prefix(const char *prefix)
+{
+	char *copy;
+	size_t n;
+
+	prefix += strspn(prefix, "/");
+	n = strlen(prefix);
+	while (n > 0 && prefix[n - 1] == '/')
+		n--;
+	copy = n <= MAX_PREFIX ? strndup(prefix, n) : NULL;
+	if (copy != NULL && (strstr(copy, "//") != NULL || strstr(copy, "..") != NULL)) {
+		free(copy);
+		return NULL;
+	}
+	return copy;
+}
+
+static char *
+make_url(const struct destination *d)
+{
+	const char *scheme = d->folder != NULL ? FILE_SCHEME : S3_SCHEME;
+	const char *place = d->folder != NULL ? d->folder : d->bucket;
+	size_t n = strlen(scheme) + strlen(place) + strlen(d->prefix) + 2;
+	char *url = malloc(n);
+
+	if (url != NULL)
+		(void)snprintf(url, n, "%s%s%s%s", scheme, place, d->prefix[0] != '\0' ? "/" : "",
+		    d->prefix);
+	return url;
+}
+
+enum mr_err
+destination_open(struct destination *d, const char *name, const char *client,
+    const struct mr_conf_bucket *conf, const struct exporter *x, struct mr_error *err)
+{
+	const char *bucket = conf->bucket;
+
+	*d = (struct destination){ .name = name, .client = client, .conf = conf, .db = x->db };
+	if (strncmp(bucket, FILE_SCHEME, sizeof FILE_SCHEME - 1) == 0)
+		d->folder = bucket + sizeof FILE_SCHEME - 1;
+	else
+		d->bucket = bucket + (strncmp(bucket, S3_SCHEME, sizeof S3_SCHEME - 1) == 0 ?
+		    sizeof S3_SCHEME - 1 : 0);
+	d->prefix = clean_prefix(conf->prefix);
+	if (d->prefix == NULL)
+		return mr_fail(err, MR_EINVAL, "client %s: the prefix of its %s is longer than %d "
+		    "bytes or has '//' or '..' in it", client, name, MAX_PREFIX);
+	d->url = make_url(d);
+	if (d->url != NULL)
+		return MR_OK;
+	destination_close(d);
+	return mr_fail(err, MR_ENOMEM, "no memory");
+}
+
+void
+destination_close(struct destination *d)
+{
+	mr_s3_free(d->s3);
+	mr_creds_free(d->creds);
+	free(d->url);
+	free(d->prefix);
+	*d = (struct destination){ .name = NULL };
+}
+
+/* --- S3 --- */
+
+/* A crash from here on leaves an upload that the next run can find. */
+static enum mr_err
+note_upload(void *arg, const char *bucket, const char *key, const char *id, struct mr_error *err)
+{
+	const struct destination *d = arg;
+	const char *params[] = { d->client, d->name, bucket, key, id };
+
+	if (mr_db_query(d->db, "INSERT INTO export_uploads (client, destination, bucket, key, "
+	    "upload_id) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING", params, 5, NULL,
+	    err) == MR_DB_OK)
+		return MR_OK;
+	return MR_EAGAIN;
+}
+
+static void
+forget_upload(void *arg, const char *bucket, const char *key, const char *id)
+{
+	const struct destination *d = arg;
+	const char *params[] = { key, id };
+
+	(void)bucket;
+	(void)mr_db_query(d->db, "DELETE FROM export_uploads WHERE key = $1 AND upload_id = $2",
+	    params, 2, NULL, NULL);
+}
+
+static enum mr_err
+open_s3(struct destination *d, const struct exporter *x, struct mr_error *err)
+{
+	static const enum mr_s3_style styles[] = { [MR_PATH_STYLE_AUTO] = MR_S3_AUTO,
+		[MR_PATH_STYLE_ON] = MR_S3_PATH, [MR_PATH_STYLE_OFF] = MR_S3_VIRTUAL };
+	const struct mr_conf_bucket *c = d->conf;
+	const struct mr_creds_options creds = {
+		.access_key = c->access_key,
+		.secret_key = c->secret_key,
+		.key_file = x->conf->key_file,
+		.profile = c->profile,
+		.role_arn = c->role_arn,
+		.external_id = c->external_id,
+		.region = c->region,
+		.sts_endpoint = c->sts_endpoint,
+		.ca_file = c->ca_file,
+		.insecure = c->insecure,
+		.stop = x->stop,
+	};
+	struct mr_s3_options s3 = {
+		.endpoint = c->endpoint,
+		.region = c->region,
+		.style = styles[c->path_style],
+		.ca_file = c->ca_file,
+		.insecure = c->insecure,
+		.sse = c->sse,
+		.kms_key_id = c->kms_key_id,
+		.storage_class = c->storage_class,
+		.if_none_match = c->if_none_match,
+		.part_bytes = c->part_bytes,
+		.stop = x->stop,
+		.created = note_upload,
+		.ended = forget_upload,
+		.arg = d,
+	};
+	enum mr_err e;
+
+	if (d->s3 != NULL)
+		return MR_OK;
+	if (d->creds == NULL && (e = mr_creds_new(&d->creds, &creds, err)) != MR_OK)
+		return e;
+	s3.creds = d->creds;
+	return mr_s3_new(&d->s3, &s3, err);
+}
+
+struct mr_stage *
+destination_sink(struct destination *d, const struct exporter *x, const char *key,
+    const char *content_type, struct mr_error *err)
+{
+	if (d->folder != NULL)
+		return mr_sink_file_new(d->folder, key, err);
+	if (open_s3(d, x, err) != MR_OK)
+		return NULL;
+	return mr_sink_s3_new(d->s3, d->bucket, key, content_type, err);
+}
+
+void
+destination_abort_stale(struct destination *d, const struct exporter *x)
+{
+	const char *params[] = { d->client, d->name };
+	struct mr_error err = MR_ERROR_INIT;
+	struct mr_db_rows *rows = NULL;
+
+	if (d->folder != NULL || mr_db_query(d->db, "SELECT bucket, key, upload_id FROM export_uploads "
+	    "WHERE client = $1 AND destination = $2 ORDER BY created_at LIMIT 10000", params, 2,
+	    &rows, NULL) != MR_DB_OK)
+		return;
+	for (int i = 0; i < mr_db_n_rows(rows); i++) {
+		const char *bucket = mr_db_value(rows, i, 0).p, *key = mr_db_value(rows, i, 1).p;
+		const char *id = mr_db_value(rows, i, 2).p;
+
+		if (open_s3(d, x, &err) != MR_OK ||
+		    mr_s3_abort_upload(d->s3, bucket, key, id, &err) != MR_OK) {
+			mr_log_warning("client %s, %s: an upload that an earlier run left was not "
+			    "aborted: %s", d->client, d->name, err.text);
+			break;
+		}
+		forget_upload(d, bucket, key, id);
+	}
+	mr_db_rows_free(rows);
+}
+
+/* --- reading --- */
+
+static enum mr_err
+read_file(const struct destination *d, const char *key,
+    bool (*take)(void *arg, const char *p, size_t n), void *arg, struct mr_error *err)
+{
+	static char buffer[65536];
+	size_t n = strlen(d->folder) + strlen(key) + 2;
+	char *path = malloc(n);
+	ssize_t got = -1;
+	int fd = -1;
+
+	if (path == NULL)
+		return mr_fail(err, MR_ENOMEM, "no memory");
+	(void)snprintf(path, n, "%s/%s", d->folder, key);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		while ((got = read(fd, buffer, sizeof buffer)) > 0 || (got < 0 && errno == EINTR))
+			if (got > 0 && !take(arg, buffer, (size_t)got))
+				break;
+	if (got < 0)
+		(void)mr_fail(err, MR_EIO, "%s: cannot be read: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	return got < 0 ? MR_EIO : MR_OK;
+}
+
+enum mr_err
+destination_read(struct destination *d, const struct exporter *x, const char *key,
+    bool (*take)(void *arg, const char *p, size_t n), void *arg, struct mr_error *err)
+{
+	enum mr_err e;
+
+	if (d->folder != NULL)
+		return read_file(d, key, take, arg, err);
+	if ((e = open_s3(d, x, err)) != MR_OK)
+		return e;
+	return mr_s3_get(d->s3, d->bucket, key, take, arg, err);
+}

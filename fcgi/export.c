@@ -1,0 +1,323 @@
+/* GET /export/status and /export/config: see export.h. */
+#include "export.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "format/jsonout.h"
+#include "io/batch.h"
+#include "io/strays.h"
+#include "routes.h"
+
+/* Counting goes no further. */
+#define MAX_PENDING 1000000
+#define TEXT_OF(n) TEXT_OF_(n)
+#define TEXT_OF_(n) #n
+#define EXPORT_LOCK "7241862083345902165" /* as in cron/export_run.c */
+
+#define TIME(column) "to_char(" column " AT TIME ZONE 'UTC', " \
+	"'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+
+struct mr_db *
+mr_export_connect(const struct mr_worker *worker, struct mr_response *response)
+{
+	const struct mr_db_options options = {
+		.url = worker->conf->database_url,
+		.application = "millrace export status",
+		.connect_timeout_ms = worker->conf->connect_timeout_ms,
+		.query_timeout_ms = worker->conf->query_timeout_ms,
+		.idle_check_s = worker->conf->idle_check_s,
+		.synchronous_commit = true,
+	};
+	struct mr_error err = MR_ERROR_INIT;
+	struct mr_db *db = mr_db_new(&options);
+
+	if (db == NULL)
+		mr_response_fail(response, 503, "no memory to ask the database");
+	else if (mr_db_ensure(db, &err) != MR_OK)
+		mr_response_error(response, 503, &err);
+	else
+		return db;
+	mr_db_free(db);
+	return NULL;
+}
+
+static void
+put_key(struct mr_buf *b, const char *key)
+{
+	mr_buf_add_char(b, ',');
+	mr_jsonout_key(b, key);
+}
+
+static void
+put_text(struct mr_buf *b, const char *key, struct mr_str value)
+{
+	put_key(b, key);
+	mr_jsonout_string(b, value);
+}
+
+static void
+put_int(struct mr_buf *b, const char *key, int64_t value)
+{
+	put_key(b, key);
+	mr_buf_printf(b, "%" PRId64, value);
+}
+
+/* --- status --- */
+
+struct totals {
+	int64_t exported, pending, lag_s;
+	bool failing;
+};
+
+/*
+ * The destinations of client $1; $2, $3: its sites, or those that it does not
+ * take. What is not planned yet is counted from the chain's last snapshot.
+ */
+static const char destinations_sql[] =
+    "SELECT c.destination, c.url, " TIME("c.succeeded_at") ", " TIME("c.failed_at") ", c.error, "
+    "c.events, c.bytes, c.objects, coalesce(p.rows, 0) + u.rows, "
+    "greatest(0, extract(epoch FROM now() - coalesce(c.reached_at, now())))::bigint "
+    "FROM export_cursors c LEFT JOIN LATERAL (SELECT sum(b.rows)::bigint AS rows "
+    "FROM export_batches b WHERE b.client = c.client AND b.id > c.batch AND b.kind <> 'manual' "
+    "AND (b.destination IS NULL OR b.destination = c.destination)) p ON true, "
+    "(SELECT count(*) AS rows FROM (SELECT FROM events WHERE (ingest_xid >= coalesce((SELECT "
+    "pg_snapshot_xmax(snapshot::pg_snapshot)::text::bigint FROM export_chains WHERE client = $1), "
+    "0) OR ingest_xid = ANY (ARRAY(SELECT pg_snapshot_xip(snapshot::pg_snapshot)::text::bigint "
+    "FROM export_chains WHERE client = $1))) AND ($2::text[] IS NULL OR site_id = ANY "
+    "($2::text[])) AND site_id <> ALL ($3::text[]) LIMIT " TEXT_OF(MAX_PENDING) ") e) u "
+    "WHERE c.client = $1 ORDER BY c.destination DESC";
+
+static void
+put_destination(struct mr_buf *b, const struct mr_db_rows *rows, int i, struct totals *t)
+{
+	int64_t pending = mr_batch_int(rows, i, 8);
+	int64_t lag_s = pending > 0 ? mr_batch_int(rows, i, 9) : 0;
+	struct mr_str error = mr_db_value(rows, i, 4);
+
+	mr_buf_add_cstr(b, i > 0 ? ",{\"destination\":" : "{\"destination\":");
+	mr_jsonout_string(b, mr_db_value(rows, i, 0));
+	put_text(b, "url", mr_db_value(rows, i, 1));
+	put_text(b, "last_success", mr_db_value(rows, i, 2));
+	put_int(b, "lag_seconds", lag_s);
+	put_int(b, "pending_events", pending);
+	put_int(b, "events", mr_batch_int(rows, i, 5));
+	put_int(b, "objects", mr_batch_int(rows, i, 7));
+	put_int(b, "bytes", mr_batch_int(rows, i, 6));
+	put_text(b, "last_error", error);
+	put_text(b, "last_error_at", mr_db_value(rows, i, 3));
+	mr_buf_add_char(b, '}');
+	t->failing = t->failing || error.p != NULL;
+	t->lag_s = lag_s > t->lag_s ? lag_s : t->lag_s;
+	if (mr_str_eq(mr_db_value(rows, i, 0), MR_STR_LIT("bucket"))) {
+		t->exported += mr_batch_int(rows, i, 5);
+		t->pending += pending;
+	}
+}
+
+static enum mr_db_class
+put_client(struct mr_buf *b, struct mr_db *db, const struct mr_conf *conf,
+    const struct mr_conf_client *client, struct totals *t, struct mr_error *err)
+{
+	struct mr_conf_list others = { NULL, 0 };
+	struct mr_buf sites, except;
+	const char *params[] = { client->name, NULL, NULL };
+	struct mr_db_rows *rows = NULL;
+	enum mr_db_class class = MR_DB_UNAVAILABLE;
+
+	mr_buf_init(&sites, (size_t)1 << 20);
+	mr_buf_init(&except, (size_t)1 << 20);
+	if (mr_conf_client_others(conf, client, &others)) {
+		mr_batch_put_array(&sites, &client->sites);
+		mr_buf_add_char(&sites, '\0');
+		mr_batch_put_array(&except, &others);
+		mr_buf_add_char(&except, '\0');
+		params[1] = mr_conf_client_takes_all(client) ? NULL : sites.p;
+		params[2] = except.p;
+	}
+	if (params[2] == NULL || sites.failed)
+		(void)mr_fail(err, MR_ENOMEM, "no memory");
+	else
+		class = mr_db_query(db, destinations_sql, params, 3, &rows, err);
+	if (class == MR_DB_OK) {
+		mr_buf_add_cstr(b, client == conf->clients ? "{\"client\":" : ",{\"client\":");
+		mr_jsonout_string(b, mr_str(client->name));
+		mr_buf_add_cstr(b, ",\"destinations\":[");
+		for (int i = 0; i < mr_db_n_rows(rows); i++)
+			put_destination(b, rows, i, t);
+		mr_buf_add_cstr(b, "]}");
+	}
+	mr_db_rows_free(rows);
+	mr_buf_free(&sites);
+	mr_buf_free(&except);
+	free(others.items);
+	return class;
+}
+
+/* The last runs as JSON, and whether one is at work; both to be freed with the rows. */
+static const char runs_sql[] =
+    "SELECT (SELECT coalesce(json_agg(r), '[]') FROM (SELECT run_id, origin, asked_by, client, "
+    "format, " TIME("since") " AS since, " TIME("until") " AS until, state AS status, "
+    TIME("requested_at") " AS requested_at, " TIME("started_at") " AS started_at, "
+    TIME("ended_at") " AS ended_at, batches, objects, events, bytes, error FROM export_runs "
+    "ORDER BY requested_at DESC LIMIT 10) r), "
+    "EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND "
+    "database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND "
+    "(classid::bigint << 32 | objid::bigint) = " EXPORT_LOCK ")::int";
+
+static const char *
+status_word(const struct mr_conf *conf, const struct totals *t, bool running)
+{
+	if (conf->n_clients == 0)
+		return "unconfigured";
+	return running ? "running" : t->failing ? "failing" : "idle";
+}
+
+/* Events that nobody exports. */
+static enum mr_err
+put_strays(struct mr_buf *b, struct mr_db *db, const struct mr_conf *conf, struct mr_error *err)
+{
+	struct mr_buf names;
+	int64_t n;
+	enum mr_err e;
+
+	mr_buf_init(&names, 4096);
+	e = mr_strays_find(db, conf, &n, &names, err);
+	put_int(b, "sites_without_client", n);
+	if (n > 0)
+		put_text(b, "sites_without_client_names", mr_buf_str(&names));
+	mr_buf_free(&names);
+	return e;
+}
+
+static enum mr_db_class
+write_status(struct mr_buf *b, struct mr_db *db, const struct mr_conf *conf, struct mr_error *err)
+{
+	struct totals t = { 0, 0, 0, false };
+	struct mr_db_rows *runs = NULL;
+	enum mr_db_class class;
+	struct mr_buf clients;
+
+	mr_buf_init(&clients, b->max);
+	class = mr_db_query(db, runs_sql, NULL, 0, &runs, err);
+	for (size_t i = 0; i < conf->n_clients && class == MR_DB_OK; i++)
+		class = put_client(&clients, db, conf, &conf->clients[i], &t, err);
+	if (class == MR_DB_OK) {
+		mr_buf_add_cstr(b, "{\"status\":");
+		mr_jsonout_string(b, mr_str(status_word(conf, &t, mr_batch_int(runs, 0, 1) != 0)));
+		put_int(b, "exported_events", t.exported);
+		put_int(b, "pending_events", t.pending);
+		put_int(b, "lag_seconds", t.lag_s);
+		if (put_strays(b, db, conf, err) != MR_OK)
+			class = MR_DB_UNAVAILABLE;
+		put_key(b, "clients");
+		mr_buf_add_char(b, '[');
+		mr_buf_add_str(b, mr_buf_str(&clients));
+		mr_buf_add_char(b, ']');
+		put_key(b, "runs");
+		mr_buf_add_str(b, mr_db_value(runs, 0, 0));
+		b->failed = b->failed || clients.failed;
+	}
+	mr_db_rows_free(runs);
+	mr_buf_free(&clients);
+	return class;
+}
+
+void
+mr_export_status(struct mr_worker *worker, struct mr_request *request,
+    struct mr_response *response)
+{
+	struct mr_db *db = mr_export_connect(worker, response);
+	struct mr_error err = MR_ERROR_INIT;
+
+	(void)request;
+	mr_buf_add_cstr(&response->headers, "Cache-Control: no-store\r\n");
+	if (db == NULL)
+		return;
+	mr_response_json(response, 200);
+	if (write_status(&response->body, db, worker->conf, &err) == MR_DB_OK)
+		mr_response_close(response);
+	else
+		mr_response_error(response, 503, &err);
+	mr_db_free(db);
+}
+
+/* --- config --- */
+
+static void
+put_bucket(struct mr_buf *b, const char *name, const struct mr_conf_bucket *c)
+{
+	static const char *const styles[] = { "auto", "on", "off" };
+	bool file = strncmp(c->bucket, "file://", 7) == 0;
+
+	mr_buf_add_cstr(b, "{\"destination\":");
+	mr_jsonout_string(b, mr_str(name));
+	put_text(b, "bucket", mr_str(c->bucket));
+	put_text(b, "prefix", mr_str(c->prefix));
+	if (!file) {
+		put_text(b, "region", mr_str(c->region));
+		put_text(b, "endpoint", mr_str(c->endpoint));
+		put_text(b, "path_style", mr_str(styles[c->path_style]));
+		put_text(b, "credentials", mr_str(c->access_key[0] != '\0' ? "configured" :
+		    "environment"));
+		put_text(b, "role_arn", mr_str(c->role_arn));
+		put_text(b, "sse", mr_str(c->sse));
+		put_text(b, "storage_class", mr_str(c->storage_class));
+		put_int(b, "part_size", c->part_bytes);
+	}
+	mr_buf_add_char(b, '}');
+}
+
+static void
+put_client_config(struct mr_buf *b, const struct mr_conf_client *client)
+{
+	static const char *const frequencies[] = { "realtime", "hourly", "daily" };
+
+	mr_buf_add_cstr(b, "{\"client\":");
+	mr_jsonout_string(b, mr_str(client->name));
+	put_key(b, "sites");
+	mr_buf_add_char(b, '[');
+	for (size_t i = 0; i < client->sites.n; i++) {
+		if (i > 0)
+			mr_buf_add_char(b, ',');
+		mr_jsonout_string(b, mr_str(client->sites.items[i]));
+	}
+	mr_buf_add_char(b, ']');
+	put_text(b, "format", mr_str(client->format));
+	put_text(b, "compression", mr_str(client->compression));
+	put_text(b, "frequency", mr_str(frequencies[client->frequency]));
+	put_key(b, "destinations");
+	mr_buf_add_char(b, '[');
+	put_bucket(b, "bucket", &client->target);
+	if (client->has_backup) {
+		mr_buf_add_char(b, ',');
+		put_bucket(b, "backup", &client->backup);
+	}
+	mr_buf_add_cstr(b, "]}");
+}
+
+void
+mr_export_config(struct mr_worker *worker, struct mr_request *request,
+    struct mr_response *response)
+{
+	const struct mr_conf *conf = worker->conf;
+	struct mr_buf *b = &response->body;
+
+	(void)request;
+	mr_response_json(response, 200);
+	mr_buf_printf(b, "{\"spawn\":%s", conf->spawn ? "true" : "false");
+	put_int(b, "batch_max_rows", conf->batch_max_rows);
+	put_int(b, "history_days", conf->history_days);
+	put_key(b, "clients");
+	mr_buf_add_char(b, '[');
+	for (size_t i = 0; i < conf->n_clients; i++) {
+		if (i > 0)
+			mr_buf_add_char(b, ',');
+		put_client_config(b, &conf->clients[i]);
+	}
+	mr_buf_add_char(b, ']');
+	mr_response_close(response);
+	mr_buf_add_cstr(&response->headers, "Cache-Control: no-store\r\n");
+}

@@ -1,0 +1,222 @@
+/*
+ * POST /export/run: see export.h. The request stands in a table before anything
+ * is started, so that none is lost; and nothing that a client sent becomes an
+ * argument of a program.
+ */
+#include "export.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "admin.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "format/jsonout.h"
+#include "format/query.h"
+#include "routes.h"
+
+#define MAX_CHILDREN 16
+
+/* What we started and have not waited for; the mutex guards both. */
+static pthread_mutex_t children_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pid_t children[MAX_CHILDREN];
+
+/* What was asked for; NULL: not said. */
+struct wanted {
+	const char *client;
+	const char *format;
+	const char *since; /* microseconds */
+	const char *until;
+	char since_us[24], until_us[24];
+};
+
+static const char *
+parameter(struct mr_request *request, const char *name)
+{
+	struct mr_str value = mr_query_get(request->arena, request->query, name);
+
+	if (value.p == NULL || value.n == 0)
+		return NULL;
+	return mr_arena_dup(request->arena, value).p;
+}
+
+static bool
+refuse(struct mr_response *response, const char *message)
+{
+	mr_response_fail(response, 400, message);
+	return false;
+}
+
+static bool
+read_time(struct mr_request *request, const char *name, const char **to, char us[24],
+    int64_t *value)
+{
+	*to = parameter(request, name);
+	if (*to == NULL)
+		return true;
+	if (!mr_clock_parse(mr_str(*to), value))
+		return false;
+	(void)snprintf(us, 24, "%lld", (long long)*value);
+	*to = us;
+	return true;
+}
+
+/* False: the response says what is wrong. */
+static bool
+read_wanted(const struct mr_worker *worker, struct mr_request *request, struct wanted *w,
+    struct mr_response *response)
+{
+	int64_t since = INT64_MIN, until = INT64_MAX;
+
+	w->client = parameter(request, "client");
+	w->format = parameter(request, "format");
+	if (worker->conf->n_clients == 0)
+		return refuse(response, "no [client NAME] is configured: there is nowhere to export to");
+	if (w->client != NULL && mr_conf_client_find(worker->conf, mr_str(w->client)) == NULL)
+		return refuse(response, "there is no client of that name");
+	if (w->format != NULL && !mr_conf_is_format(w->format))
+		return refuse(response, "format must be json (or ndjson), csv or parquet");
+	if (!read_time(request, "since", &w->since, w->since_us, &since))
+		return refuse(response, "since is no time; write it like 2025-06-22T00:00:00Z");
+	if (!read_time(request, "until", &w->until, w->until_us, &until))
+		return refuse(response, "until is no time; write it like 2025-06-22T00:00:00Z");
+	if (w->since != NULL && since >= until)
+		return refuse(response, "since must be before until");
+	return true;
+}
+
+/* --- starting it --- */
+
+/* Waits for those that have ended; returns the place for one more, or NULL. */
+static pid_t *
+reap_children(void)
+{
+	pid_t *room = NULL;
+
+	for (int i = 0; i < MAX_CHILDREN; i++) {
+		if (children[i] != 0 && waitpid(children[i], NULL, WNOHANG) != 0)
+			children[i] = 0;
+		if (children[i] == 0)
+			room = &children[i];
+	}
+	return room;
+}
+
+static int
+spawn(const char *program, const char *config, pid_t *pid)
+{
+	static char quiet[] = "-q", file[] = "-c", requests[] = "--requests";
+	/* What is pointed to stays as it is. */
+	char *const argv[] = { (char *)(uintptr_t)program, quiet, file, (char *)(uintptr_t)config,
+		requests, NULL };
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t none, all;
+	int e;
+
+	if ((e = posix_spawn_file_actions_init(&actions)) != 0)
+		return e;
+	if ((e = posix_spawnattr_init(&attributes)) != 0) {
+		(void)posix_spawn_file_actions_destroy(&actions);
+		return e;
+	}
+	/* Our descriptors are closed on exec, but for these; our signals are our own. */
+	(void)sigemptyset(&none);
+	(void)sigfillset(&all);
+	if ((e = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDWR, 0)) == 0 &&
+	    (e = posix_spawn_file_actions_adddup2(&actions, 0, 1)) == 0 &&
+	    (e = posix_spawn_file_actions_adddup2(&actions, 0, 2)) == 0 &&
+	    (e = posix_spawnattr_setsigmask(&attributes, &none)) == 0 &&
+	    (e = posix_spawnattr_setsigdefault(&attributes, &all)) == 0 &&
+	    (e = posix_spawnattr_setflags(&attributes, (short)(POSIX_SPAWN_SETSIGMASK |
+	    POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID))) == 0)
+		e = posix_spawn(pid, program, &actions, &attributes, argv, environ);
+	(void)posix_spawn_file_actions_destroy(&actions);
+	(void)posix_spawnattr_destroy(&attributes);
+	return e;
+}
+
+/* Whether the request is being worked on now; else the next run does it. */
+static bool
+start(const struct mr_conf *conf)
+{
+	bool started = false;
+	pid_t *room;
+	int e;
+
+	if (!conf->spawn || conf->path == NULL)
+		return false;
+	pthread_mutex_lock(&children_mutex);
+	room = reap_children();
+	if (room != NULL) {
+		e = spawn(conf->export_program, conf->path, room);
+		started = e == 0;
+		if (!started) {
+			*room = 0;
+			mr_log_error("%s: cannot be started: %s; the export that was asked for is left to "
+			    "the next run of millrace-export", conf->export_program, strerror(e));
+		}
+	}
+	pthread_mutex_unlock(&children_mutex);
+	return started;
+}
+
+/* --- the request --- */
+
+/* Returns the run's id in the rows, to be freed; NULL: the response says why not. */
+static struct mr_db_rows *
+record(struct mr_worker *worker, struct mr_request *request, const struct wanted *w,
+    struct mr_response *response)
+{
+	struct mr_ip ip = mr_admin_client(worker, request);
+	struct mr_error err = MR_ERROR_INIT;
+	struct mr_db_rows *rows = NULL;
+	struct mr_db *db = mr_export_connect(worker, response);
+	char address[MR_IP_TEXT] = "local", asked_by[MR_IP_TEXT + 16];
+	const char *params[] = { asked_by, w->client, w->format, w->since, w->until };
+
+	if (db == NULL)
+		return NULL;
+	if (ip.family != 0)
+		mr_ip_format(&ip, address);
+	(void)snprintf(asked_by, sizeof asked_by, "http %s", address);
+	if (mr_db_query(db, "INSERT INTO export_runs (origin, asked_by, client, format, since, until, "
+	    "state) VALUES ('http', $1, $2, $3, "
+	    "'epoch'::timestamptz + $4::bigint * interval '1 microsecond', "
+	    "'epoch'::timestamptz + $5::bigint * interval '1 microsecond', 'requested') "
+	    "RETURNING run_id", params, 5, &rows, &err) != MR_DB_OK)
+		mr_response_error(response, 503, &err);
+	else
+		mr_log_info("export run %s was asked for by %s", mr_db_value(rows, 0, 0).p, asked_by);
+	mr_db_free(db);
+	return rows;
+}
+
+void
+mr_export_run(struct mr_worker *worker, struct mr_request *request,
+    struct mr_response *response)
+{
+	struct wanted w = { .client = NULL };
+	struct mr_db_rows *rows;
+	bool started;
+
+	if (!read_wanted(worker, request, &w, response) ||
+	    (rows = record(worker, request, &w, response)) == NULL)
+		return;
+	started = start(worker->conf);
+	mr_response_json(response, 202);
+	mr_buf_printf(&response->body, "{\"status\":\"%s\",\"message\":\"%s\",\"run_id\":",
+	    started ? "started" : "requested", started ? "the export has been started" :
+	    "the next run of millrace-export does it");
+	mr_jsonout_string(&response->body, mr_db_value(rows, 0, 0));
+	mr_response_close(response);
+	mr_db_rows_free(rows);
+}

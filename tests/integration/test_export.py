@@ -1,0 +1,462 @@
+"""millrace-export to folders: what is delivered, when, and what each option does."""
+
+import os
+import re
+
+from exporting import (Exporter, Folder, check_complete, check_same, insert,
+                       is_manifest, manifests, read_rows, table, utc)
+from harness import postgres, proc, sanitizer, tap
+
+COUNTS = ("SELECT (SELECT count(*) FROM export_batches) AS batches, "
+          "(SELECT count(*) FROM export_runs) AS runs, "
+          "(SELECT coalesce(json_agg(c ORDER BY client, destination), '[]') FROM "
+          "(SELECT client, destination, batch FROM export_cursors) c) AS cursors")
+
+
+def client(place, **keys):
+    return {"bucket": place.url, "compression": "gzip", **keys}
+
+
+class Setting:
+    """A database of its own, two folders, and an exporter for the client acme."""
+
+    def __init__(self, pg, folder, name, **keys):
+        self.pg, self.name = pg, name
+        pg.create_database(name)
+        self.dir = os.path.join(folder, name)
+        self.bucket = self.folder("bucket")
+        self.backup = self.folder("backup")
+        self.exporter = Exporter(self.dir, pg, {"client acme": client(self.bucket, **keys)}, name)
+        self.exporter.run("--dry-run")   # makes the tables
+
+    def folder(self, name):
+        path = os.path.join(self.dir, name)
+        os.makedirs(path)
+        return Folder(path)
+
+    def insert(self, n, **more):
+        insert(self.pg, n, database=self.name, **more)
+
+    def table(self, where="true"):
+        return table(self.pg, where, self.name)
+
+    def state(self):
+        return self.pg.query(COUNTS, self.name)[0]
+
+    def value(self, sql):
+        return self.pg.value(sql, self.name)
+
+
+def ordinary(t, pg, folder):
+    """Nothing, something, nothing again; two destinations."""
+    s = Setting(pg, folder, "ordinary", prefix="/the/prefix/")
+    s.exporter.configure({"backup": {"bucket": s.backup.url, "prefix": "kept"},
+                          **s.exporter.sections})
+    done = s.exporter.good(t, "a run without events")
+    t.is_(done.stdout, "", "says nothing")
+    t.is_([m["rows"] for m in manifests(s.bucket)], [0], "an empty period has a manifest")
+    t.is_(s.exporter.good(t, "the next one").stdout, "", "says nothing either")
+    t.is_(len(s.bucket.keys()), 1, "an hour has one empty manifest")
+
+    s.insert(700, site="'shop' || i % 2")
+    done = s.exporter.good(t, "a run with events")
+    t.like(done.stdout, r"\Aexported 700 events in 2 objects .*, 700 events to the backup\n\Z",
+           "one line sums it up")
+    check_complete(t, "bucket", s.bucket, pg, database=s.name)
+    check_complete(t, "backup", s.backup, pg, database=s.name)
+    t.ok(all(re.match(r"the/prefix/(_manifest/\d{8}T\d{6}Z-\d{8}\.json|site_id=shop[01]/"
+                      r"date=\d{4}-\d\d-\d\d/hour=\d\d/\d{8}T\d{6}Z-\d{8}-[01]\.ndjson\.gz)$", key)
+             for key in s.bucket.keys()), "the keys are as documented", str(s.bucket.keys()))
+    t.is_([key.replace("the/prefix/", "kept/acme/") for key in s.bucket.keys()], s.backup.keys(),
+          "both have the same keys, but for the prefix")
+    t.is_(s.exporter.good(t, "and again").stdout, "", "nothing new: says nothing")
+
+    before = s.bucket.everything(), s.backup.everything()
+    for key in s.bucket.keys():
+        os.unlink(os.path.join(s.bucket.path, key))
+    cursors = s.state()["cursors"]
+    s.exporter.good(t, "--force", "--force")
+    last = sorted(key for key in before[0] if is_manifest(key))[-1]
+    again = {key: data for key, data in before[0].items()
+             if os.path.basename(last)[:-5] in key}
+    t.is_(s.bucket.everything(), again, "the last batch is there again, byte for byte")
+    t.is_(s.backup.everything(), before[1], "in the backup, too")
+    t.is_(s.state()["cursors"], cursors, "cursors have not moved")
+
+    t.like(s.exporter.good(t, "--verify", "--verify").stdout, r"\Averified 6 objects.*: 0 differ",
+           "everything is as it was delivered")
+    key = next(key for key in s.backup.keys() if not is_manifest(key)
+               and os.path.basename(last)[:-5] in key)
+    path = os.path.join(s.backup.path, key)
+    with open(path, "r+b") as f:
+        f.seek(20)
+        byte = f.read(1)
+        f.seek(20)
+        f.write(bytes([byte[0] ^ 1]))
+    s.exporter.refused(t, "one bit is other", 4, re.escape(key) + ".*content", "--verify")
+    os.truncate(path, 10)
+    s.exporter.refused(t, "an object is cut", 4, re.escape(key) + ".*length", "--verify")
+    os.unlink(path)
+    done = s.exporter.run("--verify")
+    t.is_(done.returncode, 4, "an object is gone: status")
+    t.like(done.stderr, re.escape(key), "an object is gone: says which")
+
+
+def hours_and_caps(t, pg, folder):
+    """Batches end with the hour and at a number of rows."""
+    s = Setting(pg, folder, "hours")
+    s.exporter.configure({"export": {"batch_max_rows": 100}, **s.exporter.sections})
+    for hours in (4, 3, 3, 2, 1, 0):
+        for _ in range(4):
+            s.insert(45, created=f"now() - interval '{hours} hours'")
+    s.exporter.good(t, "a backlog of hours")
+    check_complete(t, "all of them", s.bucket, pg, database=s.name)
+    done = manifests(s.bucket)
+    t.ok(all(0 < m["rows"] <= 125 for m in done), "each batch has at most its share",
+         str([m["rows"] for m in done]))
+    t.ok(all(len({o["hour"] for o in m["objects"]}) == 1 for m in done),
+         "no batch has two hours")
+    t.ok(all(a["snapshot_to"] == b["snapshot_from"] for a, b in zip(done, done[1:])),
+         "each begins where the one before ended")
+    s.insert(400)
+    s.exporter.good(t, "a transaction that is larger than a batch")
+    t.is_(manifests(s.bucket)[-1]["rows"], 400, "is one batch nevertheless")
+    # Committed out of order: what was there first has the later hour.
+    s.insert(10, created="now() - interval '9 hours'")
+    s.exporter.good(t, "events of an old hour")
+    check_complete(t, "them too", s.bucket, pg, database=s.name)
+
+
+def frequencies(t, pg, folder):
+    """hourly and daily wait for the end of the hour or day."""
+    for frequency, unit in (("hourly", "hour"), ("daily", "day")):
+        s = Setting(pg, folder, frequency, frequency=frequency)
+        s.exporter.good(t, f"{frequency}: the first run")
+        s.insert(30, created=f"now() - interval '1 {unit}'")
+        s.insert(20)
+        s.exporter.good(t, f"{frequency}: a run within the {unit}")
+        t.is_(len(read_rows(s.bucket)), 0, f"{frequency}: exports nothing yet")
+        pg.execute(f"UPDATE export_chains SET planned_at = planned_at - interval '1 {unit}'",
+                   s.name)
+        start = s.value(f"SELECT date_trunc('{unit}', now())::text")
+        s.exporter.good(t, f"{frequency}: one in the next {unit}")
+        check_same(t, f"{frequency}: the {unit} that is over", read_rows(s.bucket),
+                   s.table(f"created_at < '{start}'"))
+
+
+def sites(t, pg, folder):
+    """Many sites, strange names, lists; sites that come later."""
+    s = Setting(pg, folder, "sites")
+    names = ["../up", "a/b", "ä ö", "50%", "'; DROP TABLE events; --", '{"x"}', "\\", "x" * 255,
+             "x" * 254 + "y", "é" * 127, ".", "..", "*"]
+    for name in names:
+        s.insert(3, site="'" + name.replace("'", "''") + "'")
+    s.insert(300, site="'site' || i % 40", created="now() - (i % 3) * interval '1 hour'")
+    s.insert(2000, site="'large'")
+    s.exporter.good(t, "many sites")
+    check_complete(t, "all sites", s.bucket, pg, database=s.name)
+    t.ok(all("%2E%2E/" not in key and "/../" not in key and len(part) < 256
+             for key in s.bucket.keys() for part in key.split("/")), "keys are names of files")
+    before = s.bucket.everything()
+    s.exporter.good(t, "--force", "--force")
+    t.is_(s.bucket.everything(), before, "the same bytes again")
+
+    s = Setting(pg, folder, "lists", sites="one, two")
+    other = s.folder("other")
+    for site in ("one", "two", "three", "four"):
+        s.insert(10, site=f"'{site}'")
+    done = s.exporter.good(t, "a list of sites")
+    t.like(done.stdout, r"; 2 sites belong to no client$", "others are reported")
+    check_complete(t, "those listed", s.bucket, pg, "site_id IN ('one', 'two')", s.name)
+    s.exporter.configure({"client acme": client(s.bucket, sites="one, two, three"),
+                          "client rest": client(other)})
+    s.insert(5, site="'three'")
+    s.exporter.good(t, "another site, another client")
+    check_complete(t, "the site's older events come, too", s.bucket, pg,
+                   "site_id IN ('one', 'two', 'three')", s.name)
+    check_complete(t, "* is what nobody lists", other, pg, "site_id = 'four'", s.name)
+    s.exporter.configure({"client acme": client(s.bucket, sites="one, two"),
+                          "client rest": client(other)})
+    s.exporter.good(t, "a site changes hands")
+    check_complete(t, "* gets what is no longer listed", other, pg,
+                   "site_id IN ('three', 'four')", s.name)
+
+
+def later_destination(t, pg, folder):
+    """A backup that is added later gets everything; one that is away catches up."""
+    s = Setting(pg, folder, "later")
+    s.insert(50)
+    s.exporter.good(t, "one destination")
+    s.insert(60)
+    s.exporter.configure({"export": {"batch_max_rows": 40}, "backup": {"bucket": s.backup.url},
+                          "client acme": client(s.bucket)})
+    s.exporter.good(t, "two of them")
+    check_complete(t, "the first", s.bucket, pg, database=s.name)
+    check_complete(t, "the new one", s.backup, pg, database=s.name)
+
+    os.rename(s.backup.path, s.backup.path + ".away")
+    for n in (10, 20, 30):
+        s.insert(n)
+        s.exporter.refused(t, f"the backup is away, {n}", 1,
+                           r"backup/acme: .*cannot be opened as a directory: No such file")
+        check_complete(t, "the other has it all", s.bucket, pg, database=s.name)
+    t.is_(s.value("SELECT count(*) FROM export_audit WHERE error IS NOT NULL"), 3,
+          "the audit knows")
+    t.like(s.value("SELECT error FROM export_cursors WHERE destination = 'backup'"),
+           "No such file", "the cursor says why")
+    os.rename(s.backup.path + ".away", s.backup.path)
+    s.insert(5)
+    s.exporter.good(t, "it is back")
+    check_complete(t, "the first", s.bucket, pg, database=s.name)
+    check_complete(t, "the one that was away", s.backup, pg, database=s.name)
+    t.is_(s.value("SELECT count(*) FROM export_cursors WHERE error IS NOT NULL"), 0,
+          "no error is left")
+    for n in (4, 6):
+        s.insert(n)
+        s.exporter.good(t, "and goes on")
+    check_complete(t, "both in step", s.backup, pg, database=s.name)
+
+
+def spans(t, pg, folder):
+    """--since and --until export by time, apart from the rest."""
+    s = Setting(pg, folder, "spans")
+    s.insert(100, created="now() - i * interval '1 minute'")
+    s.exporter.good(t, "the regular export")
+    before = s.bucket.everything()
+    state = s.state()
+    middle = s.value("SELECT (now() - interval '50 minutes')::text")
+    middle = utc(middle).strftime("%Y-%m-%dT%H:%M:%SZ")
+    done = s.exporter.good(t, "--since", "--since", middle)
+    t.like(done.stdout, r"\Aexported (49|50) events", "says how many")
+    runs = {m.group(1) for m in (re.match(r"manual/([0-9a-f-]{36})/", k)
+                                 for k in s.bucket.keys()) if m}
+    t.is_(len(runs), 1, "lies under manual/ and its run's id")
+
+    def of_run(run):
+        return lambda keys: [key for key in keys if key.startswith(f"manual/{run}/")]
+    first = runs.pop()
+    check_complete(t, "since", s.bucket, pg, f"created_at >= '{middle}'", s.name, of_run(first))
+    s.exporter.good(t, "--until, --client", "--until", middle, "--client", "acme")
+    runs = {re.match(r"manual/([0-9a-f-]{36})/", k).group(1)
+            for k in s.bucket.keys() if k.startswith("manual/")} - {first}
+    check_complete(t, "until", s.bucket, pg, f"created_at < '{middle}'", s.name,
+                   of_run(runs.pop()))
+    t.is_({k: v for k, v in s.bucket.everything().items() if not k.startswith("manual/")}, before,
+          "the regular export is as it was")
+    t.is_(s.state()["cursors"], state["cursors"], "cursors have not moved")
+    t.is_(s.value("SELECT count(*) FROM export_runs WHERE state = 'done' AND (since IS NOT NULL "
+                  "OR until IS NOT NULL)"), 2, "two runs are recorded")
+    t.like(s.value("SELECT asked_by FROM export_runs WHERE since IS NOT NULL"), r".@.",
+           "with who asked")
+    s.exporter.good(t, "--format", "--since", "2000-01-01", "--format", "csv")
+    csv = [k for k in s.bucket.keys() if k.endswith(".csv.gz")]
+    t.ok(csv, "another format")
+    s.insert(7)
+    s.exporter.good(t, "the regular export goes on")
+    check_complete(t, "none is missing, none twice", s.bucket, pg, database=s.name)
+
+
+def dry_run(t, pg, folder):
+    s = Setting(pg, folder, "dry")
+    s.insert(12)
+    done = s.exporter.good(t, "--dry-run before anything", "--dry-run")
+    t.like(done.stdout, r"\Aclient acme: would export 12 new events in 1 objects.*file://",
+           "says what it would do")
+    s.exporter.good(t, "a run")
+    s.insert(34)
+    before, state = s.bucket.everything(), s.state()
+    done = s.exporter.good(t, "--dry-run", "--dry-run")
+    t.like(done.stdout, r"would export 34 new events", "says how many")
+    done = s.exporter.good(t, "--dry-run --since", "--dry-run", "--since", "2000-01-01")
+    t.like(done.stdout, r"would export 46 new events", "and of a span")
+    t.is_(s.bucket.everything(), before, "nothing was written")
+    t.is_(s.state(), state, "nor planned")
+
+
+def failures(t, pg, folder):
+    """What can be wrong: one line, a status, and cursors that have not moved."""
+    s = Setting(pg, folder, "failures")
+    s.insert(10)
+    s.exporter.good(t, "a run")
+    s.insert(20)
+    state = s.state()
+    sections = s.exporter.sections
+    for name, pattern, args in (
+            ("unknown client", r"no \[client nobody\]", ["--client", "nobody"]),
+            ("bad format", r"no format 'xml'; there are ndjson, csv and parquet",
+             ["--format", "xml"]),
+            ("bad since", r"'yesterday' is no time; write it like", ["--since", "yesterday"]),
+            ("bad until", r"'x' is no time", ["--until", "x"]),
+            ("since behind until", r"--since must be before --until",
+             ["--since", "2025-02-01", "--until", "2025-01-01"]),
+            ("an argument", r"unexpected argument acme", ["acme"]),
+            ("force and since", r"--force goes with neither", ["--force", "--since", "2025-01-01"]),
+            ("verify and dry-run", r"--verify does not go with", ["--verify", "--dry-run"])):
+        s.exporter.refused(t, name, 2, pattern, *args)
+    for name, pattern, more in (
+            ("no client", r"has no section \[client NAME\]", {}),
+            ("no bucket", r"\[client acme\] has no bucket; set bucket",
+             {"client acme": {"prefix": "x"}}),
+            ("unknown scheme", r"bucket = gs://x: give the name of an S3 bucket",
+             {"client acme": {"bucket": "gs://x"}}),
+            ("bad name", r"\[client NAME\] needs a name", {"client a/b": {"bucket": "x"}}),
+            ("unknown key", r"millrace.ini:4: unknown key 'colour' in \[client acme\]",
+             {"client acme": {"colour": "red"}}),
+            ("bad format in the file", r"millrace.ini:4: format: 'xml' is not one of ndjson",
+             {"client acme": {"format": "xml"}})):
+        s.exporter.configure(more)
+        s.exporter.refused(t, name, 2, pattern)
+    s.exporter.configure({"client acme": client(s.bucket, prefix="a/../b")})
+    s.exporter.refused(t, "bad prefix", 1, r"prefix of its bucket .*'\.\.'")
+
+    with open(os.path.join(s.dir, "file"), "w", encoding="utf-8"):
+        pass
+    s.exporter.configure({"client acme": client(Folder(os.path.join(s.dir, "file")))})
+    s.exporter.refused(t, "the folder is a file", 1, r"cannot be opened as a directory")
+    s.exporter.configure(sections)
+    pg.execute("UPDATE export_chains SET system_identifier = system_identifier + 1", s.name)
+    s.exporter.refused(t, "another cluster", 1, r"another PostgreSQL cluster.*millrace-admin rebind")
+    pg.execute("UPDATE export_chains SET system_identifier = system_identifier - 1", s.name)
+    snapshot = s.value("SELECT snapshot FROM export_chains")
+    pg.execute("UPDATE export_chains SET snapshot = '900000000:900000000:'", s.name)
+    s.exporter.refused(t, "an older cluster", 1, r"was exported up to 900000000; .*rebind")
+    pg.execute(f"UPDATE export_chains SET snapshot = '{snapshot}'", s.name)
+    t.is_(s.state()["cursors"], state["cursors"], "cursors have not moved")
+    s.exporter.good(t, "and all is well again")
+    check_complete(t, "in the end", s.bucket, pg, database=s.name)
+
+    away = Exporter(s.dir, pg, {"database": {"url": f"host={s.dir} dbname=x"}, **sections})
+    away.refused(t, "no database", 1, r"database: .*No such file")
+
+
+def full_disk(t, pg, folder):
+    """A disk that is full: nothing unfinished is left, and later it goes on."""
+    s = Setting(pg, folder, "disk")
+    mount, umount = proc.find("mount"), proc.find("umount")
+    if os.geteuid() != 0 or not mount:
+        t.skip("a full disk", "only root can mount a small one")
+        return
+    disk = s.folder("small")
+    import subprocess  # pylint: disable=import-outside-toplevel
+    if subprocess.run([mount, "-t", "tmpfs", "-o", "size=256k", "none", disk.path],
+                      capture_output=True, check=False).returncode:
+        t.skip("a full disk", "tmpfs cannot be mounted here")
+        return
+    try:
+        s.exporter.configure({"backup": {"bucket": disk.url},
+                              "client acme": client(s.bucket, compression="none")})
+        s.insert(3000)
+        s.exporter.refused(t, "the disk is full", 1, r"No space left on device")
+        t.is_(disk.leftovers(), [], "what was begun is gone")
+        check_complete(t, "the other has it all", s.bucket, pg, database=s.name)
+        subprocess.run([mount, "-o", "remount,size=64m", disk.path], check=True)
+        s.exporter.good(t, "there is room again")
+        check_complete(t, "everything", disk, pg, database=s.name)
+    finally:
+        subprocess.run([umount, disk.path], check=True)
+
+
+def deleted_rows(t, pg, folder):
+    """Rows that were deleted between plan and delivery do not block what follows."""
+    s = Setting(pg, folder, "deleted")
+    s.insert(100)
+    os.rename(s.bucket.path, s.bucket.path + ".away")
+    t.is_(s.exporter.run().returncode, 1, "planned, and not delivered")
+    os.rename(s.bucket.path + ".away", s.bucket.path)
+    pg.execute("DELETE FROM events WHERE id <= 30", s.name)
+    log = os.path.join(s.dir, "log")
+    s.exporter.configure({"millrace": {"log": log}, **s.exporter.sections})
+    s.insert(5)
+    s.exporter.good(t, "the next run")
+    t.like(proc.read_text(log), r"WARNING: .*no longer has the rows that were planned", "says so")
+    check_complete(t, "what is there", s.bucket, pg, database=s.name)
+
+
+def lock(t, pg, folder):
+    """One export at a time on a database."""
+    s = Setting(pg, folder, "locked")
+    s.insert(1)
+    holder = proc.Process([os.path.join(pg.bin, "psql"), "-XqAt", s.exporter.pg.dsn(s.name), "-c",
+                           "SELECT pg_advisory_lock(7241862083345902165)", "-c",
+                           "SELECT pg_sleep(600)"], os.path.join(s.dir, "holder"),
+                          env=proc.clean_env())
+    try:
+        proc.wait_for(lambda: s.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"),
+                      "the lock is held")
+        done = s.exporter.run()
+        t.is_((done.returncode, done.stdout, done.stderr), (3, "", ""), "waits for it in vain")
+        done = s.exporter.run("-v")
+        t.like(done.stderr, r"another export is at work", "-v: says so")
+    finally:
+        holder.stop()
+        pg.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'",
+                   s.name)
+    s.exporter.good(t, "the lock is free")
+    check_complete(t, "then", s.bucket, pg, database=s.name)
+
+
+def environment(t, pg, folder):
+    """The original's variables are the client default."""
+    s = Setting(pg, folder, "environment")
+    s.insert(3)
+    s.exporter.configure({})
+    s.exporter.more_env = {"CLIENT_S3_BUCKET": s.bucket.url, "EXPORT_FORMAT": "csv"}
+    s.exporter.good(t, "CLIENT_S3_BUCKET and EXPORT_FORMAT")
+    t.ok([k for k in s.bucket.keys() if k.endswith(".csv.zst")], "make a client", s.bucket.keys())
+    s.exporter.more_env = {"CLIENT_S3_BUCKET": s.bucket.url, "EXPORT_FORMAT": "xml"}
+    s.exporter.refused(t, "EXPORT_FORMAT=xml", 2, r"EXPORT_FORMAT: 'xml' is not one of")
+
+
+def signal(t, pg, folder):
+    """SIGTERM: it ends, says so by its status, and the next run goes on."""
+    s = Setting(pg, folder, "signal")
+    s.exporter.configure({"export": {"batch_max_rows": 500}, **s.exporter.sections})
+    for _ in range(60):
+        s.insert(500, payload="jsonb_build_object('text', repeat(md5(i::text), 20))")
+    process = s.exporter.start()
+    proc.wait_for(lambda: any(is_manifest(key) for key in s.bucket.keys()) or
+                  not process.running(), "it has begun")
+    process.kill(15)
+    status = process.wait()
+    t.is_(status, 5, "the status of a stop")
+    t.like(process.text(), r"\Amillrace-export: stopped by a signal; the next run goes on\b",
+           "says so")
+    t.is_(s.bucket.leftovers(), [], "nothing unfinished is left")
+    t.is_(s.value("SELECT state FROM export_runs"), "stopped", "the run is recorded")
+    t.is_(s.value("SELECT count(*) FROM export_cursors WHERE error IS NOT NULL"), 0,
+          "and is nobody's failure")
+    s.exporter.good(t, "the next run")
+    check_complete(t, "everything", s.bucket, pg, database=s.name)
+
+
+def help_and_version(t, folder):
+    import subprocess  # pylint: disable=import-outside-toplevel
+    from exporting import program  # pylint: disable=import-outside-toplevel
+
+    def run(*args):
+        return subprocess.run([program(), *args], capture_output=True, text=True, check=False,
+                              env=proc.clean_env(**sanitizer.env(folder)))
+    done = run("--help")
+    t.is_((done.returncode, done.stderr), (0, ""), "--help ends well")
+    page = proc.read_text(os.path.join(proc.SRCDIR, "cron", "millrace-export.8"))
+    for option in re.findall(r"--[a-z-]+", done.stdout):
+        t.like(page, r"Fl -?" + re.escape(option[1:]).replace("\\-", r"\\?-"),
+               f"the manual has {option}")
+    done = run("--version")
+    t.like(done.stdout, r"\Amillrace-export \d+\.\d+\.\d+\n\Z", "--version")
+    done = run("--nonsense")
+    t.is_(done.returncode, 2, "an unknown option")
+
+
+def main():
+    postgres.need()
+    with tap.Suite() as t, postgres.Postgres(fsync=False) as pg, proc.temp_dir() as folder:
+        for case in (ordinary, hours_and_caps, frequencies, sites, later_destination, spans,
+                     dry_run, failures, full_disk, deleted_rows, lock, environment, signal):
+            with t.case(case.__name__.replace("_", " ")):
+                case(t, pg, folder)
+        with t.case("help"):
+            help_and_version(t, folder)
+
+
+main()
