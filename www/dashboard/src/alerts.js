@@ -56,9 +56,9 @@ const lag = ({ exports }) => {
 };
 
 const RULES = [
-	{ id: "failures", title: "Insert failures", rule: "above 1 %", judge: failures, counts: true },
+	{ id: "failures", title: "Insert failures", rule: "above 1 %", judge: failures, counts: true },
 	{ id: "batches", title: "Small batches", rule: "below 5 events", judge: batches, counts: true },
-	{ id: "connections", title: "Database connections", rule: "without an answer, or above 1 s", judge: connections, counts: true },
+	{ id: "connections", title: "Database connections", rule: "above 1 s, or without an answer", judge: connections, counts: true },
 	{ id: "lag", title: "Export lag", rule: "beyond the schedule", judge: lag },
 ];
 

@@ -18,7 +18,7 @@ const axes = () => {
 		grid: { stroke: style("--line"), width: 1 }, ticks: { show: false } };
 	return [
 		{ ...common, size: 26, gap: 6, values: ticks, space: 60, grid: { show: false },
-			incrs: [30, 60, 120, 300] },
+			incrs: [60, 120, 300] },
 		{ ...common, size: 46, space: 36, values: (u, values) => values.map(format.rate) },
 	];
 };
@@ -58,7 +58,7 @@ export class Chart {
 	#draw() {
 		this.#plot?.destroy();
 		this.#plot = new uPlot({
-			...this.#size(), padding: [8, 12, 0, 0], legend: { show: false },
+			...this.#size(), padding: [8, 20, 0, 0], legend: { show: false },
 			cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
 			scales: {
 				x: { time: true, range: () => this.range },

@@ -26,8 +26,8 @@ export const showHealth = (answer, why) => {
 	setState($("health"), state);
 	setText($("health-word"), word);
 	const spooling = answer?.database === "not used" && state === "healthy";
-	setText($("health-say"), why ?? (spooling ? "Events are kept in the spool; cron stores them." : say)
-		+ (answer?.error ? ` ${answer.error}` : ""));
+	setText($("health-say"), why ?? (spooling ? "Events are kept in the spool; cron stores them." : say));
+	setText($("health-error"), answer?.error ?? "");
 	if (spoken !== state) announce(`${word}. ${why ?? say}`);
 	spoken = state;
 	setFact("database", answer?.database ?? format.NONE);
@@ -98,10 +98,10 @@ const TILES = [
 				: m.get("spool_records") > 0 ? "open" : null]
 		: [format.NONE, "no spool is configured"]],
 	["rejected", "Events rejected", (m) => [format.count(m.get("events_total", { outcome: "rejected" })),
-		list(m.by("events_rejected_total", "reason")) || "their neighbours were stored"]],
+		list(m.by("events_rejected_total", "reason")) || "none"]],
 	["refused", "Requests refused", (m) => {
 		const away = m.get("requests_total", { outcome: "unavailable" });
-		const reasons = list(m.by("requests_rejected_total", "reason")) || "4xx";
+		const reasons = list(m.by("requests_rejected_total", "reason")) || "none";
 		return [format.count(m.get("requests_total", { outcome: "rejected" })),
 			away > 0 ? `${reasons}; ${format.count(away)} answered 503` : reasons];
 	}],
