@@ -332,33 +332,45 @@ const older = (browser) => test("server without an endpoint", async () => {
 	await page.context().close();
 });
 
-const STATUS = { status: "failing", exported_events: 120000, pending_events: 250, runs: [
-	{ run_id: "r-2", client: "acme", status: "failed", started_at: "2026-01-02T03:04:05Z", events: 0, bytes: 0,
-		error: "403 AccessDenied" }],
-clients: [
-	{ client: "acme", frequency: "hourly", format: "parquet", destinations: [
-		{ destination: "client", url: "s3://acme-events/raw/", last_success: "2026-01-02T02:00:00Z",
-			lag_s: 30000, events: 60000, bytes: 7340032, last_error: "403 AccessDenied" },
-		{ destination: "backup", url: "s3://backup/acme/", last_success: "2026-01-02T03:00:00Z", lag_s: 40,
-			events: 60000, bytes: 7340032, last_error: null }] },
-	{ client: "small-shop", frequency: "daily", format: "json", destinations: [
-		{ destination: "client", url: "file:///srv/export", last_success: "2026-01-02T00:00:00Z", lag_s: 3000,
-			events: 0, bytes: 0, last_error: null }] }] };
+const destination = (name, url, more) => ({ destination: name, url, last_success: "2026-01-02T02:00:00.000Z",
+	lag_seconds: 40, pending_events: 0, events: 60000, objects: 12, bytes: 7340032, last_error: null,
+	last_error_at: null, ...more });
+const STATUS = { status: "failing", exported_events: 120000, pending_events: 250, lag_seconds: 30000,
+	sites_without_client: 0, clients: [
+		{ client: "acme", destinations: [
+			destination("bucket", "s3://acme-events/raw/", { lag_seconds: 30000, pending_events: 250,
+				last_error: "403 AccessDenied", last_error_at: "2026-01-02T09:00:00.000Z" }),
+			destination("backup", "s3://backup/acme/")] },
+		{ client: "small-shop", destinations: [destination("bucket", "file:///srv/export", { lag_seconds: 3000 })] },
+		{ client: "new", destinations: [] }],
+	runs: [{ run_id: "r-2", origin: "cron", asked_by: "cron", client: "acme", format: "parquet", since: null,
+		until: null, status: "failed", requested_at: "2026-01-02T03:04:04.000Z", started_at: "2026-01-02T03:04:05.000Z",
+		ended_at: "2026-01-02T03:04:06.000Z", batches: 1, objects: 0, events: 0, bytes: 0, error: "403 AccessDenied" }] };
+const CONFIG = { spawn: true, clients: [{ client: "acme", format: "parquet", frequency: "hourly" },
+	{ client: "small-shop", format: "ndjson", frequency: "daily" },
+	{ client: "new", format: "csv", frequency: "realtime" }] };
+
+// Faults of an export that no test has to wait for.
+const routeExports = async (page, status = () => STATUS) => {
+	await page.route("**/export/status", (route) => route.fulfill({ json: status() }));
+	await page.route("**/export/config", (route) => route.fulfill({ json: CONFIG }));
+};
 
 const exporting = (browser) => test("exports", async () => {
 	const page = await makePage(browser);
 	const asked = [];
 	let status = STATUS;
-	await page.route("**/export/status", (route) => route.fulfill({ json: status }));
+	await routeExports(page, () => status);
 	await page.route("**/export/run*", (route, request) => {
 		asked.push(`${request.method()} ${new URL(request.url()).search} ${request.headers().authorization}`);
-		return route.fulfill({ status: 202, json: { status: "started", run_id: "r-3" } });
+		return route.fulfill({ status: 202, json: { status: "started",
+			message: "the export has been started", run_id: "r-3" } });
 	});
 	await visit(page);
 	await enter(page);
 	await page.waitForSelector("#alert-lag[data-state=lit]");
 	ok((await text(page, "#alert-lag")).includes("acme"), "a late client lights the alert");
-	is(await page.locator("#exports .client").count(), 2, "each client");
+	is(await page.locator("#exports .client").count(), 3, "each client");
 	is(await page.locator("#exports tbody tr").count(), 3, "and each destination is there");
 	is(await page.locator("#exports td[data-late]").count(), 2, "the late and failing one is marked");
 	ok((await text(page, "#exports-note")).includes("120,000"), "with the sum");
@@ -368,7 +380,8 @@ const exporting = (browser) => test("exports", async () => {
 	is(asked, [], "a run has to be confirmed");
 	await button.click();
 	await page.click("#run-yes");
-	await page.waitForFunction(() => /r-3/.test(document.querySelector("[data-client=acme] [role=status]").textContent));
+	await page.waitForFunction(() => /has been started/.test(
+		document.querySelector("[data-client=acme] [role=status]").textContent));
 	is(asked, [`POST ?client=acme Bearer ${token}`], "and is started once");
 	status = { ...STATUS, clients: STATUS.clients.slice(1) };
 	await away(page);
@@ -413,7 +426,7 @@ const access = (browser) => test("for everybody", async () => {
 			// axe is put into the page, which the policy forbids.
 			const page = await makePage(browser, { colorScheme, viewport, bypassCSP: true,
 				reducedMotion: "reduce" });
-			await page.route("**/export/status", (route) => route.fulfill({ json: STATUS }));
+			await routeExports(page);
 			await visit(page);
 			await page.waitForSelector("#signin:visible");
 			await axe(page, `token, ${name}`);
@@ -454,6 +467,8 @@ const policy = (browser) => test("policy", async () => {
 
 const browser = await launch();
 try {
+	// Each case may count on some event.
+	await batch("first.test", ["view", "click"]);
 	for (const run of [tokenFlow, refusedLater, development, live, filters, numbers, smallBatches, degraded,
 		pausing, unreachable, older, exporting, steady, access]) await run(browser);
 	await test("all pages", () => {

@@ -38,15 +38,14 @@ const connections = ({ health, metrics, recent }) => {
 };
 
 // How late a destination may be; NaN when nothing says so.
-export const allowedLag = ({ frequency, scheduleS }) =>
-	scheduleS > 0 ? scheduleS + RUN_S : (SCHEDULE_S[frequency] ?? NaN) + RUN_S;
+const allowedLag = ({ frequency }) => (SCHEDULE_S[frequency] ?? NaN) + RUN_S;
 
 export const isLate = (destination) => destination.lagS > allowedLag(destination);
 
 const lag = ({ exports }) => {
 	if (exports === null) return off("this server exports nothing");
 	if (!exports) return { state: "waiting", say: "not known yet" };
-	if (!exports.destinations.length) return off("no client is configured");
+	if (!exports.clients.length) return off("no client is configured");
 	const late = exports.destinations.filter(isLate);
 	if (late.length)
 		return lit(`${late.map(({ client }) => client).filter((name, i, all) => all.indexOf(name) === i)

@@ -68,6 +68,7 @@ export const health = () => json("health", { accept: [503] });
 export const metrics = () => ask("metrics");
 export const events = (limit, site) => json("events/recent", { query: { limit, site } });
 export const exportStatus = () => json("export/status");
+export const exportConfig = () => json("export/config");
 export const exportRun = (client) => json("export/run", { method: "POST", query: { client } });
 
 // Whether the token, or none, opens the doors: "ok", "wrong", "closed" (no token

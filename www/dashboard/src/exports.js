@@ -7,27 +7,26 @@ import * as format from "./format.js";
 
 const RUNS = 20;
 
-const take = (client, destination) => ({
-	client: client.client ?? client.name ?? destination.client ?? "default",
-	frequency: destination.frequency ?? client.frequency,
-	scheduleS: destination.schedule_s ?? client.schedule_s,
-	format: destination.format ?? client.format,
-	destination: destination.destination ?? destination.name ?? format.NONE,
-	url: destination.url ?? destination.bucket,
-	lagS: destination.lag_s ?? destination.lag_seconds ?? NaN,
-	events: destination.events ?? NaN, bytes: destination.bytes ?? NaN,
-	lastSuccess: destination.last_success, lastError: destination.last_error || null,
-	lastErrorAt: destination.last_error_at,
+const take = ({ client }, config, destination) => ({
+	client, frequency: config?.frequency, format: config?.format,
+	destination: destination.destination, url: destination.url,
+	lagS: destination.lag_seconds, pending: destination.pending_events,
+	events: destination.events, bytes: destination.bytes,
+	lastSuccess: destination.last_success,
+	lastError: destination.last_error, lastErrorAt: destination.last_error_at,
 });
 
-// The answer of /export/status in the form that is used here.
-export const read = (answer) => {
-	const nested = (answer.clients ?? []).flatMap((client) =>
-		(client.destinations ?? []).map((destination) => take(client, destination)));
-	const flat = (answer.destinations ?? []).map((destination) => take({}, destination));
-	return { status: answer.status, exported: answer.exported_events ?? NaN,
-		pending: answer.pending_events ?? NaN, runs: answer.runs ?? answer.last_runs ?? [],
-		destinations: [...nested, ...flat] };
+// The answers of /export/status and /export/config (or null) in the form that is used
+// here. A client that was never exported has no destinations yet.
+export const read = (status, config) => {
+	const clients = status.clients.map((client) => {
+		const configured = config?.clients.find((one) => one.client === client.client);
+		return { name: client.client, format: configured?.format, frequency: configured?.frequency,
+			destinations: client.destinations.map((one) => take(client, configured, one)) };
+	});
+	return { exported: status.exported_events, pending: status.pending_events, runs: status.runs,
+		strays: status.sites_without_client, clients,
+		destinations: clients.flatMap(({ destinations }) => destinations) };
 };
 
 const time = (at) => at ? h("time", { datetime: at, title: format.utc(at) }, format.moment(at)) : format.NONE;
@@ -52,19 +51,19 @@ const row = (destination) => {
 
 const told = new Map();  // client: what became of the last click
 
-const section = (client, destinations) => {
-	const id = `client-${client.replace(/\W/g, "-")}`;
+const section = ({ name, frequency, format: kind, destinations }) => {
+	const id = `client-${name.replace(/\W/g, "-")}`;
 	const button = h("button", { type: "button", "aria-describedby": id }, "Export now");
-	button.addEventListener("click", () => confirm(client, destinations, button));
-	const [{ frequency, format: kind }] = destinations;
-	return h("section", { class: "client", "aria-labelledby": id, "data-client": client },
-		h("div", { class: "head" }, h("h3", { id }, client,
-			h("small", {}, [frequency, kind].filter(Boolean).join(", "))),
-		h("span", { class: "note", role: "status" }, told.get(client) ?? ""), button),
-		h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Destinations of ${client}` },
-			h("table", { class: "stack" }, h("thead", {}, h("tr", {},
-				HEADS.map((text) => h("th", { scope: "col" }, text)))),
-			h("tbody", {}, destinations.map(row)))));
+	button.addEventListener("click", () => confirm(name, destinations, button));
+	const table = h("table", { class: "stack" }, h("thead", {}, h("tr", {},
+		HEADS.map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}, destinations.map(row)));
+	return h("section", { class: "client", "aria-labelledby": id, "data-client": name },
+		h("div", { class: "head" },
+			h("h3", { id }, name, h("small", {}, [frequency, kind].filter(Boolean).join(", "))),
+			h("span", { class: "note", role: "status" }, told.get(name) ?? ""), button),
+		destinations.length
+			? h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Destinations of ${name}` }, table)
+			: h("p", { class: "note" }, "Nothing was exported yet."));
 };
 
 const tell = (client, text) => {
@@ -77,7 +76,7 @@ const start = async (client) => {
 	tell(client, "Starting …");
 	try {
 		const answer = await api.exportRun(client);
-		tell(client, answer.run_id ? `Started: ${answer.run_id}` : `${answer.status ?? "Started"}`);
+		tell(client, answer.message ?? answer.status);
 	} catch (error) {
 		tell(client, `Not started: ${error.message}`);
 	}
@@ -85,8 +84,8 @@ const start = async (client) => {
 
 const confirm = (client, destinations, button) => {
 	setText($("run-title"), `Export ${client} now?`);
-	setText($("run-say"), `What was not exported yet goes to ${
-		destinations.map(({ destination }) => destination).join(" and ")}.`);
+	const where = destinations.map(({ destination, url }) => url ?? destination).join(" and ");
+	setText($("run-say"), `What was not exported yet goes to ${where || "its destinations"}.`);
 	$("run-yes").onclick = () => {
 		$("run").close();
 		start(client);
@@ -96,32 +95,27 @@ const confirm = (client, destinations, button) => {
 	$("run").showModal();
 };
 
-const group = (destinations) => {
-	const clients = new Map();
-	for (const destination of destinations)
-		clients.set(destination.client, [...(clients.get(destination.client) ?? []), destination]);
-	return clients;
-};
-
 // Nothing is rebuilt while it looks the same, so that focus and what is read stay.
 let before = "";
 
+const note = ({ exported, pending, strays }) => [`${format.count(exported)} exported`,
+	`${format.count(pending)} wait`,
+	...(strays > 0 ? [`${format.count(strays)} sites without a client`] : [])].join(", ");
+
 export const show = (exports) => {
-	const text = exports ? `${format.count(exports.exported)} exported, ${format.count(exports.pending)} wait` : "";
-	setText($("exports-note"), text);
-	const now = JSON.stringify([exports && exports.destinations, new Date().getDate()]);
+	setText($("exports-note"), exports ? note(exports) : "");
+	const now = JSON.stringify([exports && exports.clients, new Date().getDate()]);
 	if (now === before || $("exports").matches(":focus-within") || $("run").open) return;
 	before = now;
-	const clients = group(exports?.destinations ?? []);
-	$("exports").replaceChildren(...[...clients].map(([client, list]) => section(client, list)));
-	if (!clients.size) $("exports").append(h("p", { class: "empty" }, exports === null
+	$("exports").replaceChildren(...(exports?.clients ?? []).map(section));
+	if (!exports?.clients.length) $("exports").append(h("p", { class: "empty" }, exports === null
 		? "This server exports nothing: it has no /export/status."
 		: "No client is configured: add a section [client NAME] to millrace.ini."));
 };
 
-const runCells = (run) => [format.moment(run.started_at ?? run.started), run.client ?? format.NONE,
-	[run.status ?? format.NONE, run.error].filter(Boolean).join(": "), format.count(run.events ?? NaN),
-	format.bytes(run.bytes ?? NaN)];
+const runCells = ({ requested_at, started_at, client, status, error, events, bytes }) => [
+	format.moment(started_at ?? requested_at), client ?? "all", [status, error].filter(Boolean).join(": "),
+	format.count(events), format.bytes(bytes)];
 
 export const showRuns = (exports) => {
 	const runs = exports?.runs ?? [];

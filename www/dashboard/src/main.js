@@ -1,6 +1,6 @@
 // The dashboard: asks for the token when one is needed, then keeps asking the
-// server how it is. It uses what the server offers to everyone: /health, /metrics,
-// /events/recent, /export/status and /export/run.
+// server how it is. It uses what the server offers to every administrator: /health,
+// /metrics, /events/recent and /export/.
 
 import { BATCH, judge } from "./alerts.js";
 import * as api from "./api.js";
@@ -66,6 +66,7 @@ const seldom = (answers) => {
 };
 const metrics = seldom(api.metrics);
 const exportStatus = seldom(api.exportStatus);
+const exportConfig = seldom(api.exportConfig);
 
 const count = async (current) => {
 	const [health, text] = await Promise.all([api.health(), metrics()]);
@@ -82,9 +83,10 @@ const count = async (current) => {
 };
 
 const askExports = async (current) => {
-	const answer = await exportStatus();
+	const status = await exportStatus();
+	const config = status && await exportConfig();
 	if (!current()) return;
-	last.exports = answer && exportsView.read(answer);
+	last.exports = status && exportsView.read(status, config);
 	exportsView.show(last.exports);
 	exportsView.showRuns(last.exports);
 };
