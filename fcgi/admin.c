@@ -19,12 +19,12 @@ mr_admin_client(const struct mr_worker *worker, const struct mr_request *request
 	    worker->conf->n_trusted_proxies);
 }
 
-bool
-mr_admin_has_token(const struct mr_worker *worker, const struct mr_request *request)
+static bool
+has_token(const struct mr_worker *worker, const struct mr_request *request)
 {
 	struct mr_str header = request->authorization;
 
-	if (worker->conf->token_sha256[0] == '\0' || header.n < sizeof SCHEME - 1 ||
+	if (header.n < sizeof SCHEME - 1 ||
 	    strncasecmp(header.p, SCHEME, sizeof SCHEME - 1) != 0)
 		return false;
 	header.p += sizeof SCHEME - 1;
@@ -45,18 +45,24 @@ is_local(const struct mr_worker *worker, const struct mr_request *request)
 }
 
 bool
+mr_admin_may(const struct mr_worker *worker, const struct mr_request *request)
+{
+	if (worker->conf->token_sha256[0] == '\0')
+		return is_local(worker, request);
+	return has_token(worker, request);
+}
+
+bool
 mr_admin_allow(const struct mr_worker *worker, const struct mr_request *request,
     struct mr_response *response)
 {
+	if (mr_admin_may(worker, request))
+		return true;
 	if (worker->conf->token_sha256[0] == '\0') {
-		if (is_local(worker, request))
-			return true;
 		mr_response_fail(response, 403, "no admin token is configured: only this "
 		    "machine itself may ask");
 		return false;
 	}
-	if (mr_admin_has_token(worker, request))
-		return true;
 	mr_response_fail(response, 401, request->authorization.p == NULL ?
 	    "this needs the admin token: Authorization: Bearer TOKEN" :
 	    "the admin token is wrong");

@@ -12,14 +12,13 @@
 /* The client's address, seen through trusted proxies; family 0: unreadable. */
 struct mr_ip mr_admin_client(const struct mr_worker *worker, const struct mr_request *request);
 
-/* Whether the request carries the right admin token. */
-bool mr_admin_has_token(const struct mr_worker *worker, const struct mr_request *request);
-
 /*
  * Whether the request may use the admin endpoints: with the token, or, in
- * development without one configured, from this machine itself. When not, the
- * response is filled (401, 403).
+ * development without one configured, from this machine itself.
  */
+bool mr_admin_may(const struct mr_worker *worker, const struct mr_request *request);
+
+/* The same; when not, the response is filled (401, 403). */
 bool mr_admin_allow(const struct mr_worker *worker, const struct mr_request *request,
     struct mr_response *response);
 

@@ -83,16 +83,16 @@ mr_health_serve(struct mr_worker *worker, struct mr_request *request,
 {
 	static const char *const words[] = { [MR_HEALTHY] = "healthy",
 		[MR_DEGRADED] = "degraded", [MR_UNHEALTHY] = "unhealthy" };
+	bool admin = request->authorization.p != NULL && mr_admin_may(worker, request);
 	struct mr_writer_health h;
 
 	mr_writer_check(worker->writer, &h);
 	mr_response_json(response, h.health == MR_UNHEALTHY ? 503 : 200);
 	mr_buf_printf(&response->body, "{\"status\":\"%s\",\"database\":\"%s\"",
 	    words[h.health], database_word(worker->conf, &h));
-	if (mr_admin_has_token(worker, request))
+	if (admin)
 		write_detail(worker, &h.why, &response->body);
-	if (mr_admin_has_token(worker, request) &&
-	    mr_query_get(request->arena, request->query, "books").p != NULL)
+	if (admin && mr_query_get(request->arena, request->query, "books").p != NULL)
 		write_books(worker, &response->body);
 	mr_response_close(response);
 	mr_buf_add_cstr(&response->headers, "Cache-Control: no-store\r\n");

@@ -1,7 +1,8 @@
 # The tracker, the demo page and the dashboard. What is installed as tracking.js is
 # minified when terser is there (npm ci --prefix www, or Debian's terser) or when
 # the minified files came with a release; else, and with MINIFIED=no, it is the
-# readable source, which does the same.
+# readable source, which does the same. The dashboard is bundled by esbuild with the
+# one library that it has; without the bundle it is not installed.
 
 MINIFIED = yes
 
@@ -45,6 +46,42 @@ endif
 EXTRA_DIST += $(mr_minified) $(mr_maps) www/.npmrc www/package.json www/package-lock.json
 MAINTAINERCLEANFILES = $(mr_minified) $(mr_maps)
 
+mr_dashboard = www/dashboard/dashboard.js www/dashboard/dashboard.css \
+	www/dashboard/uplot-license.txt
+mr_dashboard_sources = \
+	www/dashboard/src/alerts.js \
+	www/dashboard/src/api.js \
+	www/dashboard/src/chart.js \
+	www/dashboard/src/dom.js \
+	www/dashboard/src/events.js \
+	www/dashboard/src/exports.js \
+	www/dashboard/src/format.js \
+	www/dashboard/src/main.css \
+	www/dashboard/src/main.js \
+	www/dashboard/src/metrics.js \
+	www/dashboard/src/numbers.js \
+	www/dashboard/src/poll.js
+ESBUILDFLAGS = --bundle --minify --format=esm --target=es2022 --log-level=warning
+
+$(mr_dashboard): $(mr_dashboard_sources) www/package-lock.json www/local.mk
+	$(AM_V_GEN)if test "$(ESBUILD)" = no; then \
+	  echo "$@ needs esbuild and uplot: npm ci --prefix www; then configure anew" >&2; \
+	  exit 1; \
+	fi; \
+	$(MKDIR_P) www/dashboard && case $@ in \
+	*.txt) cp $(srcdir)/www/node_modules/uplot/LICENSE $@.tmp ;; \
+	*) $(ESBUILD) $(srcdir)/www/dashboard/src/main.`echo $@ | $(SED) 's/.*\.//'` \
+	  $(ESBUILDFLAGS) --outfile=$@.tmp ;; \
+	esac && mv $@.tmp $@
+
+if HAVE_ESBUILD
+all-local: $(mr_dashboard)
+endif
+
+mr_dashboard_files = $(mr_dashboard) www/dashboard/icon.svg www/dashboard/index.html
+EXTRA_DIST += $(mr_dashboard_files) $(mr_dashboard_sources)
+MAINTAINERCLEANFILES += $(mr_dashboard)
+
 install-data-hook:
 	test "$(MINIFIED)" = yes || exit 0; \
 	for name in tracking tracking-vitals; do \
@@ -54,6 +91,13 @@ install-data-hook:
 	  $(INSTALL_DATA) $$file "$(DESTDIR)$(pkgdatadir)/www/js/$$name.js" && \
 	  $(INSTALL_DATA) $$file.map "$(DESTDIR)$(pkgdatadir)/www/js/$$name.js.map" || exit 1; \
 	done
+	test -f www/dashboard/dashboard.js || test -f $(srcdir)/www/dashboard/dashboard.js || exit 0; \
+	$(MKDIR_P) "$(DESTDIR)$(pkgdatadir)/www/dashboard"; \
+	for file in $(mr_dashboard_files); do \
+	  test -f $$file || file=$(srcdir)/$$file; \
+	  $(INSTALL_DATA) $$file "$(DESTDIR)$(pkgdatadir)/www/dashboard" || exit 1; \
+	done
 uninstall-hook:
+	for file in $(mr_dashboard_files); do rm -f "$(DESTDIR)$(pkgdatadir)/$$file"; done
 	rm -f "$(DESTDIR)$(pkgdatadir)/www/js/tracking.js.map" \
 	  "$(DESTDIR)$(pkgdatadir)/www/js/tracking-vitals.js.map"

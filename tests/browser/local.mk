@@ -1,11 +1,14 @@
-# The tracker and the demo page in a real browser; and pictures of the pages.
+# The tracker, the demo page and the dashboard in a real browser; and pictures of the pages.
 
-TESTS += tests/browser/test_browser.py
+TESTS += \
+	tests/browser/test_browser.py \
+	tests/browser/test_dashboard.py
 
 EXTRA_DIST += \
 	tests/browser/browser.mjs \
 	tests/browser/build.mjs \
 	tests/browser/capture.mjs \
+	tests/browser/dashboard.mjs \
 	tests/browser/delivery.mjs \
 	tests/browser/demo.mjs \
 	tests/browser/main.mjs \
@@ -15,7 +18,8 @@ EXTRA_DIST += \
 	tests/browser/server.py \
 	tests/browser/site.mjs \
 	tests/browser/tap.mjs \
-	tests/browser/test_browser.py
+	tests/browser/test_browser.py \
+	tests/browser/test_dashboard.py
 
 # Pictures of the pages, for README.md.
 .PHONY: screenshots

@@ -9,4 +9,5 @@ import server  # noqa: E402
 
 server.need()
 os.makedirs(sys.argv[1], exist_ok=True)
-sys.exit(server.run("screenshots.mjs", output=os.path.abspath(sys.argv[1])))
+sys.exit(server.run("screenshots.mjs", output=os.path.abspath(sys.argv[1]),
+                    dashboard=all(map(server.built, server.BUNDLE))))

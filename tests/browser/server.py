@@ -9,7 +9,8 @@ from harness import postgres, proc, tap, web
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WWW = os.path.join(proc.SRCDIR, "www")
-PACKAGES = ("playwright-core", "axe-core", "typescript")
+PACKAGES = ("playwright-core", "axe-core", "typescript", "uplot")
+BUNDLE = ("dashboard.js", "dashboard.css")
 EXTRA = """\
 index-file.names = ( "index.html" )
 mimetype.assign += ( ".svg" => "image/svg+xml", ".csv" => "text/csv" )
@@ -17,15 +18,27 @@ mimetype.assign += ( ".svg" => "image/svg+xml", ".csv" => "text/csv" )
 
 
 class Site(web.Lighttpd):
-    """lighttpd that also serves www/, with the tracker's readable source."""
+    """lighttpd that also serves www/, with the tracker's readable source.
 
-    def __init__(self, pg):
-        super().__init__({"database": {"url": pg.dsn()}}, extra=EXTRA)
+    sections: {section: {key: value}} of the configuration, besides the database.
+    """
+
+    def __init__(self, pg, sections=None):
+        super().__init__({"database": {"url": pg.dsn()}, **(sections or {})}, extra=EXTRA)
 
     def _prepare(self):
         super()._prepare()
         os.rmdir(self.wwwdir)
         shutil.copytree(WWW, self.wwwdir, ignore=shutil.ignore_patterns("node_modules"))
+        for path in filter(None, map(built, BUNDLE)):
+            shutil.copy(path, os.path.join(self.wwwdir, "dashboard"))
+
+
+def built(name):
+    """Path of a file of the dashboard's bundle, which a release has among its sources, or None."""
+    paths = [os.path.join(folder, "www", "dashboard", name)
+             for folder in (proc.BUILDDIR, proc.SRCDIR)]
+    return next(filter(os.path.exists, paths), None)
 
 
 def chromium():

@@ -11,6 +11,7 @@ TESTS += \
 	tests/integration/test_collect_lighttpd.py \
 	tests/integration/test_collect_nginx.py \
 	tests/integration/test_credentials.py \
+	tests/integration/test_dashboard.py \
 	tests/integration/test_database.py \
 	tests/integration/test_events.py \
 	tests/integration/test_export.py \
@@ -60,6 +61,7 @@ EXTRA_DIST += \
 	tests/integration/test_collect_lighttpd.py \
 	tests/integration/test_collect_nginx.py \
 	tests/integration/test_credentials.py \
+	tests/integration/test_dashboard.py \
 	tests/integration/test_database.py \
 	tests/integration/test_events.py \
 	tests/integration/test_export.py \

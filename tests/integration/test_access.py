@@ -130,6 +130,10 @@ def development(t, pg):
             t.is_(answer.status, status, f"from {peer!r}, forwarded for {forwarded!r}")
         t.is_(recent(w, "192.0.2.1", authorization=f"Bearer {TOKEN}").status, 403,
               "any token from elsewhere")
+        for peer, headers, more in (("127.0.0.1", BEARER, True), ("127.0.0.1", {}, False),
+                                    ("192.0.2.1", BEARER, False)):
+            answer = w.request("GET", "/health", headers=headers, remote_addr=peer).json()
+            t.is_("version" in answer, more, f"/health has details, from {peer}, {headers}")
     proxies = {"collector": {"trusted_proxies": "127.0.0.1"}}
     with t.case("development behind a proxy"), worker(pg, sections=proxies) as w:
         w.wait_healthy()
