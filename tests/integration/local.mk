@@ -15,6 +15,7 @@ TESTS += \
 	tests/integration/test_export.py \
 	tests/integration/test_export_crash.py \
 	tests/integration/test_export_http.py \
+	tests/integration/test_export_s3.py \
 	tests/integration/test_install.py \
 	tests/integration/test_replay.py \
 	tests/integration/test_restart.py \
@@ -59,6 +60,7 @@ EXTRA_DIST += \
 	tests/integration/test_export.py \
 	tests/integration/test_export_crash.py \
 	tests/integration/test_export_http.py \
+	tests/integration/test_export_s3.py \
 	tests/integration/test_install.py \
 	tests/integration/test_replay.py \
 	tests/integration/test_restart.py \
