@@ -73,14 +73,16 @@ struct totals {
 };
 
 /*
- * The destinations of client $1; $2, $3: its sites, or those that it does not
- * take. What is not planned yet is counted from the chain's last snapshot.
+ * The destinations $4 of client $1, also those without a cursor yet; $2, $3: its
+ * sites, or those that it does not take. What is not planned yet is counted
+ * from the chain's last snapshot.
  */
 static const char destinations_sql[] =
-    "SELECT c.destination, c.url, " TIME("c.succeeded_at") ", " TIME("c.failed_at") ", c.error, "
+    "SELECT d.name, c.url, " TIME("c.succeeded_at") ", " TIME("c.failed_at") ", c.error, "
     "c.events, c.bytes, c.objects, coalesce(p.rows, 0) + u.rows, "
     "greatest(0, extract(epoch FROM now() - coalesce(c.reached_at, now())))::bigint "
-    "FROM export_cursors c LEFT JOIN LATERAL (SELECT sum(b.rows)::bigint AS rows "
+    "FROM unnest($4::text[]) d (name) LEFT JOIN export_cursors c ON c.client = $1 AND "
+    "c.destination = d.name LEFT JOIN LATERAL (SELECT sum(b.rows)::bigint AS rows "
     "FROM export_batches b WHERE b.client = c.client AND b.id > c.batch AND b.kind <> 'manual' "
     "AND (b.destination IS NULL OR b.destination = c.destination)) p ON true, "
     "(SELECT count(*) AS rows FROM (SELECT FROM events WHERE (ingest_xid >= coalesce((SELECT "
@@ -88,7 +90,7 @@ static const char destinations_sql[] =
     "0) OR ingest_xid = ANY (ARRAY(SELECT pg_snapshot_xip(snapshot::pg_snapshot)::text::bigint "
     "FROM export_chains WHERE client = $1))) AND ($2::text[] IS NULL OR site_id = ANY "
     "($2::text[])) AND site_id <> ALL ($3::text[]) LIMIT " TEXT_OF(MAX_PENDING) ") e) u "
-    "WHERE c.client = $1 ORDER BY c.destination DESC";
+    "ORDER BY d.name DESC";
 
 static void
 put_destination(struct mr_buf *b, const struct mr_db_rows *rows, int i, struct totals *t)
@@ -123,7 +125,8 @@ put_client(struct mr_buf *b, struct mr_db *db, const struct mr_conf *conf,
 {
 	struct mr_conf_list others = { NULL, 0 };
 	struct mr_buf sites, except;
-	const char *params[] = { client->name, NULL, NULL };
+	const char *params[] = { client->name, NULL, NULL,
+		client->has_backup ? "{bucket,backup}" : "{bucket}" };
 	struct mr_db_rows *rows = NULL;
 	enum mr_db_class class = MR_DB_UNAVAILABLE;
 
@@ -140,7 +143,7 @@ put_client(struct mr_buf *b, struct mr_db *db, const struct mr_conf *conf,
 	if (params[2] == NULL || sites.failed)
 		(void)mr_fail(err, MR_ENOMEM, "no memory");
 	else
-		class = mr_db_query(db, destinations_sql, params, 3, &rows, err);
+		class = mr_db_query(db, destinations_sql, params, 4, &rows, err);
 	if (class == MR_DB_OK) {
 		mr_buf_add_cstr(b, client == conf->clients ? "{\"client\":" : ",{\"client\":");
 		mr_jsonout_string(b, mr_str(client->name));

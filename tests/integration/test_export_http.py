@@ -48,6 +48,11 @@ def spawning(t, pg, folder):
         t.is_(ask(w, "GET", "/export/run").status, 405, "GET /export/run")
         t.is_(ask(w, "POST", "/export/status").status, 405, "POST /export/status")
 
+        status = ask(w, "GET", "/export/status").json()
+        t.is_((status["status"], status["exported_events"], status["pending_events"]),
+              ("idle", 0, 250), "before the first run")
+        t.is_([d["pending_events"] for d in status["clients"][0]["destinations"]], [250, 250],
+              "for each destination")
         answer = ask(w, "POST", "/export/run")
         t.is_(answer.status, 202, "status")
         body = answer.json()

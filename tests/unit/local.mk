@@ -8,6 +8,7 @@ unit_tests = \
 	tests/unit/test_clock \
 	tests/unit/test_conf \
 	tests/unit/test_crc32c \
+	tests/unit/test_copyout \
 	tests/unit/test_creds \
 	tests/unit/test_encode \
 	tests/unit/test_error \
@@ -19,6 +20,7 @@ unit_tests = \
 	tests/unit/test_jsonout \
 	tests/unit/test_keyring \
 	tests/unit/test_log \
+	tests/unit/test_objectkey \
 	tests/unit/test_pgarray \
 	tests/unit/test_query \
 	tests/unit/test_record \
@@ -28,6 +30,7 @@ unit_tests = \
 	tests/unit/test_shared \
 	tests/unit/test_sigv4 \
 	tests/unit/test_sink_file \
+	tests/unit/test_snapshot \
 	tests/unit/test_spool \
 	tests/unit/test_stage \
 	tests/unit/test_stats \
@@ -57,6 +60,8 @@ tests_unit_test_conf_SOURCES = tests/unit/test_conf.c tests/unit/tap.h
 tests_unit_test_conf_LDADD = $(MR_LIBS)
 tests_unit_test_crc32c_SOURCES = tests/unit/test_crc32c.c tests/unit/tap.h
 tests_unit_test_crc32c_LDADD = $(MR_LIBS)
+tests_unit_test_copyout_SOURCES = tests/unit/test_copyout.c tests/unit/tap.h
+tests_unit_test_copyout_LDADD = $(MR_LIBS)
 tests_unit_test_creds_SOURCES = tests/unit/test_creds.c tests/unit/tap.h
 tests_unit_test_creds_LDADD = $(MR_S3_LIBS)
 tests_unit_test_encode_SOURCES = tests/unit/test_encode.c tests/unit/tap.h tests/unit/memsink.h
@@ -80,6 +85,8 @@ tests_unit_test_keyring_SOURCES = tests/unit/test_keyring.c tests/unit/tap.h
 tests_unit_test_keyring_LDADD = $(MR_LIBS)
 tests_unit_test_log_SOURCES = tests/unit/test_log.c tests/unit/tap.h
 tests_unit_test_log_LDADD = $(MR_LIBS)
+tests_unit_test_objectkey_SOURCES = tests/unit/test_objectkey.c tests/unit/tap.h
+tests_unit_test_objectkey_LDADD = $(MR_LIBS)
 tests_unit_test_pgarray_SOURCES = tests/unit/test_pgarray.c tests/unit/tap.h
 tests_unit_test_pgarray_LDADD = $(MR_LIBS)
 tests_unit_test_query_SOURCES = tests/unit/test_query.c tests/unit/tap.h
@@ -98,6 +105,8 @@ tests_unit_test_sigv4_SOURCES = tests/unit/test_sigv4.c tests/unit/tap.h
 tests_unit_test_sigv4_LDADD = $(MR_LIBS)
 tests_unit_test_sink_file_SOURCES = tests/unit/test_sink_file.c tests/unit/tap.h
 tests_unit_test_sink_file_LDADD = $(MR_LIBS)
+tests_unit_test_snapshot_SOURCES = tests/unit/test_snapshot.c tests/unit/tap.h
+tests_unit_test_snapshot_LDADD = $(MR_LIBS)
 tests_unit_test_spool_SOURCES = tests/unit/test_spool.c tests/unit/tap.h
 tests_unit_test_spool_LDADD = $(MR_LIBS)
 tests_unit_test_stage_SOURCES = tests/unit/test_stage.c tests/unit/tap.h tests/unit/memsink.h
