@@ -17,6 +17,8 @@ static const struct admin_command commands[] = {
 	{ "seal", "[--make-key]", "seal the secret on standard input", admin_seal },
 	{ "rekey", "[--make-key] FILE", "seal what FILE has sealed with the newest key",
 	    admin_rekey },
+	{ "rebind", "", "let the export go on in the cluster that the data were moved to",
+	    admin_rebind },
 };
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
 

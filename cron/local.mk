@@ -5,6 +5,7 @@ dist_man_MANS += cron/millrace-admin.8 cron/millrace-export.8 cron/millrace-repl
 
 cron_millrace_admin_SOURCES = \
 	cron/admin.c cron/admin.h \
+	cron/admin_rebind.c \
 	cron/admin_rekey.c \
 	cron/admin_seal.c
 cron_millrace_admin_LDADD = $(MR_LIBS)
