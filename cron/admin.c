@@ -19,6 +19,8 @@ static const struct admin_command commands[] = {
 	    admin_rekey },
 	{ "rejected", "ACTION [ID ...]", "list, show, export, retry or delete rejected events",
 	    admin_rejected },
+	{ "rebind", "", "let the export go on in the cluster that the data were moved to",
+	    admin_rebind },
 };
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
 

@@ -27,6 +27,7 @@ struct admin_command {
 int admin_seal(const struct admin *admin, int argc, char **argv);
 int admin_rekey(const struct admin *admin, int argc, char **argv);
 int admin_rejected(const struct admin *admin, int argc, char **argv);
+int admin_rebind(const struct admin *admin, int argc, char **argv);
 
 /*
  * Reads the options of a sub-command: of the one flag that there may be, given

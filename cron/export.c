@@ -247,11 +247,11 @@ main(int argc, char **argv)
 	mallopt(M_MMAP_THRESHOLD, 1 << 20);
 #endif
 	if (mr_conf_load(&conf, options.config, &err) != MR_OK)
-		return give_up(&err);
+		return (int)give_up(&err);
 	if (mr_db_check_url(conf.database_url, &err) != MR_OK)
-		status = give_up(&err);
+		status = (int)give_up(&err);
 	else
-		status = run(&conf, &options);
+		status = (int)run(&conf, &options);
 	mr_conf_free(&conf);
 	mr_log_close();
 	return status;

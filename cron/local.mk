@@ -14,6 +14,7 @@ dist_man_MANS += \
 cron_millrace_admin_SOURCES = \
 	cron/admin.c cron/admin.h \
 	cron/admin_rejected.c \
+	cron/admin_rebind.c \
 	cron/admin_rekey.c \
 	cron/admin_seal.c
 cron_millrace_admin_LDADD = $(MR_LIBS)

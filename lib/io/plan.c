@@ -307,13 +307,12 @@ check_cluster(struct planner *p, struct mr_str cluster, const struct chain *c)
 	if (!mr_str_eq(cluster, p->cluster))
 		return mr_fail(p->err, MR_EINVAL, "client %s: was exported from another PostgreSQL "
 		    "cluster (%.*s, this is %.*s); if its data were moved here, run "
-		    "millrace-admin rebind %s", p->request->client, (int)cluster.n, cluster.p,
-		    (int)p->cluster.n, p->cluster.p, p->request->client);
+		    "millrace-admin rebind", p->request->client, (int)cluster.n, cluster.p,
+		    (int)p->cluster.n, p->cluster.p);
 	if (c->snapshot.xmax > p->now.xmax)
 		return mr_fail(p->err, MR_EINVAL, "client %s: the database is at transaction %" PRIu64
 		    ", but was exported up to %" PRIu64 "; if a backup was restored, run "
-		    "millrace-admin rebind %s", p->request->client, p->now.xmax, c->snapshot.xmax,
-		    p->request->client);
+		    "millrace-admin rebind", p->request->client, p->now.xmax, c->snapshot.xmax);
 	return MR_OK;
 }
 

@@ -2,9 +2,10 @@
 
 import os
 import re
+import subprocess
 
 from exporting import (Exporter, Folder, check_complete, check_same, insert,
-                       is_manifest, manifests, read_rows, table, utc)
+                       is_manifest, manifests, program, read_rows, table, utc)
 from harness import postgres, proc, sanitizer, tap
 
 COUNTS = ("SELECT (SELECT count(*) FROM export_batches) AS batches, "
@@ -329,6 +330,53 @@ def failures(t, pg, folder):
     away.refused(t, "no database", 1, r"database: .*No such file")
 
 
+def moved(t, pg, folder):
+    """The database is moved to another cluster: refused, until millrace-admin rebind."""
+    s = Setting(pg, folder, "moved", sites="shop, other")
+    s.insert(100)
+    s.exporter.good(t, "in the old cluster")
+    s.insert(40)
+    s.insert(7, site="'nobody'")
+    with postgres.Postgres(fsync=False) as new:
+        new.create_database("moved")
+        dump = subprocess.run([os.path.join(pg.bin, "pg_dump"), "-Fc", pg.dsn("moved")],
+                              capture_output=True, check=True, env=proc.clean_env())
+        subprocess.run([os.path.join(pg.bin, "pg_restore"), "-d", new.dsn("moved")],
+                       input=dump.stdout, check=True, env=proc.clean_env())
+        insert(new, 30, database="moved")
+        x = Exporter(s.dir, new, s.exporter.sections, "moved")
+        before = s.bucket.everything()
+        x.refused(t, "in the new one", 1, r"another PostgreSQL cluster.*run millrace-admin rebind$")
+        t.is_(s.bucket.everything(), before, "nothing was exported")
+
+        def rebind():
+            return subprocess.run([os.path.join(proc.BUILDDIR, "cron", "millrace-admin"), "-c", x.ini,
+                                   "rebind"], capture_output=True, text=True, check=False,
+                                  env=proc.clean_env(**sanitizer.env(s.dir)))
+        done = rebind()
+        t.is_((done.returncode, done.stderr), (0, ""), "rebind")
+        t.like(done.stdout, r"of 1 clients .*: 107 events count as exported, 40 are exported next",
+               "says what it did")
+        insert(new, 20, site="'other'", database="moved")
+        x.good(t, "the export goes on")
+        check_complete(t, "each once", s.bucket, new, "site_id <> 'nobody'", "moved")
+        # The numbers of old transactions come up again in the new cluster.
+        for _ in range(5):
+            new.execute("INSERT INTO export_audit (run_id, asked_by, client, destination, url, batch, "
+                        "objects, events, bytes) SELECT gen_random_uuid(), '', '', '', '', '', 0, 0, 0",
+                        "moved")
+            insert(new, 3, database="moved")
+            x.good(t, "and on")
+        check_complete(t, "each once, later", s.bucket, new, "site_id <> 'nobody'", "moved")
+        x.configure({"client acme": client(s.bucket, sites="shop, other, nobody")})
+        x.good(t, "a site of nobody gets a client")
+        check_complete(t, "its events are still there", s.bucket, new, database="moved")
+    s.exporter.program = os.path.join(proc.BUILDDIR, "cron", "millrace-admin")
+    empty = Setting(pg, folder, "unmoved")
+    empty.exporter.program = s.exporter.program
+    empty.exporter.refused(t, "nothing to rebind", 1, r"nothing was exported .* yet", "rebind")
+
+
 def full_disk(t, pg, folder):
     """A disk that is full: nothing unfinished is left, and later it goes on."""
     s = Setting(pg, folder, "disk")
@@ -337,7 +385,6 @@ def full_disk(t, pg, folder):
         t.skip("a full disk", "only root can mount a small one")
         return
     disk = s.folder("small")
-    import subprocess  # pylint: disable=import-outside-toplevel
     if subprocess.run([mount, "-t", "tmpfs", "-o", "size=256k", "none", disk.path],
                       capture_output=True, check=False).returncode:
         t.skip("a full disk", "tmpfs cannot be mounted here")
@@ -430,8 +477,6 @@ def signal(t, pg, folder):
 
 
 def help_and_version(t, folder):
-    import subprocess  # pylint: disable=import-outside-toplevel
-    from exporting import program  # pylint: disable=import-outside-toplevel
 
     def run(*args):
         return subprocess.run([program(), *args], capture_output=True, text=True, check=False,
@@ -452,7 +497,7 @@ def main():
     postgres.need()
     with tap.Suite() as t, postgres.Postgres(fsync=False) as pg, proc.temp_dir() as folder:
         for case in (ordinary, hours_and_caps, frequencies, sites, later_destination, spans,
-                     dry_run, failures, full_disk, deleted_rows, lock, environment, signal):
+                     dry_run, failures, moved, full_disk, deleted_rows, lock, environment, signal):
             with t.case(case.__name__.replace("_", " ")):
                 case(t, pg, folder)
         with t.case("help"):
