@@ -69,6 +69,17 @@ const cases = {
 		is([ids.length, new Set(ids).size], [2, 1], "sent as the page went, and by the next one");
 	},
 
+	async "left while a batch is on its way"(context, site) {
+		const id = fresh(site);
+		site.fault = (_, i) => i === 0 ? "hold" : "ok";
+		const page = await open(context, site);
+		await track(page, 3);
+		await until(() => site.requests.length, "the batch is on its way");
+		await page.click("#next");
+		await page.waitForURL("**/page?next");
+		await stored(id, 3, "the next page sends it, without waiting for the one that was left");
+	},
+
 	async "closed while the server is down"(context, site) {
 		const id = fresh(site);
 		site.fault = () => "503";

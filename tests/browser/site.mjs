@@ -8,6 +8,7 @@ import http from "node:http";
 //   503   it is refused without being handed on, with Retry-After
 //   400   it is refused for good
 //   drop  the connection is cut before it is handed on
+//   hold  it is not answered
 //   cut   it is handed on, and the connection is cut when the answer is there
 const REFUSALS = { 503: "Service Unavailable", 400: "Bad Request", 429: "Too Many Requests" };
 
@@ -87,6 +88,8 @@ export class Site {
 		}
 		if (outcome === "drop") {
 			request.socket.destroy();
+		} else if (outcome === "hold") {
+			// The browser gives up, or the page is left.
 		} else if (REFUSALS[outcome]) {
 			// With the headers that the worker sends.
 			response.writeHead(+outcome, { "Retry-After": this.retryAfter,

@@ -67,7 +67,7 @@
 	const read = guard((key) => storage.getItem(key));
 	const write = guard((key, value) => storage.setItem(key, value));
 	const erase = guard((key) => storage.removeItem(key));
-	const keys = (start) => Object.keys(storage || {}).filter((key) => key.startsWith(start));
+	const keys = (start) => Object.keys({ ...storage }).filter((key) => key.startsWith(start));
 
 	const newId = () => crypto.getRandomValues(new Uint32Array(4)).join("");
 	const now = Date.now;
@@ -159,12 +159,12 @@
 		inFlight = undefined;
 		unanswered = !status;
 		if (unanswered || status == 408 || status == 429 || status > 499) {
-			const after = answer?.headers.get("Retry-After");
+			const after = answer?.headers.get("retry-after");
 			notBefore = now() + Math.max(
 				Math.min(1000 * 2 ** failures++, maxBackoff) * (1 + Math.random()) / 2,
 				after * 1000 || Date.parse(after) - now() || 0);
 			setTimeout(deliver, notBefore - now() + 1);
-			persist(notBefore + claimTime);
+			persist();
 		} else {
 			failures = notBefore = 0;
 			outbox = outbox.filter((other) => other != batch);
@@ -193,8 +193,10 @@
 
 	const partOf = (key, i) => +key.slice(queue.length).split(".")[i];
 
-	// Each waiting batch that is there already, or still fits.
-	const persist = (claimedUntil) => {
+	// Each waiting batch that is there already, or still fits. A page that was left
+	// claims none: nobody hears the answers, so whoever comes first sends again.
+	const persist = () => {
+		const claimedUntil = left ? 0 : claimTime + Math.max(notBefore, now());
 		let events = 0;
 		let size = 0;
 		for (const key of keys(queue)) {
@@ -211,7 +213,7 @@
 	const takeOver = guard(() => {
 		for (const key of keys(queue)) {
 			const value = read(key) || "";
-			const body = value.slice(value.indexOf(" ") + 1);
+			const body = value.replace(/\S* /, "");
 			if (!(now() - partOf(key, 0) < maxStoredAge)) {
 				erase(key);
 			} else if (now() > parseFloat(value) && !outbox.some((batch) => batch.key == key)) {
@@ -238,9 +240,7 @@
 		addEngagement();
 		guard(() => api.beforeLeave?.())();
 		closeBatch();
-		// After pagehide nobody hears the answers: whoever comes first sends again.
-		// A hidden page may end unnoticed, as on phones.
-		persist(left ? 0 : now() + claimTime);
+		persist(); // a hidden page, too, may end unnoticed, as on phones
 		// A fetch with keepalive outlives a hidden page, and is heard if it stays.
 		if (!left) return deliver();
 		for (const { key, body } of outbox)
