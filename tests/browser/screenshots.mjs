@@ -55,7 +55,10 @@ const pages = {
 				const answer = page.waitForResponse("**/metrics");
 				await page.clock.runFor(STEP_MS);
 				await answer;
+				if (i === STEPS - 12)
+					await fetch(`${settings.base}/export/run?client=acme`, { method: "POST" });
 			}
+			await page.waitForSelector("#exports time");
 			await page.waitForFunction(() => document.querySelectorAll("#events-rows tr").length > 9);
 		},
 	},

@@ -6,8 +6,12 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import server  # noqa: E402
+from harness import proc  # noqa: E402
 
 server.need()
 os.makedirs(sys.argv[1], exist_ok=True)
-sys.exit(server.run("screenshots.mjs", output=os.path.abspath(sys.argv[1]),
-                    dashboard=all(map(server.built, server.BUNDLE))))
+with proc.temp_dir() as folder:
+    status = server.run("screenshots.mjs", output=os.path.abspath(sys.argv[1]),
+                        sections=server.exports(folder),
+                        dashboard=all(map(server.built, server.BUNDLE)))
+sys.exit(status)

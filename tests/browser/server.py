@@ -59,9 +59,15 @@ def need():
         tap.skip_all(f"npm packages are missing ({', '.join(missing)}): npm ci --prefix www")
 
 
-def run(script, *arguments, **settings):
+def exports(folder):
+    """Sections of the configuration for one client, whose events go to a folder."""
+    return {"client acme": {"bucket": f"file://{folder}", "backup": "off"},
+            "export": {"program": os.path.join(proc.BUILDDIR, "cron", "millrace-export")}}
+
+
+def run(script, *arguments, sections=None, **settings):
     """Runs a script of this folder in node on a site of its own. Returns its exit status."""
-    with postgres.Postgres(fsync=False) as pg, Site(pg) as server:
+    with postgres.Postgres(fsync=False) as pg, Site(pg, sections) as server:
         server.wait_healthy()
         settings = {"base": server.base, "dsn": pg.dsn(), "psql": os.path.join(pg.bin, "psql"),
                     "chromium": chromium(), "srcdir": proc.SRCDIR, "builddir": proc.BUILDDIR,
