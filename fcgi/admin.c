@@ -32,13 +32,24 @@ has_token(const struct mr_worker *worker, const struct mr_request *request)
 	return mr_secret_matches(header, worker->conf->token_sha256);
 }
 
+/* Whether a page of somebody else's makes a browser on this machine ask. */
+static bool
+is_foreign_page(const struct mr_request *request)
+{
+	struct mr_str site = request->fetch_site;
+
+	return site.p != NULL && !mr_str_eq(site, MR_STR_LIT("same-origin")) &&
+	    !mr_str_eq(site, MR_STR_LIT("none"));
+}
+
 /* A proxy on this machine makes every client look local; its header gives it away. */
 static bool
 is_local(const struct mr_worker *worker, const struct mr_request *request)
 {
 	struct mr_ip peer, client = mr_admin_client(worker, request);
 
-	if (!mr_ip_parse(request->remote_addr, &peer) || !mr_ip_is_loopback(&client))
+	if (!mr_ip_parse(request->remote_addr, &peer) || !mr_ip_is_loopback(&client) ||
+	    is_foreign_page(request))
 		return false;
 	return request->forwarded_for.p == NULL ||
 	    mr_ip_in(&peer, worker->conf->trusted_proxies, worker->conf->n_trusted_proxies);

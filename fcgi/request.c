@@ -128,6 +128,7 @@ static const struct {
 	{ "HTTP_USER_AGENT", AT(user_agent) },
 	{ "HTTP_AUTHORIZATION", AT(authorization) },
 	{ "HTTP_X_FORWARDED_FOR", AT(forwarded_for) },
+	{ "HTTP_SEC_FETCH_SITE", AT(fetch_site) },
 	{ "REMOTE_ADDR", AT(remote_addr) },
 #undef AT
 };

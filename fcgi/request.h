@@ -31,6 +31,7 @@ struct mr_request {
 	struct mr_str user_agent;
 	struct mr_str authorization;
 	struct mr_str forwarded_for;
+	struct mr_str fetch_site; /* Sec-Fetch-Site: where a browser's page came from */
 	struct mr_str remote_addr;
 	struct mr_arena *arena;        /* freed when the request ends */
 	struct mr_exchange *exchange;  /* where the body is read from */

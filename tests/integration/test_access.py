@@ -130,6 +130,11 @@ def development(t, pg):
             t.is_(answer.status, status, f"from {peer!r}, forwarded for {forwarded!r}")
         t.is_(recent(w, "192.0.2.1", authorization=f"Bearer {TOKEN}").status, 403,
               "any token from elsewhere")
+        for site, status in (("same-origin", 200), ("none", 200), ("cross-site", 403),
+                             ("same-site", 403), ("", 403)):
+            answer = w.request("GET", "/events/recent", headers={"Sec-Fetch-Site": site},
+                               remote_addr="127.0.0.1")
+            t.is_(answer.status, status, f"a browser on this machine, Sec-Fetch-Site: {site}")
         for peer, headers, more in (("127.0.0.1", BEARER, True), ("127.0.0.1", {}, False),
                                     ("192.0.2.1", BEARER, False)):
             answer = w.request("GET", "/health", headers=headers, remote_addr=peer).json()
