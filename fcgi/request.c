@@ -21,6 +21,13 @@
 #define KEEP_BYTES ((size_t)16 * 1024)
 #define HEAD_BYTES ((size_t)16 * 1024)
 #define HEADERS_BYTES ((size_t)8 * 1024)
+/*
+ * For libfcgi, which would accept another connection when the one that it was
+ * given turns out to be closed, and never say so.
+ */
+#define NO_SOCKET (-1)
+/* What is read of a body that nobody wants, so that its connection can be kept. */
+#define DRAIN_BYTES ((size_t)8 * 1024 * 1024)
 /* Requests up to this size need no second thread while they are read. */
 #define PEEK_BYTES ((size_t)16 * 1024)
 /* Answers are small, but for lists of recent events. */
@@ -63,7 +70,7 @@ new_exchange(void)
 
 	if (x == NULL)
 		return NULL;
-	FCGX_InitRequest(&x->fcgi, STDIN_FILENO, FCGI_FAIL_ACCEPT_ON_INTR);
+	FCGX_InitRequest(&x->fcgi, NO_SOCKET, FCGI_FAIL_ACCEPT_ON_INTR);
 	mr_arena_init(&x->arena, arena_max);
 	mr_buf_init(&x->head, HEAD_BYTES);
 	mr_buf_init(&x->response.headers, HEADERS_BYTES);
@@ -201,16 +208,36 @@ leave_channel(struct mr_exchange *x)
 	give_back(x);
 }
 
+/*
+ * Reads what is left of the body. Else its rest would be taken for the next
+ * request; and a connection that we close, while the web server sends the next
+ * request on it, costs that request. The answer goes out before.
+ */
+static void
+drain(struct mr_exchange *x)
+{
+	char waste[4096];
+	size_t left = DRAIN_BYTES;
+	int n = 1;
+
+	mr_channel_step_aside();
+	(void)FCGX_FFlush(x->fcgi.out);
+	while (left > 0 && (n = FCGX_GetStr(waste, sizeof waste, x->fcgi.in)) > 0)
+		left -= (size_t)n;
+	x->body_done = n == 0 && FCGX_GetError(x->fcgi.in) == 0;
+}
+
 /* Ends the request. */
 static void
 finish(struct mr_exchange *x)
 {
+	if (!x->body_done)
+		drain(x);
+	mr_channel_end_reading(x->channel);
 	/*
 	 * When the whole body was read, closing can reset nothing that is still
 	 * under way: libfcgi need not wait for the web server to close first.
-	 * When it was not, its rest would be taken for the next request.
 	 */
-	mr_channel_end_reading(x->channel);
 	if (!x->body_done)
 		x->fcgi.keepConnection = 0;
 	else if (!x->fcgi.keepConnection)

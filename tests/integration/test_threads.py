@@ -85,8 +85,32 @@ def waiting_for_one_commit(t, pg):
             t.is_(w.stop(), 0, "exit status")
 
 
+def ask(c, body):
+    c.begin(keep=True)
+    c.params(fcgi.make_params("POST", "/collect", body))
+    c.stdin(body)
+    c.end_stdin()
+    return c.response().status
+
+
+def kept_connections(t, pg):
+    with t.case("a kept connection"), worker(pg) as w:
+        w.wait_healthy()
+        with fcgi.Connection(w.address) as c:
+            t.is_([ask(c, body) for body in (BODY, b"x" * 2_000_000, BODY, b"", BODY)],
+                  [200, 413, 200, 400, 200], "outlives requests whose body nobody wanted")
+        answers = set()
+        for _ in range(100):
+            with fcgi.Connection(w.address) as old:
+                answers.add(ask(old, BODY))
+            with fcgi.Connection(w.address) as new:
+                answers.update((ask(new, BODY), ask(new, BODY)))
+        t.is_(answers, {200}, "one that is closed does not disturb the next one")
+
+
 postgres.need()
 with tap.Suite() as t, postgres.Postgres() as pg:
     slow_bodies(t, pg)
     more_than_threads(t, pg)
     waiting_for_one_commit(t, pg)
+    kept_connections(t, pg)
