@@ -188,16 +188,13 @@ def failures(t, pg, folder, server, client):
         x.refused(t, "an expired token", 1, r"ExpiredToken")
     del x.more_env["AWS_SESSION_TOKEN"]
     t.is_(pg.value(state, "failures"), cursor, "the cursor has not moved")
-    faketime = proc.find("faketime")
     x.configure({"client acme": good})
-    if faketime:
-        x.program, program = faketime, x.program
-        x._command = lambda args: [faketime, "-f", "+20m", program, "-c", x.ini, *args]
+    if proc.faketime():
+        x.more_env |= {"LD_PRELOAD": proc.faketime(), "FAKETIME": "+20m"}
         x.good(t, "a clock that is 20 minutes off is no trouble")
-        del x._command
-        x.program = program
     else:
-        t.skip("a clock that is 20 minutes off", "faketime is not installed")
+        t.skip("a clock that is 20 minutes off",
+               "faketime is not installed, or the build has sanitizers")
         x.good(t, "and all is well again")
     check_complete(t, "in the end", bucket, pg, database="failures")
     t.is_(read_only.keys(), [], "nothing is in the bucket that cannot be written")
