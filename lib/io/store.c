@@ -15,20 +15,22 @@
 enum column {
 	RECEIVED, EVENT_TIME, SITE, TYPE, SESSION, VISITOR, IP, AGENT, PAYLOAD,
 	N_PLAIN,
-	KEY_NO = N_PLAIN, KEY_SITE, KEY_BATCH, KEY_ROWS, KEY_REFUSALS,
+	KEY_SITE = N_PLAIN, KEY_BATCH,
+	N_KEYED,
+	KEY_ROWS = N_KEYED, KEY_REFUSALS, KEY_NO,
 	R_RECEIVED, R_SITE, R_IP, R_INDEX, R_SQLSTATE, R_REASON, R_PAYLOAD, R_KEY_NO,
 	N_COLUMNS
 };
 /* Behind the columns: the ledger's. */
 enum { GROUP_ID, INSTANCE, FREE_ROWS, FREE_REFUSALS, N_LEDGER };
-enum { N_PLAIN_LEDGER = FREE_REFUSALS };
+enum { N_SHORT_LEDGER = FREE_REFUSALS };
 
 static const enum mr_pg_type types[N_COLUMNS] = {
 	[RECEIVED] = MR_PG_TIMESTAMPTZ, [EVENT_TIME] = MR_PG_TIMESTAMPTZ, [SITE] = MR_PG_TEXT,
 	[TYPE] = MR_PG_TEXT, [SESSION] = MR_PG_TEXT, [VISITOR] = MR_PG_TEXT, [IP] = MR_PG_INET,
-	[AGENT] = MR_PG_TEXT, [PAYLOAD] = MR_PG_TEXT, [KEY_NO] = MR_PG_INT4,
-	[KEY_SITE] = MR_PG_TEXT, [KEY_BATCH] = MR_PG_TEXT, [KEY_ROWS] = MR_PG_INT4,
-	[KEY_REFUSALS] = MR_PG_INT4, [R_RECEIVED] = MR_PG_TIMESTAMPTZ, [R_SITE] = MR_PG_TEXT,
+	[AGENT] = MR_PG_TEXT, [PAYLOAD] = MR_PG_TEXT, [KEY_SITE] = MR_PG_TEXT,
+	[KEY_BATCH] = MR_PG_TEXT, [KEY_ROWS] = MR_PG_INT4, [KEY_REFUSALS] = MR_PG_INT4,
+	[KEY_NO] = MR_PG_INT4, [R_RECEIVED] = MR_PG_TIMESTAMPTZ, [R_SITE] = MR_PG_TEXT,
 	[R_IP] = MR_PG_INET, [R_INDEX] = MR_PG_INT8, [R_SQLSTATE] = MR_PG_TEXT,
 	[R_REASON] = MR_PG_TEXT, [R_PAYLOAD] = MR_PG_BYTEA, [R_KEY_NO] = MR_PG_INT4,
 };
@@ -73,12 +75,25 @@ const char *const mr_store_statements[] = {
 	"ON CONFLICT DO NOTHING RETURNING 1) "
 	PLAIN_INSERT " WHERE EXISTS (SELECT FROM gate)",
 	/*
+	 * KEYED: all of it when none of its keys exists, else nothing, as when the group
+	 * is known. OFFSET 0: by the index, whatever the planner thinks of the table's size.
+	 */
+	"WITH made AS (INSERT INTO dedup_keys (site_id, batch_id) "
+	"SELECT site_id, batch_id FROM unnest($10::text[], $11::text[]) AS u (site_id, batch_id) "
+	"WHERE NOT EXISTS (SELECT FROM unnest($10::text[], $11::text[]) AS k (site_id, batch_id), "
+	"LATERAL (SELECT FROM dedup_keys AS d "
+	"WHERE d.site_id = k.site_id AND d.batch_id = k.batch_id OFFSET 0) AS known) "
+	"ORDER BY site_id, batch_id RETURNING 1), "
+	"gate AS (" LEDGER_INSERT "SELECT $12::uuid, $13::uuid, $14::integer, 0, 0 "
+	"FROM made HAVING count(*) > 0 ON CONFLICT DO NOTHING RETURNING 1) "
+	PLAIN_INSERT " WHERE EXISTS (SELECT FROM gate)",
+	/*
 	 * FULL: the keys in one order everywhere, so that two workers cannot deadlock.
 	 * They come before the gate, which counts by them: those of a group that is
 	 * known exist all.
 	 */
 	"WITH given AS MATERIALIZED ("
-	"SELECT * FROM unnest($11::text[], $12::text[], $13::integer[], $14::integer[]) "
+	"SELECT * FROM unnest($10::text[], $11::text[], $12::integer[], $13::integer[]) "
 	"WITH ORDINALITY AS u (site_id, batch_id, n_rows, n_refusals, key_no)), "
 	"made AS (INSERT INTO dedup_keys (site_id, batch_id) "
 	"SELECT site_id, batch_id FROM given ORDER BY site_id, batch_id "
@@ -96,7 +111,7 @@ const char *const mr_store_statements[] = {
 	"ON CONFLICT DO NOTHING RETURNING 1), "
 	"stored AS (INSERT INTO events (" EVENT_COLUMNS ", ingest_xid) "
 	"SELECT " EVENT_COLUMNS ", " XID " "
-	"FROM (SELECT " EVENT_VALUES ", unnest($10::integer[]) AS key_no) AS u "
+	"FROM (SELECT " EVENT_VALUES ", unnest($14::integer[]) AS key_no) AS u "
 	"WHERE (key_no IS NULL OR key_no IN (SELECT key_no FROM fresh)) "
 	"AND EXISTS (SELECT FROM gate)), "
 	"refused AS (INSERT INTO rejected_events "
@@ -107,7 +122,7 @@ const char *const mr_store_statements[] = {
 	"AND EXISTS (SELECT FROM gate)) "
 	"SELECT 0 FROM gate UNION ALL SELECT key_no FROM fresh",
 };
-enum { PLAIN, FULL };
+enum { PLAIN, KEYED, FULL };
 const int mr_store_n_statements = sizeof mr_store_statements / sizeof mr_store_statements[0];
 
 /*
@@ -209,14 +224,22 @@ add_reject(struct mr_store *store, const struct mr_batch *batch, const struct mr
 }
 
 static void
+add_key(struct mr_store *store, const struct mr_batch *batch)
+{
+	if (batch->batch_id.p == NULL)
+		return;
+	mr_pgarray_add_str(&store->columns[KEY_SITE], batch->rows[0].site_id);
+	mr_pgarray_add_str(&store->columns[KEY_BATCH], batch->batch_id);
+}
+
+/* What FULL has beside the key. */
+static void
 add_extras(struct mr_store *store, const struct mr_batch *batch, int32_t *n_keys)
 {
 	int32_t key_no = 0;
 
 	if (batch->batch_id.p != NULL) {
 		key_no = ++*n_keys;
-		mr_pgarray_add_str(&store->columns[KEY_SITE], batch->rows[0].site_id);
-		mr_pgarray_add_str(&store->columns[KEY_BATCH], batch->batch_id);
 		mr_pgarray_add_int4(&store->columns[KEY_ROWS], (int32_t)batch->n_rows);
 		mr_pgarray_add_int4(&store->columns[KEY_REFUSALS], (int32_t)batch->n_rejects);
 	}
@@ -233,15 +256,15 @@ put_be32(uint8_t to[4], size_t v)
 		to[i] = (uint8_t)(v >> (24 - 8 * i));
 }
 
-/* The ledger's parameters, from params[at] on. */
+/* The ledger's parameters, from params[at] on. apart: what has a key is not counted. */
 static void
-fill_ledger(struct mr_store *store, const struct mr_group *group, int at)
+fill_ledger(struct mr_store *store, const struct mr_group *group, int at, bool apart)
 {
 	struct mr_db_param *p = store->params + at;
 	size_t rows = 0, refusals = 0;
 
 	for (size_t b = 0; b < group->n; b++) {
-		if (group->batches[b]->batch_id.p != NULL)
+		if (apart && group->batches[b]->batch_id.p != NULL)
 			continue;
 		rows += group->batches[b]->n_rows;
 		refusals += group->batches[b]->n_rejects;
@@ -265,7 +288,9 @@ fill(struct mr_store *store, const struct mr_group *group, int n_columns)
 	for (size_t b = 0; b < group->n; b++) {
 		for (size_t i = 0; i < group->batches[b]->n_rows; i++)
 			add_event(store, &group->batches[b]->rows[i]);
-		if (n_columns > N_PLAIN)
+		if (n_columns >= N_KEYED)
+			add_key(store, group->batches[b]);
+		if (n_columns == N_COLUMNS)
 			add_extras(store, group->batches[b], &n_keys);
 	}
 	for (int c = 0; c < n_columns; c++) {
@@ -275,17 +300,23 @@ fill(struct mr_store *store, const struct mr_group *group, int n_columns)
 			return false;
 		store->params[c] = (struct mr_db_param){ bytes.p, (int)bytes.n };
 	}
-	fill_ledger(store, group, n_columns);
+	fill_ledger(store, group, n_columns, n_columns == N_COLUMNS);
 	return true;
 }
 
-static bool
-is_plain(const struct mr_group *group)
+/* The shortest statement that has all that the group brings. */
+static int
+statement_of(const struct mr_group *group)
 {
-	for (size_t b = 0; b < group->n; b++)
-		if (group->batches[b]->batch_id.p != NULL || group->batches[b]->n_rejects > 0)
-			return false;
-	return true;
+	int statement = PLAIN;
+
+	for (size_t b = 0; b < group->n; b++) {
+		if (group->batches[b]->n_rejects > 0)
+			return FULL;
+		if (group->batches[b]->batch_id.p != NULL)
+			statement = KEYED;
+	}
+	return statement;
 }
 
 /* Whether the first column of a row is the number. */
@@ -310,27 +341,43 @@ read_result(const struct mr_db_rows *rows, struct mr_group *group)
 			group->duplicate[b] = !has_number(rows, ++key_no);
 }
 
+static enum mr_db_class
+execute(struct mr_store *store, struct mr_db *db, const struct mr_group *group, int statement,
+    struct mr_db_rows **rows, struct mr_error *err)
+{
+	static const int n_columns[] = { [PLAIN] = N_PLAIN, [KEYED] = N_KEYED,
+		[FULL] = N_COLUMNS };
+	int n = n_columns[statement] + (statement == FULL ? N_LEDGER : N_SHORT_LEDGER);
+
+	*rows = NULL;
+	if (fill(store, group, n_columns[statement]))
+		return mr_db_execute(db, statement, store->params, n, rows, err);
+	(void)mr_fail(err, MR_ENOMEM, "no memory for a group of %zu requests", group->n);
+	return MR_DB_UNAVAILABLE;
+}
+
 enum mr_db_class
 mr_store_group(struct mr_store *store, struct mr_db *db, struct mr_group *group,
     struct mr_error *err)
 {
-	bool plain = is_plain(group);
-	int n_columns = plain ? N_PLAIN : N_COLUMNS;
-	int n_params = n_columns + (plain ? N_PLAIN_LEDGER : N_LEDGER);
+	int statement = statement_of(group);
 	struct mr_db_rows *rows;
 	enum mr_db_class class;
 
 	group->known = false;
 	for (size_t b = 0; b < group->n; b++)
 		group->duplicate[b] = false;
-	if (!fill(store, group, n_columns)) {
-		(void)mr_fail(err, MR_ENOMEM, "no memory for a group of %zu requests", group->n);
-		return MR_DB_UNAVAILABLE;
+	class = execute(store, db, group, statement, &rows, err);
+	/* Another one may have stored a key meanwhile, which is an error in KEYED. */
+	if (statement == KEYED && class != MR_DB_UNAVAILABLE && class != MR_DB_UNKNOWN &&
+	    (class != MR_DB_OK || mr_db_n_changed(rows) == 0)) {
+		mr_db_rows_free(rows);
+		statement = FULL;
+		class = execute(store, db, group, statement, &rows, err);
 	}
-	class = mr_db_execute(db, plain ? PLAIN : FULL, store->params, n_params, &rows, err);
-	if (class == MR_DB_OK && plain)
+	if (class == MR_DB_OK && statement == PLAIN)
 		group->known = mr_db_n_changed(rows) == 0;
-	else if (class == MR_DB_OK)
+	else if (class == MR_DB_OK && statement == FULL)
 		read_result(rows, group);
 	mr_db_rows_free(rows);
 	return class;
@@ -363,5 +410,5 @@ mr_store_plain_params(struct mr_store *store, const struct mr_group *group,
 	if (!fill(store, group, N_PLAIN))
 		return 0;
 	*params = store->params;
-	return N_PLAIN + N_PLAIN_LEDGER;
+	return N_PLAIN + N_SHORT_LEDGER;
 }

@@ -2,10 +2,10 @@
  * Batches into tables: a group of them with one statement and one commit.
  *
  * The statement is an INSERT … SELECT unnest(…), … over binary arrays, one
- * array a column. Groups that bring batchIds or refused events use a longer
- * form of it, which stores those too and leaves out what is a repetition.
- * Both write the group into the ledger (the table ingest_groups) and store
- * nothing when it is there already.
+ * array a column. Groups that bring batchIds use a form that stores those too,
+ * all or nothing; one with a repetition or with refused events the longest
+ * form, which leaves out what is a repetition. All write the group into the
+ * ledger (the table ingest_groups) and store nothing when it is there already.
  */
 #ifndef MR_IO_STORE_H
 #define MR_IO_STORE_H

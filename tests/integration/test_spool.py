@@ -228,15 +228,14 @@ def killed(t, pg):
 
 def unknown_outcome(t, pg):
     with t.case("the answer to a commit is lost"), proxy.Proxy(pg) as p:
-        for marker, name, more in ((b"\0s0\0", "plain", {}), (b"\0s1\0", "keyed", {"batchId": "1"})):
+        for marker, name, more in ((b"\0s0\0", "plain", {}), (b"\0s1\0", "keyed", {"batchId": "1"}),
+                                   (b"\0s2\0", "full", {"batchId": "1"})):
             sections = {"database": {"url": pg.dsn(host=p.dir)}}
             with worker(pg, sections=sections) as w:
                 w.wait_healthy()
                 before = p.cuts
                 body = {"eventType": "batch", "siteId": name, **more,
-                        "events": [{"eventType": "x"}, 5]}
-                if not more:
-                    del body["events"][1]
+                        "events": [{"eventType": "x"}, *([5] if name == "full" else [])]}
                 p.cut(marker)
                 answer = post(w, body)
                 t.is_(p.cuts, before + 1, f"{name}: it was lost")
