@@ -153,29 +153,13 @@ map_file(struct mr_segment *s, const char *path, struct mr_error *err)
 	return MR_OK;
 }
 
-enum mr_err
-mr_segment_open(struct mr_segment **segment, const char *path, struct mr_error *err)
+static enum mr_err
+lock_and_map(struct mr_segment *s, const char *path, struct mr_error *err)
 {
-	struct mr_segment *s = calloc(1, sizeof *s);
-	enum mr_err e;
-
-	if (s == NULL)
-		return mr_fail(err, MR_ENOMEM, "%s: no memory", path);
-	s->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (s->fd < 0)
-		e = mr_fail(err, errno == ENOENT ? MR_EAGAIN : MR_EIO, "%s: %s", path,
-		    strerror(errno));
-	else if (flock(s->fd, LOCK_EX | LOCK_NB) != 0)
-		e = mr_fail(err, errno == EWOULDBLOCK ? MR_EAGAIN : MR_EIO, "%s: %s", path,
+	if (flock(s->fd, LOCK_EX | LOCK_NB) != 0)
+		return mr_fail(err, errno == EWOULDBLOCK ? MR_EAGAIN : MR_EIO, "%s: %s", path,
 		    errno == EWOULDBLOCK ? "is in use" : strerror(errno));
-	else if ((e = map_file(s, path, err)) == MR_OK)
-		e = read_header(s, path, err);
-	if (e != MR_OK) {
-		mr_segment_close(s);
-		return e;
-	}
-	*segment = s;
-	return MR_OK;
+	return map_file(s, path, err);
 }
 
 /* Mapped, it would be a trap: its writer may cut the file. */
@@ -201,8 +185,10 @@ copy_file(struct mr_segment *s, const char *path, struct mr_error *err)
 	return MR_OK;
 }
 
-enum mr_err
-mr_segment_peek(struct mr_segment **segment, const char *path, struct mr_error *err)
+/* load: gets the bytes of the file that was opened. */
+static enum mr_err
+open_with(enum mr_err (*load)(struct mr_segment *, const char *, struct mr_error *),
+    struct mr_segment **segment, const char *path, struct mr_error *err)
 {
 	struct mr_segment *s = calloc(1, sizeof *s);
 	enum mr_err e;
@@ -213,7 +199,7 @@ mr_segment_peek(struct mr_segment **segment, const char *path, struct mr_error *
 	if (s->fd < 0)
 		e = mr_fail(err, errno == ENOENT ? MR_EAGAIN : MR_EIO, "%s: %s", path,
 		    strerror(errno));
-	else if ((e = copy_file(s, path, err)) == MR_OK)
+	else if ((e = load(s, path, err)) == MR_OK)
 		e = read_header(s, path, err);
 	if (e != MR_OK) {
 		mr_segment_close(s);
@@ -221,6 +207,18 @@ mr_segment_peek(struct mr_segment **segment, const char *path, struct mr_error *
 	}
 	*segment = s;
 	return MR_OK;
+}
+
+enum mr_err
+mr_segment_open(struct mr_segment **segment, const char *path, struct mr_error *err)
+{
+	return open_with(lock_and_map, segment, path, err);
+}
+
+enum mr_err
+mr_segment_peek(struct mr_segment **segment, const char *path, struct mr_error *err)
+{
+	return open_with(copy_file, segment, path, err);
 }
 
 const uint8_t *
