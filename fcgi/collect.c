@@ -30,6 +30,7 @@ static const char pixel[43] = "GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x0
 struct taking {
 	struct mr_buf body; /* the batch's texts point into it */
 	struct mr_batch batch;
+	struct mr_ip client; /* as it is, not anonymised */
 	struct mr_job job;
 	struct mr_error err;
 	int64_t started_us; /* monotonic */
@@ -91,13 +92,14 @@ clean(struct mr_arena *arena, struct mr_str s)
 }
 
 static struct mr_event_context
-context_of(const struct mr_worker *worker, const struct mr_request *request)
+context_of(const struct mr_worker *worker, const struct mr_request *request,
+    const struct taking *t)
 {
 	struct mr_event_context ctx = {
 		.received_us = mr_clock_now_us(),
 		.default_site = default_site(worker, request),
 		.user_agent = clean(request->arena, request->user_agent),
-		.client_ip = mr_admin_client(worker, request),
+		.client_ip = t->client,
 		.max_batch_events = (size_t)worker->conf->max_batch_events,
 		.drop_visitor = worker->conf->visitor_id != MR_VISITOR_CLIENT,
 	};
@@ -285,9 +287,7 @@ static void
 store(const struct mr_worker *worker, struct mr_request *request, struct mr_response *response,
     struct taking *t)
 {
-	struct mr_ip client = mr_admin_client(worker, request);
-
-	mr_privacy_apply(worker->privacy, &client, request->arena, &t->batch);
+	mr_privacy_apply(worker->privacy, &t->client, request->arena, &t->batch);
 	if (t->batch.is_batch)
 		mr_log_info("Processing batch with %zu individual events", t->batch.n_members);
 	t->job = (struct mr_job){ .batch = &t->batch, .arena = request->arena };
@@ -299,17 +299,14 @@ static void
 settle(struct taking *t)
 {
 	const struct mr_batch *batch = &t->batch;
+	enum mr_outcome outcome = t->job.receipt.outcome;
 
-	if (t->job.receipt.outcome == MR_REFUSED) {
+	if (outcome == MR_REFUSED) {
 		t->err = t->job.receipt.why;
 		t->status = 400;
-	} else if (t->job.receipt.outcome == MR_STORED) {
-		mr_log(batch->is_batch ? MR_LOG_INFO : MR_LOG_DEBUG,
-		    "Bulk inserted %zu events from %.*s", batch->n_rows,
-		    (int)batch->rows[0].site_id.n, batch->rows[0].site_id.p);
-	} else if (t->job.receipt.outcome == MR_SPOOLED) {
-		mr_log(batch->is_batch ? MR_LOG_INFO : MR_LOG_DEBUG,
-		    "Queued %zu events from %.*s", batch->n_rows,
+	} else if (outcome == MR_STORED || outcome == MR_SPOOLED) {
+		mr_log(batch->is_batch ? MR_LOG_INFO : MR_LOG_DEBUG, "%s %zu events from %.*s",
+		    outcome == MR_STORED ? "Bulk inserted" : "Queued", batch->n_rows,
 		    (int)batch->rows[0].site_id.n, batch->rows[0].site_id.p);
 	}
 }
@@ -324,7 +321,7 @@ take_body(struct mr_worker *worker, struct mr_request *request, struct mr_respon
 	t->status = read_body(worker, request, &t->body, &t->err);
 	if (t->status != 0)
 		return;
-	ctx = context_of(worker, request);
+	ctx = context_of(worker, request, t);
 	e = mr_event_decode(request->arena, t->body.p, t->body.len, &ctx, &t->batch, &t->err);
 	if (e != MR_OK)
 		t->status = status_of(e);
@@ -336,7 +333,7 @@ static void
 take_query(struct mr_worker *worker, struct mr_request *request, struct mr_response *response,
     struct taking *t)
 {
-	struct mr_event_context ctx = context_of(worker, request);
+	struct mr_event_context ctx = context_of(worker, request, t);
 	enum mr_err e = mr_event_decode_query(request->arena, request->query, &ctx, &t->batch,
 	    &t->err);
 
@@ -472,7 +469,8 @@ new_taking(const struct mr_worker *worker, struct mr_request *request,
 		answer_unavailable(worker, response);
 		return NULL;
 	}
-	*t = (struct taking){ .err = MR_ERROR_INIT, .started_us = mr_clock_mono_us() };
+	*t = (struct taking){ .err = MR_ERROR_INIT, .started_us = mr_clock_mono_us(),
+		.client = mr_admin_client(worker, request) };
 	mr_buf_init(&t->body, (size_t)worker->conf->max_body_bytes);
 	response->state = t;
 	return t;
