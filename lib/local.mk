@@ -68,6 +68,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/io/sigv4.c lib/io/sigv4.h \
 	lib/io/spool.c lib/io/spool.h \
 	lib/io/store.c lib/io/store.h \
+	lib/io/strings.c lib/io/strings.h \
 	lib/io/strays.c lib/io/strays.h \
 	lib/io/sts.c \
 	lib/io/visitor.c lib/io/visitor.h \

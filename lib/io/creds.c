@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "io/credsrc.h"
 #include "io/secret.h"
+#include "io/strings.h"
 
 #define REFRESH_AHEAD_US (300 * MR_US_PER_S)
 #define RETRY_PAUSE_US (60 * MR_US_PER_S) /* between refreshes that fail */
@@ -44,28 +45,6 @@ static const size_t strings[] = {
 };
 #define N_STRINGS (sizeof strings / sizeof strings[0])
 
-static char **
-string_at(struct mr_creds_options *o, size_t i)
-{
-	return (char **)(void *)((char *)o + strings[i]);
-}
-
-/* Makes each string a copy, NULL for one that is empty. */
-static bool
-copy_options(struct mr_creds_options *to, const struct mr_creds_options *from)
-{
-	char *given;
-	bool good = true;
-
-	*to = *from;
-	for (size_t i = 0; i < N_STRINGS; i++) {
-		given = *string_at(to, i);
-		*string_at(to, i) = given != NULL && given[0] != '\0' ? strdup(given) : NULL;
-		good = good && (given == NULL || given[0] == '\0' || *string_at(to, i) != NULL);
-	}
-	return good;
-}
-
 enum mr_err
 mr_creds_new(struct mr_creds_chain **out, const struct mr_creds_options *options,
     struct mr_error *err)
@@ -73,7 +52,9 @@ mr_creds_new(struct mr_creds_chain **out, const struct mr_creds_options *options
 	struct mr_creds_chain *c = calloc(1, sizeof *c);
 
 	*out = NULL;
-	if (c == NULL || !copy_options(&c->options, options) ||
+	if (c != NULL)
+		c->options = *options;
+	if (c == NULL || !mr_strings_own(&c->options, strings, N_STRINGS) ||
 	    (c->now = mr_secret_alloc(sizeof *c->now)) == NULL ||
 	    (c->next = mr_secret_alloc(sizeof *c->next)) == NULL) {
 		mr_creds_free(c);
@@ -86,16 +67,9 @@ mr_creds_new(struct mr_creds_chain **out, const struct mr_creds_options *options
 void
 mr_creds_free(struct mr_creds_chain *c)
 {
-	char *text;
-
 	if (c == NULL)
 		return;
-	for (size_t i = 0; i < N_STRINGS; i++) {
-		text = *string_at(&c->options, i);
-		if (text != NULL)
-			mr_secret_wipe(text, strlen(text));
-		free(text);
-	}
+	mr_strings_free(&c->options, strings, N_STRINGS);
 	mr_secret_free(c->now);
 	mr_secret_free(c->next);
 	free(c);

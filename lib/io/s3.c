@@ -10,6 +10,7 @@
 #include "io/s3call.h"
 #include "io/secret.h"
 #include "io/sigv4.h"
+#include "io/strings.h"
 
 #define DEFAULT_REGION "us-east-1"
 #define DEFAULT_ATTEMPTS 8
@@ -31,25 +32,14 @@ static const size_t strings[] = {
 };
 #define N_STRINGS (sizeof strings / sizeof strings[0])
 
-static char **
-string_at(struct mr_s3_options *o, size_t i)
-{
-	return (char **)(void *)((char *)o + strings[i]);
-}
-
-/* Makes each string a copy, NULL for one that is empty, and sets what is 0. */
+/* Makes each string a copy, and sets what is 0. */
 static bool
 copy_options(struct mr_s3_options *to, const struct mr_s3_options *from)
 {
-	char *given;
-	bool good = true;
+	bool good;
 
 	*to = *from;
-	for (size_t i = 0; i < N_STRINGS; i++) {
-		given = *string_at(to, i);
-		*string_at(to, i) = given != NULL && given[0] != '\0' ? strdup(given) : NULL;
-		good = good && (given == NULL || given[0] == '\0' || *string_at(to, i) != NULL);
-	}
+	good = mr_strings_own(to, strings, N_STRINGS);
 	if (to->region == NULL)
 		good = (to->region = strdup(DEFAULT_REGION)) != NULL && good;
 	to->part_bytes = to->part_bytes > 0 ? to->part_bytes : MR_S3_PART_BYTES;
@@ -143,8 +133,7 @@ mr_s3_free(struct mr_s3 *s3)
 {
 	if (s3 == NULL)
 		return;
-	for (size_t i = 0; i < N_STRINGS; i++)
-		free(*string_at(&s3->options, i));
+	mr_strings_free(&s3->options, strings, N_STRINGS);
 	free(s3->authority);
 	mr_http_free(s3->http);
 	mr_http_response_free(&s3->response);
