@@ -16,7 +16,8 @@ tests_bench_noop_CPPFLAGS = $(AM_CPPFLAGS) $(FCGI_CFLAGS)
 tests_bench_noop_SOURCES = tests/bench/noop.c
 tests_bench_noop_LDADD = $(FCGI_LIBS)
 
-tests_bench_pacer_SOURCES = tests/bench/pacer.c
+tests_bench_pacer_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
+tests_bench_pacer_SOURCES = tests/bench/pacer.c tests/harness/wire.c tests/harness/wire.h
 tests_bench_pacer_LDADD = -lm
 
 EXTRA_DIST += \

@@ -8,12 +8,8 @@
  * Usage: pacer PORT PATH RATE SECONDS CONNECTIONS FILE PLACEHOLDER
  * FILE holds one body a line; see post.lua. Ends with one line of JSON.
  */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -21,15 +17,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "harness/wire.h"
 
 #define NS 1000000000.0
 #define DRAIN_S 10.0
 #define MAX_CONNS 512
-#define ANSWER_BYTES 4096
 
 struct body {
 	char *text;      /* the whole request; the id is written into it */
@@ -38,13 +32,8 @@ struct body {
 };
 
 struct conn {
-	int fd;          /* -1: closed */
-	bool busy;
+	struct wire wire; /* with a copy of the request: several may be under way */
 	double due;
-	char *request;   /* a copy of its own: several may be under way */
-	size_t len, sent;
-	char answer[ANSWER_BYTES + 1];
-	size_t got;
 };
 
 static struct body *bodies;
@@ -52,7 +41,6 @@ static size_t n_bodies, longest, id_len;
 static struct conn conns[MAX_CONNS];
 static struct pollfd polled[MAX_CONNS];
 static size_t n_conns;
-static struct sockaddr_in server;
 static double *latencies;
 static size_t n_latencies, max_latencies, refused, errors;
 
@@ -130,53 +118,10 @@ read_bodies(const char *path, const char *http_path, const char *placeholder)
 }
 
 static void
-hang_up(struct conn *c)
-{
-	if (c->fd >= 0)
-		close(c->fd);
-	c->fd = -1;
-}
-
-/* Loopback connects at once, so the socket turns non-blocking afterwards. */
-static bool
-connect_to(struct conn *c)
-{
-	int one = 1;
-
-	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (c->fd < 0)
-		die("socket");
-	if (connect(c->fd, (struct sockaddr *)&server, sizeof server) != 0) {
-		hang_up(c);
-		return false;
-	}
-	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	if (fcntl(c->fd, F_SETFL, O_NONBLOCK) != 0)
-		die("fcntl");
-	return true;
-}
-
-static void
 fail(struct conn *c)
 {
-	hang_up(c);
-	c->busy = false;
+	wire_hang_up(&c->wire);
 	errors++;
-}
-
-static void
-push(struct conn *c)
-{
-	ssize_t n;
-
-	while (c->sent < c->len) {
-		n = send(c->fd, c->request + c->sent, c->len - c->sent, MSG_NOSIGNAL);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return; /* would block, or broken, which receiving will tell */
-		c->sent += (size_t)n;
-	}
 }
 
 static void
@@ -187,69 +132,21 @@ start(struct conn *c, double due)
 	char id[64];
 
 	snprintf(id, sizeof id, "s99%0*lu", (int)id_len - 3, ++counter);
-	memcpy(c->request, b->text, b->len);
-	memcpy(c->request + b->id_at, id, id_len);
-	c->len = b->len;
+	memcpy(c->wire.request, b->text, b->len);
+	memcpy(c->wire.request + b->id_at, id, id_len);
+	c->wire.len = b->len;
 	c->due = due;
-	c->sent = c->got = 0;
-	c->busy = true;
-	if (c->fd < 0 && !connect_to(c))
+	if (!wire_start(&c->wire))
 		fail(c);
-	else
-		push(c);
-}
-
-/* The length of the answer that starts in c->answer; 0: not all here yet. */
-static size_t
-answer_length(struct conn *c)
-{
-	char *end, *field;
-	size_t head;
-
-	c->answer[c->got] = '\0';
-	end = strstr(c->answer, "\r\n\r\n");
-	if (end == NULL)
-		return 0;
-	head = (size_t)(end - c->answer) + 4;
-	field = strcasestr(c->answer, "\r\nContent-Length:");
-	if (field != NULL && field < end)
-		head += strtoul(field + 17, NULL, 10);
-	else if (c->got < head + 5 || memcmp(c->answer + c->got - 5, "0\r\n\r\n", 5) != 0)
-		return 0; /* chunked; nothing follows the last chunk */
-	return c->got >= head ? c->got : 0;
 }
 
 static void
 finish(struct conn *c)
 {
-	bool last = strcasestr(c->answer, "\r\nConnection: close") != NULL;
-
-	if (strncmp(c->answer, "HTTP/1.1 2", 10) != 0)
+	if (wire_status(&c->wire) / 100 != 2)
 		refused++;
 	else if (n_latencies < max_latencies)
 		latencies[n_latencies++] = now_s() - c->due;
-	c->busy = false;
-	if (last)
-		hang_up(c);
-}
-
-static void
-receive(struct conn *c)
-{
-	ssize_t n = recv(c->fd, c->answer + c->got, ANSWER_BYTES - c->got, 0);
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (!c->busy) {
-		hang_up(c); /* the server closed it while idle */
-		return;
-	}
-	if (n > 0)
-		c->got += (size_t)n;
-	if (n > 0 && answer_length(c) > 0)
-		finish(c);
-	else if (n <= 0 || c->got == ANSWER_BYTES)
-		fail(c);
 }
 
 static void
@@ -261,21 +158,17 @@ wait_for_events(double seconds)
 		seconds = 0;
 	ts.tv_sec = (time_t)seconds;
 	ts.tv_nsec = (long)((seconds - (double)ts.tv_sec) * NS);
-	for (size_t i = 0; i < n_conns; i++) {
-		polled[i].fd = conns[i].fd;
-		polled[i].events = POLLIN;
-		if (conns[i].busy && conns[i].sent < conns[i].len)
-			polled[i].events |= POLLOUT;
-	}
+	for (size_t i = 0; i < n_conns; i++)
+		polled[i] = wire_poll(&conns[i].wire);
 	if (ppoll(polled, (nfds_t)n_conns, &ts, NULL) <= 0)
 		return;
 	for (size_t i = 0; i < n_conns; i++) {
-		if (conns[i].fd < 0 || polled[i].revents == 0)
-			continue;
-		if (polled[i].revents & POLLOUT)
-			push(&conns[i]);
-		if (polled[i].revents & ~POLLOUT)
-			receive(&conns[i]);
+		enum wire_result result = wire_go_on(&conns[i].wire, polled[i].revents);
+
+		if (result == WIRE_ANSWERED)
+			finish(&conns[i]);
+		else if (result == WIRE_LOST)
+			fail(&conns[i]);
 	}
 }
 
@@ -283,7 +176,7 @@ static struct conn *
 idle_conn(void)
 {
 	for (size_t i = 0; i < n_conns; i++) {
-		if (!conns[i].busy)
+		if (!conns[i].wire.busy)
 			return &conns[i];
 	}
 	return NULL;
@@ -293,7 +186,7 @@ static bool
 any_busy(void)
 {
 	for (size_t i = 0; i < n_conns; i++) {
-		if (conns[i].busy)
+		if (conns[i].wire.busy)
 			return true;
 	}
 	return false;
@@ -359,18 +252,16 @@ main(int argc, char **argv)
 		fputs("pacer: an argument is out of range\n", stderr);
 		return 2;
 	}
-	server.sin_family = AF_INET;
-	server.sin_port = htons((uint16_t)strtoul(argv[1], NULL, 10));
-	server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	wire_server(atoi(argv[1]));
 	read_bodies(argv[6], argv[2], argv[7]);
 	max_latencies = (size_t)(rate * seconds * 1.5) + 1000;
 	latencies = malloc(max_latencies * sizeof *latencies);
 	if (latencies == NULL)
 		die("memory");
 	for (size_t i = 0; i < n_conns; i++) {
-		conns[i].fd = -1;
-		conns[i].request = malloc(longest);
-		if (conns[i].request == NULL)
+		conns[i].wire.fd = -1;
+		conns[i].wire.request = malloc(longest);
+		if (conns[i].wire.request == NULL)
 			die("memory");
 	}
 	sent = run(rate, seconds);

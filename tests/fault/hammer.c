@@ -15,12 +15,8 @@
  * A ledger line: r rows rejects keyed status duplicate attempts lost first_us last_us conn
  * status: the HTTP status, 0 if no answer came; lost: attempts without an answer.
  */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -29,16 +25,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "harness/wire.h"
 
 #define MAX_CONNS 256
 #define MAX_MEMBERS 100
 #define BODY_BYTES ((size_t)(MAX_MEMBERS + 2) * 512)
 #define HEAD_BYTES 256
-#define ANSWER_BYTES 8192
 #define PAUSE_US 40000           /* after an answer that is no 2xx */
 #define ANSWER_TIMEOUT_US 30000000
 #define PROGRESS_US 500000
@@ -46,23 +40,18 @@
 #define REJECT_INDEX 900
 
 struct conn {
-	int fd;                  /* -1: closed */
-	bool busy;               /* a request is on its way */
+	struct wire wire;
 	bool pending;            /* r is not over yet */
 	uint64_t r;
 	int rows, rejects, keyed, attempts, lost;
 	int64_t first_us;        /* when r was sent first */
 	int64_t sent_us;         /* when it was sent last, on the monotonic clock */
 	int64_t due_us;
-	char *request;
-	size_t len, sent, got;
-	char answer[ANSWER_BYTES + 1];
 };
 
 static struct conn conns[MAX_CONNS];
 static struct pollfd polled[MAX_CONNS];
 static size_t n_conns;
-static struct sockaddr_in server = { .sin_family = AF_INET };
 static uint64_t next_r;
 static unsigned keyed_percent;
 static FILE *ledger;
@@ -206,37 +195,10 @@ make_request(struct conn *c)
 	int n;
 
 	make_body(c);
-	n = snprintf(c->request, HEAD_BYTES, "POST /collect HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+	n = snprintf(c->wire.request, HEAD_BYTES, "POST /collect HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 	    "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n", body_len);
-	memcpy(c->request + n, body, body_len);
-	c->len = (size_t)n + body_len;
-}
-
-static void
-hang_up(struct conn *c)
-{
-	if (c->fd >= 0)
-		close(c->fd);
-	c->fd = -1;
-}
-
-/* Loopback connects at once, so the socket turns non-blocking afterwards. */
-static bool
-connect_to(struct conn *c)
-{
-	int one = 1;
-
-	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (c->fd < 0)
-		die("socket");
-	if (connect(c->fd, (struct sockaddr *)&server, sizeof server) != 0) {
-		hang_up(c);
-		return false;
-	}
-	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	if (fcntl(c->fd, F_SETFL, O_NONBLOCK) != 0)
-		die("fcntl");
-	return true;
+	memcpy(c->wire.request + n, body, body_len);
+	c->wire.len = (size_t)n + body_len;
 }
 
 static void
@@ -273,9 +235,8 @@ settle(struct conn *c, int status, bool duplicate)
 static void
 answered(struct conn *c, int status)
 {
-	bool duplicate = strstr(c->answer, "\"duplicate\":true") != NULL;
+	bool duplicate = strstr(c->wire.answer, "\"duplicate\":true") != NULL;
 
-	c->busy = false;
 	c->lost += status == 0;
 	sum.answers_503 += status == 503;
 	/* A 4xx would come again, too. */
@@ -289,37 +250,18 @@ answered(struct conn *c, int status)
 static void
 fail(struct conn *c)
 {
-	hang_up(c);
-	c->answer[0] = '\0';
+	wire_hang_up(&c->wire);
+	c->wire.answer[0] = '\0';
 	answered(c, 0);
-}
-
-static void
-push(struct conn *c)
-{
-	ssize_t n;
-
-	while (c->sent < c->len) {
-		n = send(c->fd, c->request + c->sent, c->len - c->sent, MSG_NOSIGNAL);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return; /* would block, or broken, which receiving will tell */
-		c->sent += (size_t)n;
-	}
 }
 
 static void
 attempt(struct conn *c)
 {
-	c->sent = c->got = 0;
-	c->busy = true;
 	c->attempts++;
 	c->sent_us = clock_us(CLOCK_MONOTONIC);
-	if (c->fd < 0 && !connect_to(c))
+	if (!wire_start(&c->wire))
 		fail(c);
-	else
-		push(c);
 }
 
 static void
@@ -335,71 +277,20 @@ issue(struct conn *c)
 	attempt(c);
 }
 
-/* Whether the whole answer is here. */
-static bool
-is_complete(struct conn *c)
-{
-	char *end, *field;
-	size_t head;
-
-	c->answer[c->got] = '\0';
-	end = strstr(c->answer, "\r\n\r\n");
-	if (end == NULL)
-		return false;
-	head = (size_t)(end - c->answer) + 4;
-	field = strcasestr(c->answer, "\r\nContent-Length:");
-	if (field != NULL && field < end)
-		return c->got >= head + strtoul(field + 17, NULL, 10);
-	return c->got >= head + 5 && memcmp(c->answer + c->got - 5, "0\r\n\r\n", 5) == 0;
-}
-
-static void
-finish(struct conn *c)
-{
-	bool last = strcasestr(c->answer, "\r\nConnection: close") != NULL;
-
-	answered(c, (int)strtol(c->answer + strlen("HTTP/1.1 "), NULL, 10));
-	if (last)
-		hang_up(c);
-}
-
-static void
-receive(struct conn *c)
-{
-	ssize_t n = recv(c->fd, c->answer + c->got, ANSWER_BYTES - c->got, 0);
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (!c->busy) {
-		hang_up(c); /* the server closed it while idle */
-		return;
-	}
-	if (n > 0)
-		c->got += (size_t)n;
-	if (n > 0 && is_complete(c))
-		finish(c);
-	else if (n <= 0 || c->got == ANSWER_BYTES)
-		fail(c);
-}
-
 static void
 wait_for_events(void)
 {
-	for (size_t i = 0; i < n_conns; i++) {
-		polled[i].fd = conns[i].fd;
-		polled[i].events = POLLIN;
-		if (conns[i].busy && conns[i].sent < conns[i].len)
-			polled[i].events |= POLLOUT;
-	}
+	for (size_t i = 0; i < n_conns; i++)
+		polled[i] = wire_poll(&conns[i].wire);
 	if (poll(polled, (nfds_t)n_conns, 5) <= 0)
 		return;
 	for (size_t i = 0; i < n_conns; i++) {
-		if (conns[i].fd < 0 || polled[i].revents == 0)
-			continue;
-		if (polled[i].revents & POLLOUT)
-			push(&conns[i]);
-		if (polled[i].revents & ~POLLOUT)
-			receive(&conns[i]);
+		enum wire_result result = wire_go_on(&conns[i].wire, polled[i].revents);
+
+		if (result == WIRE_ANSWERED)
+			answered(&conns[i], wire_status(&conns[i].wire));
+		else if (result == WIRE_LOST)
+			fail(&conns[i]);
 	}
 }
 
@@ -424,9 +315,9 @@ start_due(double allowed)
 	for (size_t i = 0; i < n_conns; i++) {
 		struct conn *c = &conns[(i + next_r) % n_conns];
 
-		if (c->busy && now - c->sent_us > ANSWER_TIMEOUT_US)
+		if (c->wire.busy && now - c->sent_us > ANSWER_TIMEOUT_US)
 			fail(c);
-		if (c->busy || now < c->due_us)
+		if (c->wire.busy || now < c->due_us)
 			continue;
 		if (c->pending) {
 			attempt(c);
@@ -487,8 +378,7 @@ set_up(char **argv)
 {
 	struct sigaction term = { .sa_handler = on_term };
 
-	server.sin_port = htons((uint16_t)strtoul(argv[1], NULL, 10));
-	server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	wire_server(atoi(argv[1]));
 	next_r = strtoull(argv[2], NULL, 10);
 	n_conns = strtoul(argv[3], NULL, 10);
 	keyed_percent = (unsigned)strtoul(argv[5], NULL, 10);
@@ -500,9 +390,9 @@ set_up(char **argv)
 		exit(2);
 	}
 	for (size_t i = 0; i < n_conns; i++) {
-		conns[i].fd = -1;
-		conns[i].request = malloc(HEAD_BYTES + BODY_BYTES);
-		if (conns[i].request == NULL)
+		conns[i].wire.fd = -1;
+		conns[i].wire.request = malloc(HEAD_BYTES + BODY_BYTES);
+		if (conns[i].wire.request == NULL)
 			die("memory");
 	}
 	sigaction(SIGTERM, &term, NULL);

@@ -3,7 +3,8 @@
 
 ROUNDS = 20
 check_PROGRAMS += tests/fault/hammer tests/fault/faultio.so
-tests_fault_hammer_SOURCES = tests/fault/hammer.c
+tests_fault_hammer_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
+tests_fault_hammer_SOURCES = tests/fault/hammer.c tests/harness/wire.c tests/harness/wire.h
 
 # To be preloaded: nothing of what programs are built with fits.
 tests_fault_faultio_so_SOURCES = tests/fault/faultio.c
@@ -19,7 +20,7 @@ TESTS += $(fault_tests)
 
 EXTRA_DIST += $(fault_tests) \
 	tests/fault/faultio.py tests/fault/faults.py tests/fault/ledger.py \
-	tests/fault/segments.py tests/fault/stack.py tests/fault/torture.py
+	tests/fault/stack.py tests/fault/torture.py
 
 torture: $(BUILT_SOURCES)
 	@$(MAKE) $(AM_MAKEFLAGS) all $(check_PROGRAMS)

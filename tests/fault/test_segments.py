@@ -4,12 +4,10 @@ what is damaged or torn is not, and goes into quarantine."""
 import collections
 import os
 import random
-import time
 
 import faultio
 import ledger
-import segments
-from harness import postgres, proc, tap
+from harness import postgres, proc, spool as spools, tap
 
 RECORDS = 3
 STEP = int(os.environ.get("MR_EVERY", "5"))    # bytes; 1 takes a minute
@@ -24,7 +22,7 @@ def original(t, folder, book):
         t.is_(w.post(book, RECORDS), [202] * RECORDS, "spooled")
     names = os.listdir(spool)
     t.is_(len(names), 1, "one segment")
-    return segments.read(os.path.join(spool, names[0]))
+    return spools.read(os.path.join(spool, names[0]))
 
 
 class Mutants:
@@ -34,30 +32,34 @@ class Mutants:
         self.records, self.folder = records, folder
         self.whole, self.hurt = {}, {}     # group → what was done to its segment
         self.damaged = 0                   # pieces that are no record
-        self._created = time.time_ns() // 1000
 
     def _new(self):
-        self._created += 1
-        return segments.Segment(self.records, self._created)
+        """A segment, and the ids of its groups."""
+        segment, groups = spools.Segment(), []
+        for received, payload in self.records:
+            groups.append(spools.uuid7(received))
+            segment.add(payload, groups[-1], received)
+        return segment, groups
 
-    def _expect(self, segment, what, hurt):
-        for i, group in enumerate(segment.groups):
-            (self.hurt if i in hurt else self.whole)[str(group)] = f"{what}, record {i}"
+    def _expect(self, groups, what, hurt):
+        for i, group in enumerate(groups):
+            (self.hurt if i in hurt else self.whole)[spools.hex_uuid(group)] = \
+                f"{what}, record {i}"
 
     def flip(self, offset, bit):
-        segment = self._new()
+        segment, groups = self._new()
         data = bytearray(segment.data)
         data[offset] ^= 1 << bit
         segment.write(self.folder, bytes(data))
         self.damaged += 1
-        self._expect(segment, f"bit {bit} of byte {offset}", {segment.record_of(offset)})
+        self._expect(groups, f"bit {bit} of byte {offset}", {segment.record_of(offset)})
 
     def cut(self, length):
-        segment = self._new()
+        segment, groups = self._new()
         segment.write(self.folder, segment.data[:length])
         self.damaged += length not in segment.starts
         first = segment.record_of(length) if length < len(segment.data) else RECORDS
-        self._expect(segment, f"cut at {length}", set(range(max(first, 0), RECORDS)))
+        self._expect(groups, f"cut at {length}", set(range(max(first, 0), RECORDS)))
 
 
 postgres.need()
@@ -69,7 +71,7 @@ with tap.Suite() as t, postgres.Postgres(fsync=False) as pg, proc.temp_dir() as 
     spool = os.path.join(folder, "spool")
     os.mkdir(spool, 0o700)
     mutants = Mutants(records, spool)
-    size = len(segments.Segment(records, 0).data)
+    size = spools.HEADER_BYTES + sum(spools.RECORD_BYTES + len(p) for _, p in records)
     for offset in range(int(SEED) % STEP, size, STEP):
         mutants.flip(offset, rng.randrange(8))
         mutants.cut(offset)

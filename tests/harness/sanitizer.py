@@ -7,8 +7,9 @@ without sanitizers they mean nothing.
 import glob
 import os
 import re
+import subprocess
 
-from .proc import read_text
+from . import proc
 
 EXIT_STATUS = 99
 _REPORT = re.compile(r"ERROR: AddressSanitizer|ERROR: LeakSanitizer|runtime error:|"
@@ -22,8 +23,19 @@ def env(folder):
             "UBSAN_OPTIONS": f"print_stacktrace=1:exitcode={EXIT_STATUS}:{log}"}
 
 
+def run(folder, command, timeout_s=proc.DEADLINE_S, **more_env):
+    """Runs a program to its end; AssertionError when there is a report."""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, text=True, capture_output=True,
+                          timeout=timeout_s, check=False,
+                          env=proc.clean_env(**env(folder), **more_env))
+    found = reports(folder, done.stderr)
+    if found:
+        raise AssertionError(found)
+    return done
+
+
 def reports(folder, *texts):
     """What was reported to files in the folder or is in the texts; "" if nothing."""
-    found = [read_text(path) for path in sorted(glob.glob(os.path.join(folder, "sanitizer.*")))]
+    found = [proc.read_text(path) for path in sorted(glob.glob(os.path.join(folder, "sanitizer.*")))]
     found += [text[m.start():m.start() + 6000] for text in texts if (m := _REPORT.search(text))]
     return "\n".join(found)

@@ -5,7 +5,6 @@ import json
 import os
 import random
 import struct
-import subprocess
 import time
 import uuid
 
@@ -13,6 +12,7 @@ from . import fcgi, proc, sanitizer, tap
 
 HEADER_BYTES = 36
 RECORD_BYTES = 36   # of a record besides its payload
+MAGIC, RECORD_MAGIC = b"MRSPOOL1", b"MREC"
 
 
 def _make_table():
@@ -84,7 +84,7 @@ class Segment:
     def __init__(self, when=None):
         self.id = uuid7(when)
         self.created = int((time.time() if when is None else when) * 1_000_000)
-        head = b"MRSPOOL1" + self.id + struct.pack(">q", self.created)
+        head = MAGIC + self.id + struct.pack(">q", self.created)
         self.data = bytearray(head + struct.pack(">I", crc32c(head)))
         self.ends = []    # of the records
 
@@ -92,9 +92,18 @@ class Segment:
     def name(self):
         return f"{self.created:016x}-{self.id.hex()}.seg"
 
+    @property
+    def starts(self):
+        """Where the records begin."""
+        return [HEADER_BYTES, *self.ends[:-1]]
+
+    def record_of(self, offset):
+        """The number of the record that this byte belongs to; -1: the header."""
+        return sum(start <= offset for start in self.starts) - 1
+
     def add(self, payload, group_id=None, received=None):
-        us = int((time.time() if received is None else received) * 1_000_000)
-        head = b"MREC" + struct.pack(">I", len(payload)) + (group_id or uuid7()) \
+        us = round((time.time() if received is None else received) * 1_000_000)
+        head = RECORD_MAGIC + struct.pack(">I", len(payload)) + (group_id or uuid7()) \
             + struct.pack(">q", us)
         self.data += head + struct.pack(">I", crc32c(self.id + head + payload)) + payload
         self.ends.append(len(self.data))
@@ -105,6 +114,25 @@ class Segment:
         with open(path, "wb") as f:
             f.write(self.data if data is None else data)
         return path
+
+
+def read(path):
+    """(received, payload) of each record, received in seconds; ValueError unless all is well."""
+    with open(path, "rb") as f:
+        data = f.read()
+    if data[:8] != MAGIC or struct.unpack(">I", data[32:36])[0] != crc32c(data[:32]):
+        raise ValueError(f"{path}: the header is not as documented")
+    records, at = [], HEADER_BYTES
+    while at < len(data):
+        magic, length, _group, received, crc = struct.unpack(
+            ">4sI16sqI", data[at:at + RECORD_BYTES])
+        end = at + RECORD_BYTES + length
+        covered = data[8:24] + data[at:at + 32] + data[at + RECORD_BYTES:end]
+        if magic != RECORD_MAGIC or end > len(data) or crc32c(covered) != crc:
+            raise ValueError(f"{path}: the record at {at} is not as documented")
+        records.append((received / 1_000_000, data[at + RECORD_BYTES:end]))
+        at = end
+    return records
 
 
 def replay_path():
@@ -132,13 +160,7 @@ class Replay:
 
     def run(self, *args, **env):
         """Runs it to its end; raises AssertionError when a sanitizer reported something."""
-        done = subprocess.run(self.command(*args), stdin=subprocess.DEVNULL, text=True,
-                              capture_output=True, timeout=proc.DEADLINE_S, check=False,
-                              env=self.env(**env))
-        reports = sanitizer.reports(self.folder, done.stderr)
-        if reports:
-            raise AssertionError(reports)
-        return done
+        return sanitizer.run(self.folder, self.command(*args), **env)
 
     def segments(self):
         return sorted(n for n in os.listdir(self.spool) if n.endswith(".seg"))

@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import json
 import os
-import subprocess
 
 from harness import fcgi, proc, sanitizer, tap
 
@@ -50,14 +49,9 @@ class Exporter:
         return proc.clean_env(**sanitizer.env(self.folder), **self.more_env)
 
     def run(self, *args):
-        """Runs it to its end; RuntimeError when a sanitizer reported something."""
-        done = subprocess.run(self._command(args), stdin=subprocess.DEVNULL, text=True,
-                              capture_output=True, env=self._env(), check=False,
-                              timeout=10 * proc.DEADLINE_S)
-        reports = sanitizer.reports(self.folder, done.stderr)
-        if reports:
-            raise RuntimeError(reports)
-        return done
+        """Runs it to its end; AssertionError when a sanitizer reported something."""
+        return sanitizer.run(self.folder, self._command(args), 10 * proc.DEADLINE_S,
+                             **self.more_env)
 
     def start(self, *args):
         """Starts it; stop it by its pid."""

@@ -166,6 +166,17 @@ bail(const char *fmt, ...)
 	exit(99);
 }
 
+/* An empty folder of the test's own, below $TMPDIR or /tmp: its path into dir. */
+static inline void
+make_temp_dir(char *dir, size_t size, const char *name)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	snprintf(dir, size, "%s/mr-%s-XXXXXX", tmp != NULL ? tmp : "/tmp", name);
+	if (mkdtemp(dir) == NULL)
+		bail("cannot make %s", dir);
+}
+
 static inline int
 done(void)
 {

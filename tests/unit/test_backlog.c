@@ -18,11 +18,7 @@ static struct mr_error err;
 static void
 make_dir(void)
 {
-	const char *tmp = getenv("TMPDIR");
-
-	snprintf(dir, sizeof dir, "%s/mr-backlog-XXXXXX", tmp != NULL ? tmp : "/tmp");
-	if (mkdtemp(dir) == NULL)
-		bail("cannot make %s", dir);
+	make_temp_dir(dir, sizeof dir, "backlog");
 	snprintf(quarantine, sizeof quarantine, "%s/quarantine", dir);
 }
 

@@ -27,13 +27,12 @@ static _Atomic uint64_t *next_group;
 static void
 prepare(void)
 {
-	const char *tmp = getenv("TMPDIR");
 	size_t bytes = sizeof *next_group + MAX_GROUPS * sizeof *ledger;
 	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-	snprintf(dir, sizeof dir, "%s/mr-books-XXXXXX", tmp != NULL ? tmp : "/tmp");
-	if (p == MAP_FAILED || mkdtemp(dir) == NULL)
-		bail("cannot make %s", dir);
+	if (p == MAP_FAILED)
+		bail("no memory");
+	make_temp_dir(dir, sizeof dir, "books");
 	next_group = p;
 	ledger = (void *)(next_group + 1);
 	snprintf(path, sizeof path, "%s/counters", dir);

@@ -22,11 +22,7 @@ static struct mr_error err;
 static void
 make_dir(void)
 {
-	const char *tmp = getenv("TMPDIR");
-
-	snprintf(dir, sizeof dir, "%s/mr-conf-XXXXXX", tmp != NULL ? tmp : "/tmp");
-	if (mkdtemp(dir) == NULL)
-		bail("cannot make %s", dir);
+	make_temp_dir(dir, sizeof dir, "conf");
 	snprintf(ini_path, sizeof ini_path, "%s/test.ini", dir);
 }
 

@@ -19,11 +19,7 @@ static struct mr_error err;
 static void
 make_dir(void)
 {
-	const char *tmp = getenv("TMPDIR");
-
-	snprintf(dir, sizeof dir, "%s/mr-log-XXXXXX", tmp != NULL ? tmp : "/tmp");
-	if (mkdtemp(dir) == NULL)
-		bail("cannot make %s", dir);
+	make_temp_dir(dir, sizeof dir, "log");
 	snprintf(path, sizeof path, "%s/a.log", dir);
 	snprintf(moved, sizeof moved, "%s/a.log.1", dir);
 	snprintf(other, sizeof other, "%s/b.log", dir);

@@ -19,11 +19,7 @@ static struct mr_error err;
 static void
 make_dir(void)
 {
-	const char *tmp = getenv("TMPDIR");
-
-	snprintf(dir, sizeof dir, "%s/mr-shared-XXXXXX", tmp != NULL ? tmp : "/tmp");
-	if (mkdtemp(dir) == NULL)
-		bail("cannot make %s", dir);
+	make_temp_dir(dir, sizeof dir, "shared");
 	snprintf(path, sizeof path, "%s/state/counters", dir);
 	snprintf(old, sizeof old, "%s.old", path);
 	snprintf(logfile, sizeof logfile, "%s/log", dir);

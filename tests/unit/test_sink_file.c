@@ -223,9 +223,7 @@ int
 main(void)
 {
 	umask(027);
-	snprintf(dir, sizeof dir, "/tmp/mr-sink-XXXXXX");
-	if (mkdtemp(dir) == NULL)
-		bail("mkdtemp: %s", strerror(errno));
+	make_temp_dir(dir, sizeof dir, "sink");
 	atexit(remove_dir);
 	test_good();
 	test_abort();
