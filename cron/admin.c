@@ -11,7 +11,6 @@
 #include "io/secret.h"
 
 #define PROGRAM "millrace-admin"
-#define DEFAULT_CONFIG MR_SYSCONFDIR "/millrace.ini"
 
 static const struct admin_command commands[] = {
 	{ "seal", "[--make-key]", "seal the secret on standard input", admin_seal },
@@ -37,7 +36,7 @@ print_help(void)
 		    commands[i].usage, commands[i].help);
 	fputs("\n"
 	    "  -c, --config FILE    configuration; else $MILLRACE_CONFIG, else\n"
-	    "                       " DEFAULT_CONFIG "\n"
+	    "                       " MR_CONF_FILE "\n"
 	    "  -k, --key-file FILE  instead of the configuration's key_file\n"
 	    "  -h, --help           print this and exit\n"
 	    "  -V, --version        print the version and exit\n"
@@ -148,8 +147,7 @@ main(int argc, char **argv)
 	struct admin admin = { .config = getenv("MILLRACE_CONFIG") };
 	int status;
 
-	if (admin.config == NULL || admin.config[0] == '\0')
-		admin.config = DEFAULT_CONFIG;
+	admin.config = mr_conf_file(admin.config);
 	if ((status = parse(argc, argv, &admin)) >= 0)
 		return status;
 	umask(077);

@@ -96,8 +96,7 @@ int
 admin_rebind(const struct admin *admin, int argc, char **argv)
 {
 	struct mr_error err = MR_ERROR_INIT;
-	struct mr_db_options options = { .application = "millrace rebind",
-		.query_timeout_ms = TIMEOUT_MS, .synchronous_commit = true };
+	struct mr_db_options options;
 	struct mr_conf conf;
 	struct mr_db *db;
 	bool none;
@@ -107,8 +106,8 @@ admin_rebind(const struct admin *admin, int argc, char **argv)
 		return ADMIN_MISUSED;
 	if (mr_conf_load(&conf, admin->config, &err) != MR_OK)
 		return admin_fail(&err);
-	options.url = conf.database_url;
-	options.connect_timeout_ms = conf.connect_timeout_ms;
+	options = mr_db_options_of(&conf, "millrace rebind");
+	options.query_timeout_ms = TIMEOUT_MS;
 	if ((db = mr_db_new(&options)) == NULL)
 		(void)mr_fail(&err, e, "no memory");
 	else

@@ -430,18 +430,12 @@ parse(int argc, char **argv, const struct action *action, struct call *c, struct
 static struct mr_db *
 connect_db(const struct mr_conf *conf, struct mr_error *err)
 {
-	const struct mr_db_options options = {
-		.url = conf->database_url,
-		.application = "millrace-admin",
-		.connect_timeout_ms = conf->connect_timeout_ms,
-		.query_timeout_ms = QUERY_TIMEOUT_MS,
-		.idle_check_s = conf->idle_check_s,
-		.synchronous_commit = true,
-		.statements = mr_store_statements,
-		.n_statements = mr_store_n_statements,
-	};
+	struct mr_db_options options = mr_db_options_of(conf, "millrace-admin");
 	struct mr_db *db;
 
+	options.query_timeout_ms = QUERY_TIMEOUT_MS;
+	options.statements = mr_store_statements;
+	options.n_statements = mr_store_n_statements;
 	if (mr_db_check_url(conf->database_url, err) != MR_OK)
 		return NULL;
 	db = mr_db_new(&options);

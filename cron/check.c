@@ -25,7 +25,6 @@
 #include "io/spool.h"
 
 #define PROGRAM "millrace-check"
-#define DEFAULT_CONFIG MR_SYSCONFDIR "/millrace.ini"
 /* Counting all rows of a month takes a while. */
 #define QUERY_TIMEOUT_MS (30 * 60 * 1000)
 /* What waits in the spool for longer is not being replayed. */
@@ -46,7 +45,7 @@ static const char help[] =
     "well; 1 warnings; 2 something is wrong; 3 it could not be found out.\n"
     "\n"
     "  -c, --config FILE  configuration; else $MILLRACE_CONFIG, else\n"
-    "                     " DEFAULT_CONFIG "\n"
+    "                     " MR_CONF_FILE "\n"
     "  -b, --books        the books: whether all that was accepted is kept\n"
     "  -j, --json         the books as JSON\n"
     "  -n, --no-rows      the books without counting the rows of the tables\n"
@@ -130,15 +129,9 @@ parse(int argc, char **argv, struct options *options)
 static struct mr_db *
 new_db(const struct mr_conf *conf)
 {
-	const struct mr_db_options options = {
-		.url = conf->database_url,
-		.application = PROGRAM,
-		.connect_timeout_ms = conf->connect_timeout_ms,
-		.query_timeout_ms = QUERY_TIMEOUT_MS,
-		.idle_check_s = conf->idle_check_s,
-		.synchronous_commit = true,
-	};
+	struct mr_db_options options = mr_db_options_of(conf, PROGRAM);
 
+	options.query_timeout_ms = QUERY_TIMEOUT_MS;
 	return mr_db_new(&options);
 }
 
@@ -401,8 +394,7 @@ main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	quiet = options.quiet;
-	if (options.config == NULL || options.config[0] == '\0')
-		options.config = DEFAULT_CONFIG;
+	options.config = mr_conf_file(options.config);
 	(void)mr_log_open(PROGRAM, "stderr", MR_LOG_ERROR, NULL);
 	if (mr_conf_load(&conf, options.config, &err) != MR_OK) {
 		finding(options.books ? UNKNOWN : CRITICAL, "configuration", "%s", err.text);

@@ -18,7 +18,6 @@
 #include "io/secret.h"
 
 #define PROGRAM "millrace-export"
-#define DEFAULT_CONFIG MR_SYSCONFDIR "/millrace.ini"
 
 static const char help[] =
     "usage: " PROGRAM " [-c FILE] [OPTION ...]\n"
@@ -27,7 +26,7 @@ static const char help[] =
     "Exports what is new to the destinations of each client. For cron.\n"
     "\n"
     "  -c, --config FILE  configuration; else $MILLRACE_CONFIG, else\n"
-    "                     " DEFAULT_CONFIG "\n"
+    "                     " MR_CONF_FILE "\n"
     "      --client NAME  only this client\n"
     "      --format NAME  ndjson, csv or parquet, instead of the client's\n"
     "      --since TIME   export the events stored from then on, apart from the\n"
@@ -238,8 +237,7 @@ main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	if (options.config == NULL || options.config[0] == '\0')
-		options.config = DEFAULT_CONFIG;
+	options.config = mr_conf_file(options.config);
 	umask(027);
 	mr_secret_no_core();
 #ifdef HAVE_MALLOPT

@@ -63,16 +63,11 @@ set_up(struct mr_db *db, void *arg, struct mr_error *err)
 static enum mr_err
 connect_both(struct exporter *x, struct mr_error *err)
 {
-	struct mr_db_options options = {
-		.url = x->conf->database_url,
-		.application = "millrace export",
-		.connect_timeout_ms = x->conf->connect_timeout_ms,
-		.query_timeout_ms = QUERY_TIMEOUT_MS,
-		.idle_check_s = INT64_C(1) << 30,
-		.synchronous_commit = true,
-		.on_connect = set_up,
-	};
+	struct mr_db_options options = mr_db_options_of(x->conf, "millrace export");
 
+	options.query_timeout_ms = QUERY_TIMEOUT_MS;
+	options.idle_check_s = INT64_C(1) << 30;
+	options.on_connect = set_up;
 	x->db = mr_db_new(&options);
 	options.on_connect = NULL;
 	x->reader = mr_db_new(&options);

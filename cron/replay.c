@@ -28,7 +28,6 @@
 #include "io/store.h"
 
 #define PROGRAM "millrace-replay"
-#define DEFAULT_CONFIG MR_SYSCONFDIR "/millrace.ini"
 #define BAR_WIDTH 40
 #define BAR_EVERY_MS 100
 
@@ -48,7 +47,7 @@ static const char help[] =
     "there is nothing to do.\n"
     "\n"
     "  -c, --config FILE  configuration; else $MILLRACE_CONFIG, else\n"
-    "                     " DEFAULT_CONFIG "\n"
+    "                     " MR_CONF_FILE "\n"
     "  -f, --force        store records that are older than ledger_days, too\n"
     "  -l, --list         list the segments of the spool\n"
     "  -n, --dry-run      say what a replay would find\n"
@@ -260,20 +259,7 @@ replay(const struct mr_conf *conf, const struct options *options, struct mr_db *
 static int
 connect_and_replay(const struct mr_conf *conf, const struct options *options)
 {
-	const struct mr_db_options how = {
-		.url = conf->database_url,
-		.application = PROGRAM,
-		.connect_timeout_ms = conf->connect_timeout_ms,
-		.query_timeout_ms = conf->query_timeout_ms,
-		.idle_check_s = conf->idle_check_s,
-		/* A segment is removed when its records are committed; so that must last. */
-		.synchronous_commit = true,
-		.statements = mr_store_statements,
-		.n_statements = mr_store_n_statements,
-		.on_connect = mr_keeper_on_connect,
-		.on_connect_arg = (void *)(uintptr_t)conf,
-	};
-	struct mr_db *db = mr_db_new(&how);
+	struct mr_db *db = mr_keeper_db_new(conf, PROGRAM);
 	struct mr_store *store = mr_store_new(MR_SEGMENT_MAX_PAYLOAD, NULL);
 	int status = db != NULL && store != NULL ? replay(conf, options, db, store) :
 	    give_up(STATUS_LATER, "no memory");
@@ -348,8 +334,7 @@ main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	if (options.config == NULL || options.config[0] == '\0')
-		options.config = DEFAULT_CONFIG;
+	options.config = mr_conf_file(options.config);
 	umask(027);
 	(void)sigaction(SIGINT, &act, NULL);
 	(void)sigaction(SIGTERM, &act, NULL);

@@ -23,14 +23,8 @@
 struct mr_db *
 mr_export_connect(const struct mr_worker *worker, struct mr_response *response)
 {
-	const struct mr_db_options options = {
-		.url = worker->conf->database_url,
-		.application = "millrace export status",
-		.connect_timeout_ms = worker->conf->connect_timeout_ms,
-		.query_timeout_ms = worker->conf->query_timeout_ms,
-		.idle_check_s = worker->conf->idle_check_s,
-		.synchronous_commit = true,
-	};
+	const struct mr_db_options options = mr_db_options_of(worker->conf,
+	    "millrace export status");
 	struct mr_error err = MR_ERROR_INIT;
 	struct mr_db *db = mr_db_new(&options);
 

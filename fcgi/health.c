@@ -41,18 +41,13 @@ write_detail(const struct mr_worker *worker, const struct mr_error *why, struct 
 static void
 write_books(const struct mr_worker *worker, struct mr_buf *b)
 {
-	const struct mr_db_options options = {
-		.url = worker->conf->database_url,
-		.application = "millrace books",
-		.connect_timeout_ms = worker->conf->connect_timeout_ms,
-		.query_timeout_ms = BOOKS_TIMEOUT_MS,
-		.idle_check_s = worker->conf->idle_check_s,
-		.synchronous_commit = true,
-	};
+	struct mr_db_options options = mr_db_options_of(worker->conf, "millrace books");
 	struct mr_error why = MR_ERROR_INIT;
 	struct mr_audit a;
-	struct mr_db *db = mr_db_new(&options);
+	struct mr_db *db;
 
+	options.query_timeout_ms = BOOKS_TIMEOUT_MS;
+	db = mr_db_new(&options);
 	mr_buf_add_cstr(b, ",\"books\":");
 	if (db == NULL || mr_audit_take(db, worker->conf->spool_dir, &a, &why) != MR_OK) {
 		mr_buf_add_cstr(b, "{\"error\":");

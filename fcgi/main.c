@@ -20,7 +20,6 @@
 #define PROGRAM "millrace.fcgi"
 /* A block of this size goes back to the system when it is freed. */
 #define LARGE_BYTES (128 * 1024)
-#define DEFAULT_CONFIG MR_SYSCONFDIR "/millrace.ini"
 
 static const char help[] =
     "usage: " PROGRAM " [-c FILE] [-t]\n"
@@ -30,7 +29,7 @@ static const char help[] =
     "input is a listening socket, else as plain CGI for one request.\n"
     "\n"
     "  -c, --config FILE  configuration; else $MILLRACE_CONFIG, else\n"
-    "                     " DEFAULT_CONFIG "\n"
+    "                     " MR_CONF_FILE "\n"
     "  -t, --test         check the configuration and exit\n"
     "  -h, --help         print this and exit\n"
     "  -V, --version      print the version and exit\n"
@@ -113,8 +112,7 @@ main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	if (options.config == NULL || options.config[0] == '\0')
-		options.config = DEFAULT_CONFIG;
+	options.config = mr_conf_file(options.config);
 	umask(027);
 	/* The log follows its file by itself; there is nothing to reload. */
 	(void)signal(SIGHUP, SIG_IGN);

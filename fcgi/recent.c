@@ -106,15 +106,7 @@ void
 mr_recent_serve(struct mr_worker *worker, struct mr_request *request,
     struct mr_response *response)
 {
-	const struct mr_db_options options = {
-		.url = worker->conf->database_url,
-		.application = "millrace recent",
-		.connect_timeout_ms = worker->conf->connect_timeout_ms,
-		.query_timeout_ms = worker->conf->query_timeout_ms,
-		.recycle_s = 0,
-		.idle_check_s = worker->conf->idle_check_s,
-		.synchronous_commit = true,
-	};
+	const struct mr_db_options options = mr_db_options_of(worker->conf, "millrace recent");
 	const char *limit = parameter(request, "limit", DEFAULT_LIMIT);
 	const char *site = parameter(request, "site", NULL);
 	struct mr_db *db;

@@ -357,6 +357,12 @@ keep_path(struct mr_conf *conf, const char *path, struct mr_error *err)
 	return mr_fail(err, MR_EIO, "configuration %s: %s", path, strerror(errno));
 }
 
+const char *
+mr_conf_file(const char *wanted)
+{
+	return wanted == NULL || wanted[0] == '\0' ? MR_CONF_FILE : wanted;
+}
+
 enum mr_err
 mr_conf_load(struct mr_conf *conf, const char *path, struct mr_error *err)
 {

@@ -151,6 +151,12 @@ struct mr_conf {
 	size_t n_clients;
 };
 
+/* The configuration of a program that was told of none. */
+#define MR_CONF_FILE MR_SYSCONFDIR "/millrace.ini"
+
+/* wanted, or MR_CONF_FILE when that is NULL or empty. */
+const char *mr_conf_file(const char *wanted);
+
 /*
  * Fills *conf with the defaults, then from the file, then from the
  * environment, and checks the whole. path == NULL: defaults and environment

@@ -68,6 +68,19 @@ mr_db_check_url(const char *url, struct mr_error *err)
 	return MR_OK;
 }
 
+struct mr_db_options
+mr_db_options_of(const struct mr_conf *conf, const char *application)
+{
+	return (struct mr_db_options){
+		.url = conf->database_url,
+		.application = application,
+		.connect_timeout_ms = conf->connect_timeout_ms,
+		.query_timeout_ms = conf->query_timeout_ms,
+		.idle_check_s = conf->idle_check_s,
+		.synchronous_commit = true,
+	};
+}
+
 struct mr_db *
 mr_db_new(const struct mr_db_options *options)
 {

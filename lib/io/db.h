@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/conf.h"
 #include "base/error.h"
 #include "base/str.h"
 
@@ -45,6 +46,12 @@ struct mr_db_options {
 	enum mr_err (*on_connect)(struct mr_db *db, void *arg, struct mr_error *err);
 	void *on_connect_arg;
 };
+
+/*
+ * What [database] says, for commits that must last: synchronous_commit is on
+ * whatever stands there, and there is no recycle_s and no statement.
+ */
+struct mr_db_options mr_db_options_of(const struct mr_conf *conf, const char *application);
 
 struct mr_db_param {
 	const void *data; /* in binary format; NULL: SQL NULL */

@@ -70,6 +70,18 @@ mr_keeper_on_connect(struct mr_db *db, void *conf, struct mr_error *err)
 	return e;
 }
 
+struct mr_db *
+mr_keeper_db_new(const struct mr_conf *conf, const char *application)
+{
+	struct mr_db_options options = mr_db_options_of(conf, application);
+
+	options.statements = mr_store_statements;
+	options.n_statements = mr_store_n_statements;
+	options.on_connect = mr_keeper_on_connect;
+	options.on_connect_arg = (void *)(uintptr_t)conf;
+	return mr_db_new(&options);
+}
+
 bool
 mr_keeper_purge(struct mr_db *db, const struct mr_conf *conf)
 {
@@ -327,19 +339,6 @@ mr_keeper_start(struct mr_keeper **keeper, const struct mr_conf *conf, const cha
     struct mr_breaker *breaker, struct mr_error *err)
 {
 	struct mr_keeper *k = calloc(1, sizeof *k);
-	const struct mr_db_options options = {
-		.url = conf->database_url,
-		.application = application,
-		.connect_timeout_ms = conf->connect_timeout_ms,
-		.query_timeout_ms = conf->query_timeout_ms,
-		.idle_check_s = conf->idle_check_s,
-		/* A segment is removed when its records are committed; so that must last. */
-		.synchronous_commit = true,
-		.statements = mr_store_statements,
-		.n_statements = mr_store_n_statements,
-		.on_connect = mr_keeper_on_connect,
-		.on_connect_arg = (void *)(uintptr_t)conf,
-	};
 	int e;
 
 	if (k == NULL)
@@ -348,7 +347,7 @@ mr_keeper_start(struct mr_keeper **keeper, const struct mr_conf *conf, const cha
 	k->breaker = breaker;
 	k->seed = (unsigned)mr_clock_now_us();
 	k->purging = true;
-	k->db = mr_db_new(&options);
+	k->db = mr_keeper_db_new(conf, application);
 	k->store = mr_store_new(MR_SEGMENT_MAX_PAYLOAD, NULL);
 	if (k->db == NULL || k->store == NULL) {
 		free_keeper(k);

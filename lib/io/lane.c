@@ -45,20 +45,14 @@ struct mr_lane {
 static struct mr_db *
 new_db(const struct mr_conf *conf, const char *application, bool alone)
 {
-	const struct mr_db_options options = {
-		.url = conf->database_url,
-		.application = application,
-		.connect_timeout_ms = conf->connect_timeout_ms,
-		.query_timeout_ms = conf->query_timeout_ms,
-		.recycle_s = conf->recycle_s,
-		.idle_check_s = conf->idle_check_s,
-		.synchronous_commit = conf->synchronous_commit,
-		.statements = mr_store_statements,
-		.n_statements = mr_store_n_statements,
-		.on_connect = alone ? mr_keeper_on_connect : NULL,
-		.on_connect_arg = (void *)(uintptr_t)conf,
-	};
+	struct mr_db_options options = mr_db_options_of(conf, application);
 
+	options.recycle_s = conf->recycle_s;
+	options.synchronous_commit = conf->synchronous_commit;
+	options.statements = mr_store_statements;
+	options.n_statements = mr_store_n_statements;
+	options.on_connect = alone ? mr_keeper_on_connect : NULL;
+	options.on_connect_arg = (void *)(uintptr_t)conf;
 	return mr_db_new(&options);
 }
 

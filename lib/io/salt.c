@@ -154,20 +154,15 @@ static bool
 refresh(struct mr_salts *salts, int64_t now_us)
 {
 	const struct mr_conf *conf = salts->conf;
-	const struct mr_db_options options = {
-		.url = conf->database_url,
-		.application = "millrace salts",
-		.connect_timeout_ms = conf->connect_timeout_ms,
-		.query_timeout_ms = conf->query_timeout_ms,
-		.idle_check_s = conf->idle_check_s,
-		.synchronous_commit = true,
-		.on_connect = mr_keeper_on_connect,
-		.on_connect_arg = (void *)(uintptr_t)conf,
-	};
+	struct mr_db_options options = mr_db_options_of(conf, "millrace salts");
 	struct mr_error err = MR_ERROR_INIT;
-	struct mr_db *db = mr_db_new(&options);
-	bool good = db != NULL && exchange(salts, db, now_us, &err) == MR_OK;
+	struct mr_db *db;
+	bool good;
 
+	options.on_connect = mr_keeper_on_connect;
+	options.on_connect_arg = (void *)(uintptr_t)conf;
+	db = mr_db_new(&options);
+	good = db != NULL && exchange(salts, db, now_us, &err) == MR_OK;
 	if (!good && !salts->failing)
 		mr_log_warning("no salt for visitors, so visitor_id stays empty: %s", db != NULL ?
 		    err.text : "no memory");
