@@ -26,6 +26,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/format/jsonout.c lib/format/jsonout.h \
 	lib/format/objectkey.c lib/format/objectkey.h \
 	lib/format/packed.h \
+	lib/format/payload.c lib/format/payload.h \
 	lib/format/query.c lib/format/query.h \
 	lib/format/record.c lib/format/record.h \
 	lib/format/rle.c lib/format/rle.h \

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "format/json.h"
 #include "format/jsonout.h"
+#include "format/payload.h"
 #include "format/query.h"
 #include "format/utf8.h"
 
@@ -200,52 +201,18 @@ add_row(struct mr_batch *batch, const struct mr_event *row)
 	batch->rows[batch->n_rows++] = *row;
 }
 
-/* Whether a member of an object stays out of the payload. */
-static bool
-left_out(const struct decoder *d, int key, bool envelope)
-{
-	return (envelope && mr_json_is(&d->json, key, MR_STR_LIT("events"))) ||
-	    (d->ctx->drop_visitor && mr_json_is(&d->json, key, MR_STR_LIT("visitorId")));
-}
-
-/* A copy of the object without what is left out. */
-static struct mr_str
-cut_payload(struct decoder *d, int object, bool envelope)
-{
-	const struct mr_json *json = &d->json;
-	struct mr_str whole = mr_json_raw(json, object), member;
-	char *p = mr_arena_alloc(d->arena, whole.n), *to = p;
-	int node = object + 1;
-
-	if (p == NULL)
-		return MR_STR_NULL;
-	*to++ = '{';
-	for (int i = 0; i < json->nodes[object].size; i++) {
-		int value = node + 1;
-
-		if (!left_out(d, node, envelope)) {
-			struct mr_str key = mr_json_raw(json, node);
-			struct mr_str val = mr_json_raw(json, value);
-
-			member = (struct mr_str){ key.p, (size_t)(val.p + val.n - key.p) };
-			if (to > p + 1)
-				*to++ = ',';
-			memcpy(to, member.p, member.n);
-			to += member.n;
-		}
-		node = json->nodes[value].next;
-	}
-	*to++ = '}';
-	return (struct mr_str){ p, (size_t)(to - p) };
-}
-
 /* The event as it was sent, but for what is left out. */
 static struct mr_str
-payload_of(struct decoder *d, int object, const int found[N_FIELDS], bool envelope)
+payload_of(struct decoder *d, int object, bool envelope)
 {
-	if (envelope || (d->ctx->drop_visitor && found[VISITOR] >= 0))
-		return cut_payload(d, object, envelope);
-	return mr_json_raw(&d->json, object);
+	struct mr_str without[2];
+	size_t n = 0;
+
+	if (envelope)
+		without[n++] = MR_STR_LIT("events");
+	if (d->ctx->drop_visitor)
+		without[n++] = MR_STR_LIT("visitorId");
+	return mr_payload(d->arena, &d->json, object, without, n);
 }
 
 static enum mr_err
@@ -264,7 +231,7 @@ decode_member(struct decoder *d, int node, const struct mr_event *envelope, stru
 	if (mr_str_eq(row->event_type, MR_STR_LIT("batch")))
 		return mr_fail_at(d->err, MR_EINVAL, d->json.nodes[node].start,
 		    "a batch cannot hold a batch");
-	row->payload = payload_of(d, node, found, false);
+	row->payload = payload_of(d, node, false);
 	if (row->payload.p == NULL)
 		return no_memory(d->err);
 	return check_numbers(d, node, d->json.nodes[node].next, -1);
@@ -350,7 +317,7 @@ decode_top(struct decoder *d)
 	if ((e = check_numbers(d, 0, json->n, events)) != MR_OK ||
 	    (e = make_room(d, events)) != MR_OK)
 		return e;
-	row.payload = payload_of(d, 0, found, events >= 0);
+	row.payload = payload_of(d, 0, events >= 0);
 	if (row.payload.p == NULL)
 		return no_memory(d->err);
 	add_row(d->batch, &row);

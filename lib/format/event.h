@@ -28,7 +28,7 @@ struct mr_event {
 	struct mr_str session_id;
 	struct mr_str visitor_id;
 	struct mr_str user_agent;
-	struct mr_str payload; /* JSON, the event as it was sent */
+	struct mr_str payload; /* JSON, the event as it was sent, but see payload.h */
 	struct mr_ip client_ip;
 };
 

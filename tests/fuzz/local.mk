@@ -6,7 +6,7 @@ FUZZ_CC = clang
 FUZZ_SECONDS = 30
 FUZZ_TARGETS = fuzz_json fuzz_event
 FUZZ_LIB = base/arena base/buf base/clock base/error format/event format/ip \
-	format/json format/jsonout format/query format/utf8
+	format/json format/jsonout format/payload format/query format/utf8
 
 fuzz:
 	@$(MKDIR_P) tests/fuzz/corpus

@@ -21,6 +21,7 @@ unit_tests = \
 	tests/unit/test_keyring \
 	tests/unit/test_log \
 	tests/unit/test_objectkey \
+	tests/unit/test_payload \
 	tests/unit/test_pgarray \
 	tests/unit/test_query \
 	tests/unit/test_record \
@@ -87,6 +88,8 @@ tests_unit_test_log_SOURCES = tests/unit/test_log.c tests/unit/tap.h
 tests_unit_test_log_LDADD = $(MR_LIBS)
 tests_unit_test_objectkey_SOURCES = tests/unit/test_objectkey.c tests/unit/tap.h
 tests_unit_test_objectkey_LDADD = $(MR_LIBS)
+tests_unit_test_payload_SOURCES = tests/unit/test_payload.c tests/unit/tap.h
+tests_unit_test_payload_LDADD = $(MR_LIBS)
 tests_unit_test_pgarray_SOURCES = tests/unit/test_pgarray.c tests/unit/tap.h
 tests_unit_test_pgarray_LDADD = $(MR_LIBS)
 tests_unit_test_query_SOURCES = tests/unit/test_query.c tests/unit/tap.h
