@@ -76,7 +76,7 @@ const char *const mr_store_statements[] = {
 	PLAIN_INSERT " WHERE EXISTS (SELECT FROM gate)",
 	/*
 	 * KEYED: all of it when none of its keys exists, else nothing, as when the group
-	 * is known. OFFSET 0: by the index, whatever the planner thinks of the table's size.
+	 * is known. OFFSET 0: each key is looked up, instead of joining with the table.
 	 */
 	"WITH made AS (INSERT INTO dedup_keys (site_id, batch_id) "
 	"SELECT site_id, batch_id FROM unnest($10::text[], $11::text[]) AS u (site_id, batch_id) "

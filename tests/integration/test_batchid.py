@@ -3,7 +3,7 @@
 import threading
 
 from common import success, without_time, worker
-from harness import postgres, tap
+from harness import postgres, proc, tap
 
 DUPLICATE = {"status": "success", "duplicate": True, "events_processed": 0}
 
@@ -73,6 +73,22 @@ def sequential(t, pg, w):
         t.is_(without_time(post(w, body)), success(4), "its id is free for the corrected one")
 
 
+def scans(pg):
+    return pg.query("SELECT seq_scan, idx_scan FROM pg_stat_user_tables "
+                    "WHERE relname = 'dedup_keys'")[0]
+
+
+def growing(t, pg):
+    """A plan that was made for a small table is kept while the table grows."""
+    pg.execute("ANALYZE dedup_keys")
+    with t.case("a table that was small"), worker(pg) as w:
+        w.wait_healthy()
+        before = scans(pg)
+        t.is_(without_time(post(w, batch("grows"))), success(4), "a batch is stored")
+        proc.wait_for(lambda: scans(pg)["idx_scan"] > before["idx_scan"], "the scan is counted")
+        t.is_(scans(pg)["seq_scan"], before["seq_scan"], "its keys are found by the index")
+
+
 def concurrent(t, pg, one, other):
     """20 at once: the threads start together, half of them at each worker."""
     start = threading.Barrier(20)
@@ -107,3 +123,4 @@ with tap.Suite() as t, postgres.Postgres() as pg:
             one.start()
             one.wait_healthy()
             is_duplicate(t, post(one, batch("one")), "again")
+    growing(t, pg)
