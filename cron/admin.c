@@ -16,6 +16,8 @@ static const struct admin_command commands[] = {
 	{ "seal", "[--make-key]", "seal the secret on standard input", admin_seal },
 	{ "rekey", "[--make-key] FILE", "seal what FILE has sealed with the newest key",
 	    admin_rekey },
+	{ "rotate", "[--backup] [CLIENT]", "try new keys with the bucket, then switch to them",
+	    admin_rotate },
 	{ "rejected", "ACTION [ID ...]", "list, show, export, retry or delete rejected events",
 	    admin_rejected },
 	{ "rebind", "", "let the export go on in the cluster that the data were moved to",
@@ -91,10 +93,10 @@ misused(const char *command, const char *what, const char *which)
 }
 
 bool
-admin_arguments(int argc, char **argv, const char *flag, bool *given, int want,
+admin_arguments(int argc, char **argv, const char *flag, bool *given, const char *what,
     const char **first)
 {
-	int i = 1;
+	int i = 1, want = what != NULL;
 
 	*given = false;
 	for (; i < argc && argv[i][0] == '-' && argv[i][1] != '\0'; i++) {
@@ -107,10 +109,10 @@ admin_arguments(int argc, char **argv, const char *flag, bool *given, int want,
 		*given = true;
 	}
 	if (argc - i < want)
-		return misused(argv[0], "a file is missing", "") == ADMIN_OK;
+		return misused(argv[0], what, " is missing") == ADMIN_OK;
 	if (argc - i > want)
 		return misused(argv[0], "unexpected argument ", argv[i + want]) == ADMIN_OK;
-	if (want > 0)
+	if (what != NULL)
 		*first = argv[i];
 	return true;
 }

@@ -102,7 +102,7 @@ admin_rebind(const struct admin *admin, int argc, char **argv)
 	bool none;
 	enum mr_err e = MR_ENOMEM;
 
-	if (!admin_arguments(argc, argv, "", &none, 0, NULL))
+	if (!admin_arguments(argc, argv, "", &none, NULL, NULL))
 		return ADMIN_MISUSED;
 	if (mr_conf_load(&conf, admin->config, &err) != MR_OK)
 		return admin_fail(&err);

@@ -25,6 +25,7 @@
 #include "io/creds.h"
 #include "io/db.h"
 #include "io/s3.h"
+#include "io/target.h"
 #include "stage/format.h"
 #include "stage/stage.h"
 
@@ -85,10 +86,7 @@ struct destination {
 	const char *client;
 	const struct mr_conf_bucket *conf;
 	struct mr_db *db;
-	char *url;          /* for people: file:///… or s3://…, with the prefix */
-	const char *folder; /* NULL: it is S3 */
-	const char *bucket;
-	char *prefix;       /* without slashes around it */
+	struct mr_target at;
 	struct mr_creds_chain *creds;
 	struct mr_s3 *s3;   /* NULL until it is needed */
 	int64_t cursor;     /* the last batch that is there */

@@ -77,15 +77,15 @@ plan(struct client *c, bool manual, struct mr_error *err)
 
 	for (size_t i = 0; i < c->n_to; i++) {
 		names[i] = c->to[i].name;
-		urls[i] = c->to[i].url;
+		urls[i] = c->to[i].at.url;
 	}
 	e = manual ? mr_plan_manual(c->x->db, &request, &result, err) :
 	    mr_plan_chain(c->x->db, &request, &result, err);
 	if (e == MR_OK && o->dry_run)
 		printf("client %s: would export %" PRId64 " new events in %" PRId64 " objects and %"
 		    PRId64 " batches to %s%s%s\n", c->conf->name, result.rows, result.objects,
-		    result.batches, c->to[0].url, c->n_to > 1 ? " and " : "",
-		    c->n_to > 1 ? c->to[1].url : "");
+		    result.batches, c->to[0].at.url, c->n_to > 1 ? " and " : "",
+		    c->n_to > 1 ? c->to[1].at.url : "");
 	return e;
 }
 
@@ -275,7 +275,7 @@ record_failures(struct client *c, struct mr_error *err)
 		if (!c->to[i].failed)
 			continue;
 		(void)mr_fail(&why, c->to[i].err.code, "client %s, %s: %.400s", c->conf->name,
-		    c->to[i].url, c->to[i].err.text);
+		    c->to[i].at.url, c->to[i].err.text);
 		export_complain(c->x, &why);
 		c->x->failures++;
 		e = export_tell(c->x, "UPDATE export_cursors SET failed_at = now(), error = $3 "

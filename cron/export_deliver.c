@@ -42,7 +42,7 @@ max_streams(const struct delivery *d)
 	if (d->format.format == MR_FORMAT_PARQUET)
 		return 1;
 	for (size_t i = 0; i < d->n_to; i++)
-		if (d->to[i]->folder == NULL)
+		if (d->to[i]->at.folder == NULL)
 			return 2;
 	return MAX_STREAMS;
 }

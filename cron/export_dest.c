@@ -12,64 +12,17 @@
 #include "stage/sink_file.h"
 #include "stage/sink_s3.h"
 
-#define FILE_SCHEME "file://"
-#define S3_SCHEME "s3://"
-#define MAX_PREFIX 255
-
-/* The prefix without slashes at its ends; NULL: it cannot be one. */
-static char *
-clean_prefix(const char *prefix)
-{
-	char *copy;
-	size_t n;
-
-	prefix += strspn(prefix, "/");
-	n = strlen(prefix);
-	while (n > 0 && prefix[n - 1] == '/')
-		n--;
-	copy = n <= MAX_PREFIX ? strndup(prefix, n) : NULL;
-	if (copy != NULL && (strstr(copy, "//") != NULL || strstr(copy, "..") != NULL)) {
-		free(copy);
-		return NULL;
-	}
-	return copy;
-}
-
-static char *
-make_url(const struct destination *d)
-{
-	const char *scheme = d->folder != NULL ? FILE_SCHEME : S3_SCHEME;
-	const char *place = d->folder != NULL ? d->folder : d->bucket;
-	size_t n = strlen(scheme) + strlen(place) + strlen(d->prefix) + 2;
-	char *url = malloc(n);
-
-	if (url != NULL)
-		(void)snprintf(url, n, "%s%s%s%s", scheme, place, d->prefix[0] != '\0' ? "/" : "",
-		    d->prefix);
-	return url;
-}
-
 enum mr_err
 destination_open(struct destination *d, const char *name, const char *client,
     const struct mr_conf_bucket *conf, const struct exporter *x, struct mr_error *err)
 {
-	const char *bucket = conf->bucket;
+	struct mr_error why = MR_ERROR_INIT;
+	enum mr_err e;
 
 	*d = (struct destination){ .name = name, .client = client, .conf = conf, .db = x->db };
-	if (strncmp(bucket, FILE_SCHEME, sizeof FILE_SCHEME - 1) == 0)
-		d->folder = bucket + sizeof FILE_SCHEME - 1;
-	else
-		d->bucket = bucket + (strncmp(bucket, S3_SCHEME, sizeof S3_SCHEME - 1) == 0 ?
-		    sizeof S3_SCHEME - 1 : 0);
-	d->prefix = clean_prefix(conf->prefix);
-	if (d->prefix == NULL)
-		return mr_fail(err, MR_EINVAL, "client %s: the prefix of its %s is longer than %d "
-		    "bytes or has '//' or '..' in it", client, name, MAX_PREFIX);
-	d->url = make_url(d);
-	if (d->url != NULL)
-		return MR_OK;
-	destination_close(d);
-	return mr_fail(err, MR_ENOMEM, "no memory");
+	if ((e = mr_target_open(&d->at, conf, &why)) != MR_OK)
+		return mr_fail(err, e, "client %s, %s: %.400s", client, name, why.text);
+	return MR_OK;
 }
 
 void
@@ -77,8 +30,7 @@ destination_close(struct destination *d)
 {
 	mr_s3_free(d->s3);
 	mr_creds_free(d->creds);
-	free(d->url);
-	free(d->prefix);
+	mr_target_free(&d->at);
 	*d = (struct destination){ .name = NULL };
 }
 
@@ -112,45 +64,19 @@ forget_upload(void *arg, const char *bucket, const char *key, const char *id)
 static enum mr_err
 open_s3(struct destination *d, const struct exporter *x, struct mr_error *err)
 {
-	static const enum mr_s3_style styles[] = { [MR_PATH_STYLE_AUTO] = MR_S3_AUTO,
-		[MR_PATH_STYLE_ON] = MR_S3_PATH, [MR_PATH_STYLE_OFF] = MR_S3_VIRTUAL };
-	const struct mr_conf_bucket *c = d->conf;
-	const struct mr_creds_options creds = {
-		.access_key = c->access_key,
-		.secret_key = c->secret_key,
-		.key_file = x->conf->key_file,
-		.profile = c->profile,
-		.role_arn = c->role_arn,
-		.external_id = c->external_id,
-		.region = c->region,
-		.sts_endpoint = c->sts_endpoint,
-		.ca_file = c->ca_file,
-		.insecure = c->insecure,
-		.stop = x->stop,
-	};
-	struct mr_s3_options s3 = {
-		.endpoint = c->endpoint,
-		.region = c->region,
-		.style = styles[c->path_style],
-		.ca_file = c->ca_file,
-		.insecure = c->insecure,
-		.sse = c->sse,
-		.kms_key_id = c->kms_key_id,
-		.storage_class = c->storage_class,
-		.if_none_match = c->if_none_match,
-		.part_bytes = c->part_bytes,
-		.stop = x->stop,
-		.created = note_upload,
-		.ended = forget_upload,
-		.arg = d,
-	};
+	struct mr_creds_options creds = mr_target_creds_options(x->conf, d->conf);
+	struct mr_s3_options s3 = mr_target_s3_options(d->conf);
 	enum mr_err e;
 
 	if (d->s3 != NULL)
 		return MR_OK;
+	creds.stop = s3.stop = x->stop;
 	if (d->creds == NULL && (e = mr_creds_new(&d->creds, &creds, err)) != MR_OK)
 		return e;
 	s3.creds = d->creds;
+	s3.created = note_upload;
+	s3.ended = forget_upload;
+	s3.arg = d;
 	return mr_s3_new(&d->s3, &s3, err);
 }
 
@@ -158,11 +84,11 @@ struct mr_stage *
 destination_sink(struct destination *d, const struct exporter *x, const char *key,
     const char *content_type, struct mr_error *err)
 {
-	if (d->folder != NULL)
-		return mr_sink_file_new(d->folder, key, err);
+	if (d->at.folder != NULL)
+		return mr_sink_file_new(d->at.folder, key, err);
 	if (open_s3(d, x, err) != MR_OK)
 		return NULL;
-	return mr_sink_s3_new(d->s3, d->bucket, key, content_type, err);
+	return mr_sink_s3_new(d->s3, d->at.bucket, key, content_type, err);
 }
 
 void
@@ -172,7 +98,7 @@ destination_abort_stale(struct destination *d, const struct exporter *x)
 	struct mr_error err = MR_ERROR_INIT;
 	struct mr_db_rows *rows = NULL;
 
-	if (d->folder != NULL || mr_db_query(d->db, "SELECT bucket, key, upload_id FROM export_uploads "
+	if (d->at.folder != NULL || mr_db_query(d->db, "SELECT bucket, key, upload_id FROM export_uploads "
 	    "WHERE client = $1 AND destination = $2 ORDER BY created_at LIMIT 10000", params, 2,
 	    &rows, NULL) != MR_DB_OK)
 		return;
@@ -198,14 +124,14 @@ read_file(const struct destination *d, const char *key,
     bool (*take)(void *arg, const char *p, size_t n), void *arg, struct mr_error *err)
 {
 	static char buffer[65536];
-	size_t n = strlen(d->folder) + strlen(key) + 2;
+	size_t n = strlen(d->at.folder) + strlen(key) + 2;
 	char *path = malloc(n);
 	ssize_t got = -1;
 	int fd = -1;
 
 	if (path == NULL)
 		return mr_fail(err, MR_ENOMEM, "no memory");
-	(void)snprintf(path, n, "%s/%s", d->folder, key);
+	(void)snprintf(path, n, "%s/%s", d->at.folder, key);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0)
 		while ((got = read(fd, buffer, sizeof buffer)) > 0 || (got < 0 && errno == EINTR))
@@ -225,9 +151,9 @@ destination_read(struct destination *d, const struct exporter *x, const char *ke
 {
 	enum mr_err e;
 
-	if (d->folder != NULL)
+	if (d->at.folder != NULL)
 		return read_file(d, key, take, arg, err);
 	if ((e = open_s3(d, x, err)) != MR_OK)
 		return e;
-	return mr_s3_get(d->s3, d->bucket, key, take, arg, err);
+	return mr_s3_get(d->s3, d->at.bucket, key, take, arg, err);
 }

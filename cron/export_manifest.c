@@ -159,7 +159,7 @@ manifest_audit(struct exporter *x, const struct mr_planned_batch *batch,
     const struct mr_error *why, struct mr_error *err)
 {
 	char n[3][24];
-	const char *params[] = { x->run_id, x->asked_by, to->client, to->name, to->url, batch->name.p,
+	const char *params[] = { x->run_id, x->asked_by, to->client, to->name, to->at.url, batch->name.p,
 		n[0], n[1], n[2], sha256, why != NULL ? why->text : NULL };
 
 	(void)snprintf(n[0], sizeof n[0], "%" PRId64, objects);
@@ -168,7 +168,7 @@ manifest_audit(struct exporter *x, const struct mr_planned_batch *batch,
 	if (why == NULL)
 		mr_log_info("exported batch %s of client %s to %s: %" PRId64 " events in %" PRId64
 		    " objects, %" PRId64 " bytes, manifest sha256 %s, run %s asked for by %s",
-		    batch->name.p, to->client, to->url, rows, objects, bytes, sha256, x->run_id,
+		    batch->name.p, to->client, to->at.url, rows, objects, bytes, sha256, x->run_id,
 		    x->asked_by);
 	return export_tell(x, "INSERT INTO export_audit (run_id, asked_by, client, destination, url, "
 	    "batch, objects, events, bytes, sha256, error) VALUES ($1::uuid, $2, $3, $4, $5, $6, "
@@ -182,7 +182,7 @@ record(struct delivery *d, struct destination *to, bool moves_cursor, const char
 	struct exporter *x = d->x;
 	char id[24], n[3][24];
 	const char *delivery[] = { id, to->name, n[0], n[1], n[2], key, sha256 };
-	const char *cursor[] = { to->client, to->name, id, n[0], n[1], n[2], to->url };
+	const char *cursor[] = { to->client, to->name, id, n[0], n[1], n[2], to->at.url };
 	enum mr_err e;
 
 	(void)snprintf(id, sizeof id, "%" PRId64, d->batch->id);
@@ -235,7 +235,7 @@ manifest_deliver(struct delivery *d, struct destination *to, bool moves_cursor,
 	(void)snprintf(id, sizeof id, "%" PRId64, d->batch->id);
 	mr_buf_init(&text, MAX_MANIFEST);
 	mr_buf_init(&key, 4096);
-	mr_objectkey_put_manifest(&key, to->prefix, d->folder, d->batch->name);
+	mr_objectkey_put_manifest(&key, to->at.prefix, d->folder, d->batch->name);
 	mr_buf_add_char(&key, '\0');
 	put_head(&text, d);
 	if (key.failed)

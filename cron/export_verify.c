@@ -28,7 +28,7 @@ differs(struct exporter *x, const struct destination *d, const char *key, const 
 	struct mr_error err = MR_ERROR_INIT;
 
 	(void)mr_fail(&err, MR_EINVAL, "client %s, %s: %s %s; --force writes the last batch again",
-	    d->client, d->url, key, how);
+	    d->client, d->at.url, key, how);
 	x->differences++;
 	export_complain(x, &err);
 }

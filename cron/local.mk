@@ -13,11 +13,14 @@ dist_man_MANS += \
 
 cron_millrace_admin_SOURCES = \
 	cron/admin.c cron/admin.h \
+	cron/admin_ini.c \
+	cron/admin_input.c \
 	cron/admin_rejected.c \
 	cron/admin_rebind.c \
 	cron/admin_rekey.c \
+	cron/admin_rotate.c \
 	cron/admin_seal.c
-cron_millrace_admin_LDADD = $(MR_LIBS)
+cron_millrace_admin_LDADD = $(MR_S3_LIBS)
 cron_millrace_check_SOURCES = cron/check.c
 cron_millrace_check_LDADD = $(MR_LIBS)
 cron_millrace_export_SOURCES = \

@@ -6,7 +6,7 @@
 mr_socket = /run/millrace/millrace.sock
 
 examplesdir = $(pkgdatadir)/examples
-EXTRA_DIST += etc/millrace.ini
+EXTRA_DIST += etc/millrace.ini etc/quickstart/s3.sh
 ex_apachedir = $(examplesdir)/apache
 ex_apache_DATA = etc/apache/millrace.conf
 ex_crondir = $(examplesdir)/cron

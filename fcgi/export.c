@@ -13,12 +13,9 @@
 
 /* Counting goes no further. */
 #define MAX_PENDING 1000000
-#define TEXT_OF(n) TEXT_OF_(n)
-#define TEXT_OF_(n) #n
 #define EXPORT_LOCK "7241862083345902165" /* as in cron/export_run.c */
 
-#define TIME(column) "to_char(" column " AT TIME ZONE 'UTC', " \
-	"'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+#define TIME(column) MR_EXPORT_TIME(column)
 
 struct mr_db *
 mr_export_connect(const struct mr_worker *worker, struct mr_response *response)
@@ -66,49 +63,29 @@ struct totals {
 	bool failing;
 };
 
-/*
- * The destinations $4 of client $1, also those without a cursor yet; $2, $3: its
- * sites, or those that it does not take. What is not planned yet is counted
- * from the chain's last snapshot.
- */
-static const char destinations_sql[] =
-    "SELECT d.name, c.url, " TIME("c.succeeded_at") ", " TIME("c.failed_at") ", c.error, "
-    "c.events, c.bytes, c.objects, coalesce(p.rows, 0) + u.rows, "
-    "greatest(0, extract(epoch FROM now() - coalesce(c.reached_at, now())))::bigint "
-    "FROM unnest($4::text[]) d (name) LEFT JOIN export_cursors c ON c.client = $1 AND "
-    "c.destination = d.name LEFT JOIN LATERAL (SELECT sum(b.rows)::bigint AS rows "
-    "FROM export_batches b WHERE b.client = c.client AND b.id > c.batch AND b.kind <> 'manual' "
-    "AND (b.destination IS NULL OR b.destination = c.destination)) p ON true, "
-    "(SELECT count(*) AS rows FROM (SELECT FROM events WHERE (ingest_xid >= coalesce((SELECT "
-    "pg_snapshot_xmax(snapshot::pg_snapshot)::text::bigint FROM export_chains WHERE client = $1), "
-    "0) OR ingest_xid = ANY (ARRAY(SELECT pg_snapshot_xip(snapshot::pg_snapshot)::text::bigint "
-    "FROM export_chains WHERE client = $1))) AND ($2::text[] IS NULL OR site_id = ANY "
-    "($2::text[])) AND site_id <> ALL ($3::text[]) LIMIT " TEXT_OF(MAX_PENDING) ") e) u "
-    "ORDER BY d.name DESC";
-
 static void
 put_destination(struct mr_buf *b, const struct mr_db_rows *rows, int i, struct totals *t)
 {
-	int64_t pending = mr_batch_int(rows, i, 8);
-	int64_t lag_s = pending > 0 ? mr_batch_int(rows, i, 9) : 0;
-	struct mr_str error = mr_db_value(rows, i, 4);
+	int64_t pending = mr_batch_int(rows, i, MR_EXPORT_PENDING);
+	int64_t lag_s = pending > 0 ? mr_batch_int(rows, i, MR_EXPORT_AGE_S) : 0;
+	struct mr_str error = mr_db_value(rows, i, MR_EXPORT_ERROR);
 
 	mr_buf_add_cstr(b, i > 0 ? ",{\"destination\":" : "{\"destination\":");
-	mr_jsonout_string(b, mr_db_value(rows, i, 0));
-	put_text(b, "url", mr_db_value(rows, i, 1));
-	put_text(b, "last_success", mr_db_value(rows, i, 2));
+	mr_jsonout_string(b, mr_db_value(rows, i, MR_EXPORT_NAME));
+	put_text(b, "url", mr_db_value(rows, i, MR_EXPORT_URL));
+	put_text(b, "last_success", mr_db_value(rows, i, MR_EXPORT_SUCCEEDED));
 	put_int(b, "lag_seconds", lag_s);
 	put_int(b, "pending_events", pending);
-	put_int(b, "events", mr_batch_int(rows, i, 5));
-	put_int(b, "objects", mr_batch_int(rows, i, 7));
-	put_int(b, "bytes", mr_batch_int(rows, i, 6));
+	put_int(b, "events", mr_batch_int(rows, i, MR_EXPORT_EVENTS));
+	put_int(b, "objects", mr_batch_int(rows, i, MR_EXPORT_OBJECTS));
+	put_int(b, "bytes", mr_batch_int(rows, i, MR_EXPORT_BYTES));
 	put_text(b, "last_error", error);
-	put_text(b, "last_error_at", mr_db_value(rows, i, 3));
+	put_text(b, "last_error_at", mr_db_value(rows, i, MR_EXPORT_FAILED));
 	mr_buf_add_char(b, '}');
 	t->failing = t->failing || error.p != NULL;
 	t->lag_s = lag_s > t->lag_s ? lag_s : t->lag_s;
-	if (mr_str_eq(mr_db_value(rows, i, 0), MR_STR_LIT("bucket"))) {
-		t->exported += mr_batch_int(rows, i, 5);
+	if (mr_str_eq(mr_db_value(rows, i, MR_EXPORT_NAME), MR_STR_LIT("bucket"))) {
+		t->exported += mr_batch_int(rows, i, MR_EXPORT_EVENTS);
 		t->pending += pending;
 	}
 }
@@ -117,27 +94,9 @@ static enum mr_db_class
 put_client(struct mr_buf *b, struct mr_db *db, const struct mr_conf *conf,
     const struct mr_conf_client *client, struct totals *t, struct mr_error *err)
 {
-	struct mr_conf_list others = { NULL, 0 };
-	struct mr_buf sites, except;
-	const char *params[] = { client->name, NULL, NULL,
-		client->has_backup ? "{bucket,backup}" : "{bucket}" };
 	struct mr_db_rows *rows = NULL;
-	enum mr_db_class class = MR_DB_UNAVAILABLE;
+	enum mr_db_class class = mr_export_destinations(db, conf, client, MAX_PENDING, &rows, err);
 
-	mr_buf_init(&sites, (size_t)1 << 20);
-	mr_buf_init(&except, (size_t)1 << 20);
-	if (mr_conf_client_others(conf, client, &others)) {
-		mr_batch_put_array(&sites, &client->sites);
-		mr_buf_add_char(&sites, '\0');
-		mr_batch_put_array(&except, &others);
-		mr_buf_add_char(&except, '\0');
-		params[1] = mr_conf_client_takes_all(client) ? NULL : sites.p;
-		params[2] = except.p;
-	}
-	if (params[2] == NULL || sites.failed)
-		(void)mr_fail(err, MR_ENOMEM, "no memory");
-	else
-		class = mr_db_query(db, destinations_sql, params, 4, &rows, err);
 	if (class == MR_DB_OK) {
 		mr_buf_add_cstr(b, client == conf->clients ? "{\"client\":" : ",{\"client\":");
 		mr_jsonout_string(b, mr_str(client->name));
@@ -147,9 +106,6 @@ put_client(struct mr_buf *b, struct mr_db *db, const struct mr_conf *conf,
 		mr_buf_add_cstr(b, "]}");
 	}
 	mr_db_rows_free(rows);
-	mr_buf_free(&sites);
-	mr_buf_free(&except);
-	free(others.items);
 	return class;
 }
 

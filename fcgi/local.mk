@@ -10,6 +10,7 @@ fcgi_millrace_fcgi_SOURCES = \
 	fcgi/cors.c fcgi/cors.h \
 	fcgi/export.c fcgi/export.h \
 	fcgi/exportrun.c \
+	fcgi/exportstate.c \
 	fcgi/health.c fcgi/health.h \
 	fcgi/main.c \
 	fcgi/metrics.c fcgi/metrics.h \

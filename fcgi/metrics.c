@@ -8,6 +8,7 @@
 #include "base/shared.h"
 #include "base/stats.h"
 #include "config.h"
+#include "export.h"
 #include "io/backlog.h"
 #include "routes.h"
 
@@ -69,8 +70,8 @@ static const struct histogram {
 	    "its answer.", MR_HIST_REQUEST_US, MR_US_PER_S },
 };
 
-static void
-head(struct mr_buf *b, const char *family, const char *type, const char *help)
+void
+mr_metrics_head(struct mr_buf *b, const char *family, const char *type, const char *help)
 {
 	mr_buf_printf(b, "# HELP millrace_%s %s\n# TYPE millrace_%s %s\n", family, help, family,
 	    type);
@@ -83,7 +84,7 @@ write_counters(struct mr_buf *b)
 		const struct counter *c = &counters[i];
 
 		if (c->help != NULL)
-			head(b, c->family, "counter", c->help);
+			mr_metrics_head(b, c->family, "counter", c->help);
 		mr_buf_printf(b, "millrace_%s%s %llu\n", c->family, c->labels,
 		    (unsigned long long)mr_stat_get(c->stat));
 	}
@@ -96,7 +97,7 @@ write_histogram(struct mr_buf *b, const struct histogram *h)
 	uint64_t below = 0;
 
 	mr_hist_read(h->hist, &view);
-	head(b, h->family, "histogram", h->help);
+	mr_metrics_head(b, h->family, "histogram", h->help);
 	for (size_t i = 0; i < view.n; i++) {
 		below += view.buckets[i];
 		mr_buf_printf(b, "millrace_%s_bucket{le=\"%g\"} %llu\n", h->family,
@@ -111,7 +112,7 @@ write_histogram(struct mr_buf *b, const struct histogram *h)
 static void
 write_gauge(struct mr_buf *b, const char *family, const char *help, double value)
 {
-	head(b, family, "gauge", help);
+	mr_metrics_head(b, family, "gauge", help);
 	mr_buf_printf(b, "millrace_%s %.*f\n", family, value == (double)(int64_t)value ? 0 : 3,
 	    value);
 }
@@ -119,7 +120,7 @@ write_gauge(struct mr_buf *b, const char *family, const char *help, double value
 static void
 write_build(struct mr_buf *b)
 {
-	head(b, "build_info", "gauge", "1; the labels tell what the answering worker is.");
+	mr_metrics_head(b, "build_info", "gauge", "1; the labels tell what the answering worker is.");
 	mr_buf_printf(b, "millrace_build_info{version=\"%s\"} 1\n", PACKAGE_VERSION);
 }
 
@@ -181,6 +182,8 @@ mr_metrics_serve(struct mr_worker *worker, struct mr_request *request,
 	write_gauge(b, "database_up", "Whether PostgreSQL takes what the worker stores.",
 	    health.connected);
 	write_spool(worker, b);
+	/* With ingest = spool no worker is connected, whether the database is there or not. */
+	mr_export_metrics(worker, health.connected || worker->conf->ingest == MR_INGEST_SPOOL, b);
 	write_processes(worker, b);
 	write_build(b);
 	mr_buf_add_cstr(&response->headers, "Cache-Control: no-store\r\n");

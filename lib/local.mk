@@ -72,6 +72,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/io/strings.c lib/io/strings.h \
 	lib/io/strays.c lib/io/strays.h \
 	lib/io/sts.c \
+	lib/io/target.c lib/io/target.h \
 	lib/io/visitor.c lib/io/visitor.h \
 	lib/io/writer.c lib/io/writer.h \
 	lib/stage/compress.c lib/stage/compress.h \

@@ -102,6 +102,32 @@ class Folder:
         return {key: self.get(key) for key in self.keys()}
 
 
+class Bucket:
+    """An s3:// destination, read by a client of its own."""
+
+    def __init__(self, client, name, policy=None):
+        self.client, self.name, self.url = client, name, f"s3://{name}"
+        client.make_bucket(name, policy)
+
+    def keys(self):
+        return sorted(self.client.keys(self.name))
+
+    def get(self, key):
+        return self.client.get(self.name, key)
+
+    def everything(self):
+        return {key: self.get(key) for key in self.keys()}
+
+    def leftovers(self):
+        return self.client.uploads(self.name)
+
+
+def section(server, bucket, **more):
+    """A client's keys for a bucket over TLS."""
+    return {"bucket": bucket.name, "endpoint": server.tls_endpoint, "ca_file": server.ca_file,
+            "compression": "gzip", "part_size": "5M", **more}
+
+
 def is_manifest(key):
     return os.path.basename(os.path.dirname(key)) == "_manifest"
 

@@ -24,6 +24,7 @@ TESTS += \
 	tests/integration/test_rejected.py \
 	tests/integration/test_replay.py \
 	tests/integration/test_restart.py \
+	tests/integration/test_rotate.py \
 	tests/integration/test_s3.py \
 	tests/integration/test_schema.py \
 	tests/integration/test_spool.py \
@@ -75,6 +76,7 @@ EXTRA_DIST += \
 	tests/integration/test_rejected.py \
 	tests/integration/test_replay.py \
 	tests/integration/test_restart.py \
+	tests/integration/test_rotate.py \
 	tests/integration/test_s3.py \
 	tests/integration/test_schema.py \
 	tests/integration/test_spool.py \

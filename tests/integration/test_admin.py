@@ -52,12 +52,12 @@ def command_line(t, folder):
     for option in ("-h", "--help"):
         done = run(folder, option)
         t.is_((done.returncode, done.stderr), (0, ""), f"{option} ends well")
-        for word in ("seal", "rekey", "--make-key", "--config", "--key-file", "--version"):
+        for word in ("seal", "rekey", "rotate", "--make-key", "--backup", "--config", "--key-file", "--version"):
             t.like(done.stdout, rf"(?<![\w-]){word}\b", f"{option}: mentions {word}")
     done = run(folder, "--version")
     t.like(done.stdout, r"\Amillrace-admin \d+\.\d+\.\d+\n", "--version")
     page = proc.read_text(os.path.join(proc.SRCDIR, "cron", "millrace-admin.8"))
-    for word in ("seal", "rekey"):
+    for word in ("seal", "rekey", "rotate"):
         t.like(page, rf"(?m)^\.Ss {word}$", f"the manual page has {word}")
     for name, args, pattern in (
             ("no command", [], "no command"), ("unknown command", ["polish"], "polish"),

@@ -308,7 +308,7 @@ def failures(t, pg, folder):
         s.exporter.configure(more)
         s.exporter.refused(t, name, 2, pattern)
     s.exporter.configure({"client acme": client(s.bucket, prefix="a/../b")})
-    s.exporter.refused(t, "bad prefix", 1, r"prefix of its bucket .*'\.\.'")
+    s.exporter.refused(t, "bad prefix", 1, r"bucket: the prefix .*'\.\.'")
 
     with open(os.path.join(s.dir, "file"), "w", encoding="utf-8"):
         pass

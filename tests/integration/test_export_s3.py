@@ -5,40 +5,14 @@ import random
 import subprocess
 import time
 
-from exporting import (Exporter, check_complete, insert, is_manifest, manifests, read_rows,
-                       table)
+from exporting import (Bucket, Exporter, check_complete, insert, is_manifest, manifests,
+                       read_rows, section, table)
 from harness import postgres, proc, s3, tap
 from harness.faultproxy import Fault, FaultProxy, RandomFaults
 
 KILLS = 25
 # Rows that hardly compress, so that an object takes several parts.
 LARGE = "jsonb_build_object('text', (SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 60)))"
-
-
-class Bucket:
-    """An s3:// destination, read by a client of its own."""
-
-    def __init__(self, client, name, policy=None):
-        self.client, self.name, self.url = client, name, f"s3://{name}"
-        client.make_bucket(name, policy)
-
-    def keys(self):
-        return sorted(self.client.keys(self.name))
-
-    def get(self, key):
-        return self.client.get(self.name, key)
-
-    def everything(self):
-        return {key: self.get(key) for key in self.keys()}
-
-    def leftovers(self):
-        return self.client.uploads(self.name)
-
-
-def section(server, bucket, **more):
-    """A client's keys for a bucket over TLS."""
-    return {"bucket": bucket.name, "endpoint": server.tls_endpoint, "ca_file": server.ca_file,
-            "compression": "gzip", "part_size": "5M", **more}
 
 
 def exporter(pg, folder, name, sections, **env):

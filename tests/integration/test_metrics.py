@@ -9,6 +9,7 @@ import signal
 import subprocess
 
 from common import BEARER, TOKEN, worker
+from exporting import program
 from harness import postgres, proc, tap
 
 ADMIN = {"admin": {"token_sha256": hashlib.sha256(TOKEN.encode()).hexdigest()}}
@@ -110,6 +111,7 @@ def promtool(t, w):
 
 RULES = os.path.join(proc.SRCDIR, "etc", "prometheus", "millrace.rules.yml")
 
+PLACE = '{client="a",destination="bucket"}'
 # alert, series with their values a minute apart, whether it fires after two hours
 ALERTS = [
     ("MillraceInsertFailures", {"millrace_commits_total": "0+97x120",
@@ -133,6 +135,13 @@ ALERTS = [
         "millrace_database_up": "1x120",
         'millrace_request_duration_seconds_bucket{le="1"}': "0+100x120",
         'millrace_request_duration_seconds_bucket{le="+Inf"}': "0+100x120"}, False),
+    ("MillraceExportLag", {f"millrace_export_lag_seconds{PLACE}": "0+60x120",
+                           'millrace_export_schedule_seconds{client="a"}': "3600x120"}, True),
+    ("MillraceExportLag", {f"millrace_export_lag_seconds{PLACE}": "3800x120",
+                           'millrace_export_schedule_seconds{client="a"}': "3600x120",
+                           'millrace_export_schedule_seconds{client="b"}': "300x120"}, False),
+    ("MillraceExportFailing", {f"millrace_export_failing{PLACE}": "1x120"}, True),
+    ("MillraceExportFailing", {f"millrace_export_failing{PLACE}": "0x120"}, False),
     ("MillraceSpoolBacklog", {"millrace_spool_oldest_age_seconds": "0+60x120"}, True),
     ("MillraceQuarantine", {"millrace_spool_quarantine_files": "1x120"}, True),
     ("MillraceUnavailable", {'millrace_requests_total{outcome="unavailable"}': "0+1x120"}, True),
@@ -226,19 +235,82 @@ def without_file(t, pg):
                 t.unlike(w.log(), "WARNING", "no warning")
 
 
+def of_export(values, destination, *names):
+    return tuple(values.get(f'millrace_export_{name}{{client="acme",destination="{destination}"}}')
+                 for name in names)
+
+
+def exports(t, pg, w):
+    """What an export did, and what waits, for each destination."""
+    def run():
+        return subprocess.run([program(), "-c", w.conffile], check=False, capture_output=True,
+                              env=proc.clean_env(), timeout=proc.DEADLINE_S).returncode
+
+    with t.case("exports"):
+        values, _ = metrics(w)
+        t.is_((values["millrace_export_known"],
+               values['millrace_export_schedule_seconds{client="acme"}']), (1, 3600), "a schedule")
+        t.is_(of_export(values, "bucket", "events_total", "last_success_timestamp_seconds",
+                        "lag_seconds", "failing"), (0, 0, 0, 0), "nothing was exported")
+        pg.execute("UPDATE events SET created_at = created_at - interval '1 day'")
+        t.is_(run(), 1, "an export, of which one destination fails")
+        rows = pg.value("SELECT count(*) FROM events")
+        values, _ = metrics(w)
+        t.is_(of_export(values, "bucket", "events_total", "lag_seconds", "failing"), (rows, 0, 0),
+              "the bucket has it all")
+        for name, column in (("objects_total", "objects"), ("bytes_total", "bytes"),
+                             ("last_success_timestamp_seconds", "round(extract(epoch FROM "
+                              "succeeded_at))::bigint")):
+            t.is_(of_export(values, "bucket", name)[0], pg.value(
+                f"SELECT {column} FROM export_cursors WHERE destination = 'bucket'"), name)
+        t.is_(of_export(values, "backup", "events_total", "failing"), (0, 1), "the backup fails")
+        pg.execute("UPDATE export_cursors SET reached_at = now() - interval '3 hours'")
+        values, _ = metrics(w)
+        t.is_(of_export(values, "bucket", "lag_seconds"), (0,), "without events there is no lag")
+        t.ok(10800 <= of_export(values, "backup", "lag_seconds")[0] < 12000,
+             "and with them there is")
+        post(w, {"eventType": "x", "siteId": "a"})
+        values, _ = metrics(w)
+        t.ok(10800 <= of_export(values, "bucket", "lag_seconds")[0] < 12000, "a new one waits")
+
+
+def locked(t, pg, w):
+    """A table that cannot be read holds nothing up for long."""
+    with t.case("a locked table"):
+        holder = proc.Process(
+            [f"{pg.bin}/psql", "-Xq", pg.dsn(user=postgres.SUPERUSER), "-c",
+             "BEGIN; LOCK TABLE export_cursors; SELECT pg_sleep(600)"], f"{w.dir}/psql")
+        try:
+            proc.wait_for(lambda: pg.value("SELECT count(*) FROM pg_locks WHERE granted AND mode = "
+                                           "'AccessExclusiveLock' AND relation = "
+                                           "'export_cursors'::regclass"), "the table is locked")
+            values, answer = metrics(w)
+            t.is_((answer.status, values["millrace_export_known"], values["millrace_database_up"]),
+                  (200, 0, 1), "all else is answered")
+            t.ok(not any(name.startswith("millrace_export_lag") for name in values),
+                 "and nothing is made up")
+        finally:
+            holder.stop()
+            pg.execute("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                       "WHERE query LIKE 'BEGIN; LOCK%'")
+
+
 def database_away(t, pg, w):
     with t.case("database away"):
         pg.stop("fast")
         proc.wait_for(lambda: metrics(w)[0]["millrace_database_up"] == 0, "it is noticed")
         t.ok(True, "it is down")
+        t.is_(metrics(w)[0]["millrace_export_known"], 0, "so is what is known of the exports")
 
 
 def sections():
-    return {**ADMIN, "collector": {"max_body": "4k"}}
+    return {**ADMIN, "collector": {"max_body": "4k"},
+            "client acme": {"bucket": f"file://{FOLDER}", "frequency": "hourly"},
+            "backup": {"bucket": "file:///proc/none"}}
 
 
 postgres.need()
-with tap.Suite() as t, postgres.Postgres() as pg:
+with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as FOLDER:
     with worker(pg, sections=sections()) as w:
         w.wait_healthy()
         access(t, w)
@@ -248,5 +320,8 @@ with tap.Suite() as t, postgres.Postgres() as pg:
         rules(t, w, w.dir)
         two_workers(t, pg, w)
         restart(t, w)
+        exports(t, pg, w)
+        promtool(t, w)
+        locked(t, pg, w)
         without_file(t, pg)
         database_away(t, pg, w)
