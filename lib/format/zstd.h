@@ -11,7 +11,8 @@
 
 struct mr_zstd;
 
-#define MR_ZSTD_LEVEL 3 /* libzstd's own default, of 1 to 19 */
+/* Of 1 to 19. libzstd's own 3 makes events 1 to 3 % smaller, in half as much time again. */
+#define MR_ZSTD_LEVEL 1
 
 /*
  * A compressor for one stream with a checksum at its end, or for any number of
