@@ -20,8 +20,9 @@ from harness import fcgi, postgres, proc, s3
 
 DATABASE = "exports"
 SITE = "shop-example-com"
+MEMBERS = 10
 # Distinct bodies: more than a compressor looks back.
-VARIANTS = 20_000
+VARIANTS = 2000
 # Of one transaction: a batch ends between two of them.
 CHUNK_ROWS = 250_000
 BUCKET = "bench"
@@ -30,24 +31,41 @@ MAX_MIB = 64
 COLUMNS = ("id, created_at, received_at, event_time, site_id, event_type, session_id, "
            "visitor_id, client_ip, user_agent, payload")
 
-# As they would have been stored: 30 share a transaction's time, a visitor has some 6.
+# As batches would have been stored: each has a row for itself in front of those of its
+# events, a session has two of them, and three share a transaction's time.
 INSERT = """
+SET enable_hashjoin = off;    -- in the order of the numbers
+SET enable_mergejoin = off;
 INSERT INTO events (created_at, received_at, event_time, site_id, event_type, session_id,
                     visitor_id, client_ip, user_agent, payload)
-SELECT at, at - interval '1 ms' * (i % 30), at - interval '1 ms' * (200 + i % 3000), '{site}',
-       body ->> 'eventType', 'ses_' || session, 'vis_' || visitor,
-       '10.0.0.0'::inet + (i / 6) % 16777216,
-       (ARRAY[{agents}])[1 + (i / 6) % {n_agents}],
-       body || jsonb_build_object('sessionId', 'ses_' || session, 'visitorId', 'vis_' || visitor,
-                                  'timestamp', to_char(at - interval '1 ms' * (200 + i % 3000),
-                                                       'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
+SELECT at, at - interval '2 ms', said, '{site}', body ->> 'eventType', session, visitor,
+       '10.0.0.0'::inet + i / {visit}, (ARRAY[{agents}])[1 + i / {visit} % {n_agents}],
+       body || CASE WHEN i % {batch} = 0 THEN
+           jsonb_build_object('sessionId', session, 'visitorId', visitor, 'timestamp', said_text)
+       ELSE jsonb_build_object('timestamp', said_text) END
 FROM generate_series({low}, {high}) AS i
 JOIN bodies ON number = 1 + i % {variants}
 CROSS JOIN LATERAL (
     SELECT date_trunc('hour', now()) - interval '1 hour' + interval '1 us' *
-               (i / 30 * 30 * (3600000000 / {total})) AS at,
-           left(md5('s' || i / 6), 24) AS session, left(md5('v' || i / 6), 16) AS visitor
-    OFFSET 0) AS own;
+               (i / (3 * {batch}) * 3 * {batch} * (3600000000 / {total})) AS at,
+           'ses_' || left(md5('s' || i / {visit}), 24) AS session,
+           'vis_' || left(md5('v' || i / {visit}), 16) AS visitor OFFSET 0) AS own
+CROSS JOIN LATERAL (
+    SELECT at - interval '1 ms' * (200 + 450 * ({batch} - i % {batch})) AS said OFFSET 0) AS time
+CROSS JOIN LATERAL (
+    SELECT to_char(said, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS said_text OFFSET 0) AS text;
+"""
+
+# What one body becomes.
+SPLIT = """
+CREATE TABLE bodies AS
+SELECT row_number() OVER (ORDER BY line, part) AS number, part_body AS body
+FROM sent CROSS JOIN LATERAL (
+    SELECT 0 AS part, body - 'events' AS part_body
+    UNION ALL SELECT * FROM (SELECT n, event FROM jsonb_array_elements(body -> 'events')
+                             WITH ORDINALITY AS e (event, n)) AS events) AS parts;
+ALTER TABLE bodies ADD PRIMARY KEY (number);
+ANALYZE bodies;
 """
 
 PYTHON_PACKAGES = "python3-sqlalchemy python3-psycopg2 python3-boto3"
@@ -149,11 +167,13 @@ class Exports:
         if rows <= self.rows:
             return
         print(f"  making {rows - self.rows:,} events", flush=True)
+        batch = bodies.rows(MEMBERS)
+        agents = ",".join(f"'{agent}'" for agent in bodies.USER_AGENTS)
         for low in range(self.rows, rows, CHUNK_ROWS):
-            agents = ",".join(f"'{agent}'" for agent in bodies.USER_AGENTS)
             self.pg.execute(INSERT.format(
-                site=SITE, agents=agents, n_agents=len(bodies.USER_AGENTS), low=low,
-                high=min(low + CHUNK_ROWS, rows) - 1, variants=VARIANTS, total=rows), DATABASE)
+                site=SITE, agents=agents, n_agents=len(bodies.USER_AGENTS), batch=batch,
+                visit=2 * batch, variants=VARIANTS * batch, low=low,
+                high=min(low + CHUNK_ROWS, rows) - 1, total=rows), DATABASE)
         self.rows = rows
         # Nobody else looks after the table while it is measured.
         self.pg.execute("VACUUM (ANALYZE) events;", DATABASE)
@@ -165,10 +185,10 @@ class Exports:
         self._configure("nobody", {"bucket": f"file://{self.dir}"})
         self._measured([self._program(), "-c", self._ini(), "--dry-run"])   # makes the tables
         path = os.path.join(self.dir, "bodies")
-        bodies.write(path, SITE, 0, variants=VARIANTS)
+        bodies.write(path, SITE, MEMBERS, variants=VARIANTS)
         lines = proc.read_text(path).replace("\\", "\\\\")
-        self.pg.execute("CREATE TABLE bodies (number integer GENERATED ALWAYS AS IDENTITY, "
-                        f"body jsonb);\nCOPY bodies (body) FROM STDIN;\n{lines}\\.\n", DATABASE)
+        self.pg.execute("CREATE TABLE sent (line integer GENERATED ALWAYS AS IDENTITY, body jsonb);"
+                        f"\nCOPY sent (body) FROM STDIN;\n{lines}\\.\n{SPLIT}", DATABASE)
 
     # --- running --------------------------------------------------------------
 
@@ -287,13 +307,12 @@ class Exports:
             self.facts["S3"] = "RADOS Gateway on this machine, in memory, over TLS"
         return self.places["bucket"]
 
-    def versus_copy(self, letter, place, where, floors, names=tuple(FORMATS)):
-        """The formats in turn, each turn against its own COPY."""
-        turns = [(self.copy(), {name: self.millrace(name, place) for name in names})
-                 for _ in range(self.bench.options.pairs)]
-        for name in names:
-            self._compare(f"{letter}  {name} to {where} : COPY",
-                          [(runs[name], copy) for copy, runs in turns], floors.get(name))
+    def versus_copy(self, letter, place, where, floors):
+        """Each format and COPY in turns."""
+        for name in FORMATS:
+            pairs = [(self.millrace(name, place), self.copy())
+                     for _ in range(self.bench.options.pairs)]
+            self._compare(f"{letter}  {name} to {where} : COPY", pairs, floors.get(name))
 
     def versus_python(self, letter, place, where):
         pairs = [(self.millrace("NDJSON+zstd", place), self.python(place))
