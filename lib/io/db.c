@@ -353,24 +353,31 @@ mr_db_copy_start(struct mr_db *db, const char *sql, struct mr_error *err)
 	return MR_DB_OK;
 }
 
-/* The next message of a COPY: its length, -1 at the end, or -2 when it does not come. */
+/*
+ * The next message of a COPY: its length, -1 at the end, or -2 when it does not
+ * come. The clock is read only when it has to be waited for.
+ */
 static int
-next_message(struct mr_db *db, int64_t deadline_ms)
+next_message(struct mr_db *db)
 {
+	int64_t deadline_ms = 0;
 	int n;
 
 	PQfreemem(db->copied);
 	db->copied = NULL;
-	while ((n = PQgetCopyData(db->conn, &db->copied, 1)) == 0)
+	while ((n = PQgetCopyData(db->conn, &db->copied, 1)) == 0) {
+		if (deadline_ms == 0)
+			deadline_ms = deadline(db, db->options.query_timeout_ms);
 		if (!wait_socket(db, POLLIN, deadline_ms) || PQconsumeInput(db->conn) == 0)
 			return -2;
+	}
 	return n;
 }
 
 enum mr_db_class
 mr_db_copy_next(struct mr_db *db, struct mr_str *data, struct mr_error *err)
 {
-	int n = next_message(db, deadline(db, db->options.query_timeout_ms));
+	int n = next_message(db);
 
 	*data = MR_STR_NULL;
 	if (n > 0) {

@@ -31,6 +31,7 @@ struct stretch {
 	const struct mr_snapshot *to;
 	const char *sites;              /* array literal; NULL: all but `except` */
 	const char *except;
+	int64_t left;                   /* rows behind `from`, about; 0: not known */
 };
 
 static enum mr_err
@@ -174,39 +175,57 @@ sum_groups(struct planner *p, int64_t id, uint64_t low, struct count *c)
 	return MR_OK;
 }
 
+/* Where `most` of the rows end, when they are spread evenly. */
+static uint64_t
+share(uint64_t low, uint64_t high, int64_t most, int64_t rows)
+{
+	uint64_t end = low + (uint64_t)((double)(high - low) * (double)most / (double)rows);
+
+	return end <= low ? low + 1 : end;
+}
+
 /* Where the batch should end instead of at xmax; xmax: it is good as it is. */
 static uint64_t
 better_end(const struct planner *p, const struct count *c, uint64_t low, uint64_t xmax)
 {
 	uint64_t first = c->first_xid > low ? c->first_xid : low, end = xmax;
-	int64_t most = p->request->max_rows;
 
-	if (TOO_MANY(c->rows, most) && xmax > first + 1) {
-		end = first + (uint64_t)((double)(xmax - first) * (double)most / (double)c->rows);
-		end = end <= first ? first + 1 : end;
-	}
+	if (TOO_MANY(c->rows, p->request->max_rows) && xmax > first + 1)
+		end = share(first, xmax, p->request->max_rows, c->rows);
 	if (c->next_hour != 0 && c->next_hour < end)
 		end = c->next_hour;
 	return end;
 }
 
-/* Finds the batch's end and counts its groups; *to is cut there. */
+/*
+ * Finds the batch's end and counts its groups; *to is cut there. What is known
+ * of the batch before saves counting all that is behind it, again for each.
+ */
 static enum mr_err
-fit_batch(struct planner *p, const struct stretch *s, int64_t id, struct mr_snapshot *to,
+fit_batch(struct planner *p, struct stretch *s, int64_t id, struct mr_snapshot *to,
     struct count *c)
 {
-	uint64_t low = s->from != NULL ? s->from->xmax : 0, end;
+	uint64_t low = s->from != NULL ? s->from->xmax : 0, all = to->xmax, end;
+	int64_t most = p->request->max_rows, left = s->left;
 	enum mr_err e;
 
-	for (;;) {
+	if (TOO_MANY(left, most) && all > low + 1)
+		mr_snapshot_cut(to, share(low, all, most, left));
+	for (bool first = true;; first = false) {
 		if ((e = count_groups(p, s, id, to)) != MR_OK ||
 		    (e = sum_groups(p, id, low, c)) != MR_OK)
 			return e;
+		if (to->xmax == all)
+			left = c->rows;
+		else if (first && c->rows < most / 4)
+			left = 0; /* not spread evenly: the next one counts all */
 		end = better_end(p, c, low, to->xmax);
 		if (end >= to->xmax)
-			return MR_OK;
+			break;
 		mr_snapshot_cut(to, end);
 	}
+	s->left = left > c->rows ? left - c->rows : 0;
+	return MR_OK;
 }
 
 static enum mr_err
@@ -243,7 +262,7 @@ drop_batch(struct planner *p, int64_t id)
 
 /* Plans the batch behind s->from; *to becomes where it ends, *kept whether it is one. */
 static enum mr_err
-plan_batch(struct planner *p, const struct stretch *s, bool empty_wanted, struct mr_snapshot *to,
+plan_batch(struct planner *p, struct stretch *s, bool empty_wanted, struct mr_snapshot *to,
     bool *kept)
 {
 	struct count c = { 0, 0, 0, 0 };
@@ -375,7 +394,7 @@ plan_new_sites(struct planner *p, const struct chain *c)
 	    "SELECT (sites IS NULL OR sites <> '{}')::int, sites, ex FROM d";
 	const char *params[] = { p->request->client, p->request->sites != NULL ? p->sites.p : NULL,
 		p->except.p };
-	struct stretch s = { "backfill", NULL, NULL, &c->snapshot, NULL, NULL };
+	struct stretch s = { "backfill", NULL, NULL, &c->snapshot, NULL, NULL, 0 };
 	struct mr_db_rows *rows;
 	enum mr_err e;
 
@@ -399,7 +418,7 @@ plan_new_destinations(struct planner *p, const struct chain *c)
 	    "coalesce((SELECT max(id) FROM export_batches WHERE $4::boolean), 0), $3 "
 	    "ON CONFLICT (client, destination) DO NOTHING RETURNING 1";
 	struct stretch s = { "backfill", NULL, NULL, &c->snapshot,
-		p->request->sites != NULL ? p->sites.p : NULL, p->except.p };
+		p->request->sites != NULL ? p->sites.p : NULL, p->except.p, 0 };
 	struct mr_db_rows *rows;
 	enum mr_err e = MR_OK;
 
@@ -471,7 +490,7 @@ plan_chain(struct planner *p)
 {
 	struct mr_snapshot to = { .xip = NULL }, reached = { .xip = NULL };
 	struct stretch s = { "cursor", NULL, NULL, &to,
-		p->request->sites != NULL ? p->sites.p : NULL, p->except.p };
+		p->request->sites != NULL ? p->sites.p : NULL, p->except.p, 0 };
 	struct chain c = { .exists = false };
 	enum mr_err e;
 
@@ -496,7 +515,7 @@ static enum mr_err
 plan_manual(struct planner *p)
 {
 	struct stretch s = { "manual", NULL, NULL, &p->now,
-		p->request->sites != NULL ? p->sites.p : NULL, p->except.p };
+		p->request->sites != NULL ? p->sites.p : NULL, p->except.p, 0 };
 	enum mr_err e = load_now(p);
 
 	return e == MR_OK ? plan_stretch(p, &s, true, NULL) : e;

@@ -10,7 +10,7 @@
  * Part of a batch's plan: raised whenever the same rows would become other
  * bytes, in any format. A new libzstd or zlib may do that as well.
  */
-#define MR_ENCODER_VERSION 1
+#define MR_ENCODER_VERSION 2
 
 enum mr_format { MR_FORMAT_NDJSON, MR_FORMAT_CSV, MR_FORMAT_PARQUET };
 enum mr_compression { MR_COMPRESSION_NONE, MR_COMPRESSION_GZIP, MR_COMPRESSION_ZSTD };

@@ -16,6 +16,7 @@ import statistics
 import sys
 import traceback
 
+import exports
 import load
 import servers
 from bodies import rows, write
@@ -30,7 +31,13 @@ MEASURES = {
     "f": "group commit and one statement a request",
     "g": "an outage: events go to the spool",
     "h": "what the ledger and batchIds cost",
+    "i": "exports to a folder and COPY",
+    "j": "exports to S3 and COPY",
+    "k": "the export of the stack it succeeds: SQLAlchemy + boto3",
+    "l": "memory of the exporter in a long run",
 }
+# Those that no load generator is needed for.
+LOADLESS = set("ijkl")
 
 
 class Bench:
@@ -42,6 +49,7 @@ class Bench:
         self.runs = 0
         self.maxima = {}
         self.sides = {}
+        self.exports = exports.Exports(self)
 
     # --- sides ----------------------------------------------------------------
 
@@ -278,6 +286,25 @@ class Bench:
                  for _ in range(self.options.pairs)]
         self.compare("h  batches of 10 with a batchId : without", pairs, 0.90)
 
+    def measure_i(self):
+        self.exports.grow(self.options.export_rows)
+        self.exports.versus_copy("i", self.exports.folder(), "a folder",
+                                 {"NDJSON+zstd": 0.70, "Parquet": 0.50})
+
+    def measure_j(self):
+        bucket = self.exports.bucket()
+        self.exports.grow(self.options.export_rows)
+        self.exports.versus_copy("j", bucket, "S3", {"NDJSON+zstd": 0.40})
+
+    def measure_k(self):
+        self.exports.grow(self.options.export_rows)
+        self.exports.versus_python("k", self.exports.folder(), "a folder")
+        self.exports.versus_python("k", self.exports.bucket(), "S3")
+
+    def measure_l(self):
+        self.exports.grow(self.options.long_rows)
+        self.exports.long_run("l")
+
     def skip(self, label, reason):
         self.row(label, "skipped:", str(reason))
 
@@ -314,6 +341,8 @@ def table(bench):
           f"{settings(pg)}")
     for side in bench.sides.values():
         print(f"{side.title:<13} {side.facts}")
+    for title, facts in bench.exports.facts.items():
+        print(f"{title:<13} {facts}")
     print(f"load          wrk -t{load.THREADS} -c{load.CONNECTIONS}, {options.seconds} s a run, "
           f"medians of {options.pairs} pair(s) of turns; everything on this machine\n"
           "latency       open loop, random arrivals at half the measured maximum; counted from the\n"
@@ -324,7 +353,7 @@ def table(bench):
     for line in lines:
         print("  ".join([line[0].ljust(widths[0])]
                         + [line[i].rjust(widths[i]) for i in range(1, 5)]).rstrip())
-    print(f"\nrows stored = events acknowledged in {bench.runs} runs: "
+    print(f"\nrows stored or exported = events acknowledged or stored in {bench.runs} runs: "
           + (f"NO: {'; '.join(bench.wrong)}" if bench.wrong else "yes"), flush=True)
 
 
@@ -334,11 +363,15 @@ def parse(argv):
     parser.add_argument("--quick", action="store_true", help="short runs, one pair, 100,000 events")
     parser.add_argument("--seconds", type=int, help="of each run (5)")
     parser.add_argument("--pairs", type=int, help="turns of each ratio (3)")
+    parser.add_argument("--export-rows", type=int, help="events that are exported (1,000,000)")
+    parser.add_argument("--long-rows", type=int, help="events of the long export (10,000,000)")
     parser.add_argument("--only", help="measures, of " + ",".join(MEASURES))
     parser.add_argument("--threads", type=int, default=32, help="threads of the worker (32)")
     options = parser.parse_args(argv)
     options.seconds = options.seconds or (2 if options.quick else 5)
     options.pairs = options.pairs or (1 if options.quick else 3)
+    options.export_rows = options.export_rows or (100_000 if options.quick else 1_000_000)
+    options.long_rows = options.long_rows or (500_000 if options.quick else 10_000_000)
     options.events = 100_000 if options.quick else 1_000_000
     options.only = options.only.split(",") if options.only else list(MEASURES)
     if not set(options.only) <= set(MEASURES) or not 1 <= options.seconds <= 300:
@@ -350,7 +383,7 @@ def main(argv):
     options = parse(argv)
     # SIGTERM unwinds like Ctrl-C, so that every server is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    if not proc.find("wrk"):
+    if not proc.find("wrk") and not LOADLESS.issuperset(options.only):
         print("skipped: apt-get install wrk")
         return 0
     if not postgres.bindir():

@@ -19,6 +19,14 @@ PAGES = [("/", "Start"),
          ("/search?q=sleeping+bag&sort=price", "Search: sleeping bag")]
 REFERRERS = ["https://www.google.com/", "https://duckduckgo.com/?q=tent", "",
              "https://news.example.org/outdoor/gear-of-the-year"]
+# Not in the body: the requests' header.
+USER_AGENTS = ["Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+               "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+               "Chrome/126.0.0.0 Safari/537.36",
+               "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 "
+               "(KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1",
+               "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) "
+               "Chrome/126.0.0.0 Mobile Safari/537.36"]
 
 
 def _data(rng, kind):

@@ -153,7 +153,7 @@ print(f"Python {sys.version.split()[0]}, FastAPI {fastapi.__version__}, "
 TUNED_PACKAGES = "python3-uvloop python3-httptools"
 
 
-def _python_that(code, packages):
+def python_that(code, packages):
     """A Python in which the code runs, and what it prints."""
     for python in (sys.executable, "/usr/bin/python3"):
         done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
@@ -190,7 +190,7 @@ def _proxy(stack, target):
 
 def _uvicorn(stack, pg, folder, title, loop, http):
     """Two processes behind an nginx of their own."""
-    python, versions = _python_that(PEER_VERSIONS, PEER_PACKAGES)
+    python, versions = python_that(PEER_VERSIONS, PEER_PACKAGES)
     database = title.lower().replace(" ", "_")
     pg.create_database(database)
     for path in sorted(glob.glob(os.path.join(proc.SRCDIR, "schema", "[0-9]*.sql"))):
@@ -221,7 +221,7 @@ def peer(stack, pg, folder, _options):
 
 def tuned(stack, pg, folder, _options):
     """The same with the faster event loop and parser."""
-    _python_that(PEER_VERSIONS + "import uvloop, httptools", f"{PEER_PACKAGES} {TUNED_PACKAGES}")
+    python_that(PEER_VERSIONS + "import uvloop, httptools", f"{PEER_PACKAGES} {TUNED_PACKAGES}")
     return _uvicorn(stack, pg, folder, "FastAPI tuned", "uvloop", "httptools")
 
 
