@@ -16,13 +16,15 @@
 /*
  * The destinations $4 of client $1, also those without a cursor yet; $2, $3: its
  * sites, or those that it does not take. What is not planned yet is counted
- * from the chain's last snapshot.
+ * from the chain's last snapshot. A destination that nothing has reached yet waits
+ * since the first event, which is the first row there is, or nearly.
  */
 static const char destinations_sql[] =
     "SELECT d.name, c.url, " MR_EXPORT_TIME("c.succeeded_at") ", "
     MR_EXPORT_TIME("c.failed_at") ", c.error, c.events, "
     "c.bytes, c.objects, coalesce(p.rows, 0) + u.rows, "
-    "greatest(0, extract(epoch FROM now() - coalesce(c.reached_at, now())))::bigint, "
+    "greatest(0, extract(epoch FROM now() - coalesce(c.reached_at, "
+    "(SELECT created_at FROM events LIMIT 1), now())))::bigint, "
     "coalesce(extract(epoch FROM c.succeeded_at), 0)::bigint "
     "FROM unnest($4::text[]) d (name) LEFT JOIN export_cursors c ON c.client = $1 AND "
     "c.destination = d.name LEFT JOIN LATERAL (SELECT sum(b.rows)::bigint AS rows "

@@ -251,8 +251,11 @@ def exports(t, pg, w):
         t.is_((values["millrace_export_known"],
                values['millrace_export_schedule_seconds{client="acme"}']), (1, 3600), "a schedule")
         t.is_(of_export(values, "bucket", "events_total", "last_success_timestamp_seconds",
-                        "lag_seconds", "failing"), (0, 0, 0, 0), "nothing was exported")
+                        "failing"), (0, 0, 0), "nothing was exported")
         pg.execute("UPDATE events SET created_at = created_at - interval '1 day'")
+        values, _ = metrics(w)
+        t.ok(86400 <= of_export(values, "bucket", "lag_seconds")[0] < 87600,
+             "the first event has waited from the start")
         t.is_(run(), 1, "an export, of which one destination fails")
         rows = pg.value("SELECT count(*) FROM events")
         values, _ = metrics(w)
