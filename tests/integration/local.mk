@@ -80,7 +80,8 @@ EXTRA_DIST += \
 	tests/integration/test_spool.py \
 	tests/integration/test_stop.py \
 	tests/integration/test_threads.py \
-	tests/integration/test_www.py
+	tests/integration/test_www.py \
+	tests/integration/writers.py
 
 check_PROGRAMS += tests/integration/s3tool
 tests_integration_s3tool_SOURCES = tests/integration/s3tool.c
