@@ -5,7 +5,7 @@ import subprocess
 
 from exporting import Bucket, check_complete, insert, is_manifest, s3_exporter, section
 from harness import postgres, proc, s3, tap
-from harness.faultproxy import Fault, FaultProxy
+from harness.faultproxy import Fault, FaultProxy, Faults
 
 # Rows that hardly compress, so that an object takes several parts.
 LARGE = "jsonb_build_object('text', (SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 60)))"
@@ -159,12 +159,32 @@ def failures(t, pg, folder, server, client):
     t.is_(read_only.keys(), [], "nothing is in the bucket that cannot be written")
 
 
+def begun(t, pg, folder, server, client):
+    """Killed when an upload was begun and before its id was known: the next run aborts it."""
+    bucket = Bucket(client, "begun")
+    with FaultProxy(server.endpoint[7:], Faults(Fault("stall", method="POST", part="?uploads"))) \
+            as proxy:
+        x = s3_exporter(pg, folder, "begun", {"client acme": section(
+            server, bucket, endpoint=proxy.endpoint, insecure="on", compression="none")})
+        insert(pg, 4500, site="'large'", payload=LARGE, database="begun")
+        process = x.start("--quiet")
+        proc.wait_for(bucket.leftovers, "an upload is begun", detail=process.text)
+        process.kill(9)
+        process.wait()
+        x.good(t, "the next run")
+        check_complete(t, "bucket", bucket, pg, database="begun")
+        t.is_(x.good(t, "one more").stdout, "", "nothing is left to do")
+        pg.execute("UPDATE export_uploads SET created_at = created_at - interval '1 hour'", "begun")
+        x.good(t, "later")
+        t.is_(pg.value("SELECT count(*) FROM export_uploads", "begun"), 0, "no upload is on record")
+
+
 def main():
     postgres.need()
     with tap.Suite() as t, postgres.Postgres(fsync=False) as pg, proc.temp_dir() as folder, \
             s3.S3Server() as server:
         client = server.client()
-        for case in (ordinary, packed, failures):
+        for case in (ordinary, packed, failures, begun):
             with t.case(case.__name__):
                 case(t, pg, folder, server, client)
 
