@@ -18,6 +18,7 @@ TESTS += \
 	tests/integration/test_export_crash.py \
 	tests/integration/test_export_http.py \
 	tests/integration/test_export_s3.py \
+	tests/integration/test_export_torture.py \
 	tests/integration/test_install.py \
 	tests/integration/test_metrics.py \
 	tests/integration/test_privacy.py \
@@ -69,6 +70,7 @@ EXTRA_DIST += \
 	tests/integration/test_export_crash.py \
 	tests/integration/test_export_http.py \
 	tests/integration/test_export_s3.py \
+	tests/integration/test_export_torture.py \
 	tests/integration/test_install.py \
 	tests/integration/test_metrics.py \
 	tests/integration/test_privacy.py \
