@@ -24,6 +24,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 
 from . import proc
 
@@ -35,6 +36,7 @@ class Request:
 
     def __init__(self, method, target, headers):
         self.method, self.target, self.headers = method, target, headers
+        self.at_s = time.monotonic()
         self.fault = None    # the kind of what went wrong with it
 
 
