@@ -89,6 +89,7 @@ struct destination {
 	struct mr_target at;
 	struct mr_creds_chain *creds;
 	struct mr_s3 *s3;   /* NULL until it is needed */
+	bool strays;        /* an earlier run may have begun an upload to the same key */
 	int64_t cursor;     /* the last batch that is there */
 	bool suspect;       /* failed in the last run: must not hold up the others */
 	bool failed;        /* in this run */
@@ -104,7 +105,10 @@ void destination_close(struct destination *d);
 struct mr_stage *destination_sink(struct destination *d, const struct exporter *x, const char *key,
     const char *content_type, struct mr_error *err);
 
-/* Aborts the multipart uploads that earlier runs left. What fails is logged and kept. */
+/*
+ * Aborts the multipart uploads that earlier runs left; none of ours may be open.
+ * What fails is logged and kept.
+ */
 void destination_abort_stale(struct destination *d, const struct exporter *x);
 
 /* Reads an object back, piece by piece. */

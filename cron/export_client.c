@@ -191,15 +191,20 @@ deliver_chain(struct client *c, struct mr_error *err)
 	size_t n = 0;
 	enum mr_err e;
 
-	for (size_t i = 0; i < c->n_to; i++)
-		if (!c->to[i].suspect)
-			well[n++] = &c->to[i];
+	for (size_t i = 0; i < c->n_to; i++) {
+		if (c->to[i].suspect)
+			continue;
+		destination_abort_stale(&c->to[i], c->x);
+		well[n++] = &c->to[i];
+	}
 	e = follow(c, well, n, err);
 	for (size_t i = 0; i < c->n_to && e == MR_OK; i++) {
 		struct destination *one = &c->to[i];
 
-		if (one->suspect)
-			e = follow(c, &one, 1, err);
+		if (!one->suspect)
+			continue;
+		destination_abort_stale(one, c->x);
+		e = follow(c, &one, 1, err);
 	}
 	return e;
 }
@@ -297,8 +302,6 @@ deliver(struct client *c, bool manual, struct mr_error *err)
 		return e;
 	if (o->dry_run || (e = load_cursors(c, err)) != MR_OK)
 		return e;
-	for (size_t i = 0; i < c->n_to; i++)
-		destination_abort_stale(&c->to[i], c->x);
 	if (o->verify) {
 		struct destination *to[EXPORT_DESTINATIONS] = { &c->to[0], &c->to[1] };
 

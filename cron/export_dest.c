@@ -12,6 +12,9 @@
 #include "stage/sink_file.h"
 #include "stage/sink_s3.h"
 
+/* No request of a run that was killed is carried out after that. */
+#define REQUEST_AGE "10 minutes"
+
 enum mr_err
 destination_open(struct destination *d, const char *name, const char *client,
     const struct mr_conf_bucket *conf, const struct exporter *x, struct mr_error *err)
@@ -36,16 +39,38 @@ destination_close(struct destination *d)
 
 /* --- S3 --- */
 
-/* A crash from here on leaves an upload that the next run can find. */
+/*
+ * A crash from here on may leave an upload whose id nobody was told: one without
+ * an id is on record until there is one.
+ */
+static enum mr_err
+note_key(void *arg, const char *bucket, const char *key, struct mr_error *err)
+{
+	struct destination *d = arg;
+	const char *params[] = { d->client, d->name, bucket, key };
+	struct mr_db_rows *rows;
+
+	if (mr_db_query(d->db, "INSERT INTO export_uploads (client, destination, bucket, key, "
+	    "upload_id) VALUES ($1, $2, $3, $4, '') ON CONFLICT DO NOTHING RETURNING 1", params, 4,
+	    &rows, err) != MR_DB_OK)
+		return MR_EAGAIN;
+	d->strays = mr_db_n_rows(rows) == 0;
+	mr_db_rows_free(rows);
+	return MR_OK;
+}
+
+/* A crash from here on leaves an upload that the next run can abort by its id. */
 static enum mr_err
 note_upload(void *arg, const char *bucket, const char *key, const char *id, struct mr_error *err)
 {
 	const struct destination *d = arg;
-	const char *params[] = { d->client, d->name, bucket, key, id };
+	const char *params[] = { d->client, d->name, bucket, key, id,
+		d->strays ? "true" : "false" };
 
-	if (mr_db_query(d->db, "INSERT INTO export_uploads (client, destination, bucket, key, "
-	    "upload_id) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING", params, 5, NULL,
-	    err) == MR_DB_OK)
+	if (mr_db_query(d->db, "WITH known AS (DELETE FROM export_uploads WHERE client = $1 AND "
+	    "destination = $2 AND key = $4 AND upload_id = '' AND NOT $6::boolean) "
+	    "INSERT INTO export_uploads (client, destination, bucket, key, upload_id) "
+	    "VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING", params, 6, NULL, err) == MR_DB_OK)
 		return MR_OK;
 	return MR_EAGAIN;
 }
@@ -54,11 +79,11 @@ static void
 forget_upload(void *arg, const char *bucket, const char *key, const char *id)
 {
 	const struct destination *d = arg;
-	const char *params[] = { key, id };
+	const char *params[] = { d->client, d->name, key, id };
 
 	(void)bucket;
-	(void)mr_db_query(d->db, "DELETE FROM export_uploads WHERE key = $1 AND upload_id = $2",
-	    params, 2, NULL, NULL);
+	(void)mr_db_query(d->db, "DELETE FROM export_uploads WHERE client = $1 AND "
+	    "destination = $2 AND key = $3 AND upload_id = $4", params, 4, NULL, NULL);
 }
 
 static enum mr_err
@@ -74,6 +99,7 @@ open_s3(struct destination *d, const struct exporter *x, struct mr_error *err)
 	if (d->creds == NULL && (e = mr_creds_new(&d->creds, &creds, err)) != MR_OK)
 		return e;
 	s3.creds = d->creds;
+	s3.creating = note_key;
 	s3.created = note_upload;
 	s3.ended = forget_upload;
 	s3.arg = d;
@@ -91,29 +117,52 @@ destination_sink(struct destination *d, const struct exporter *x, const char *ke
 	return mr_sink_s3_new(d->s3, d->at.bucket, key, content_type, err);
 }
 
+/*
+ * Uploads to a key that an earlier run may have begun. A request that was under
+ * way when that run was killed may be carried out still, so `recent` keys are
+ * looked at again. Without the permission to list nothing can be done.
+ */
+static enum mr_err
+abort_strays(struct destination *d, const char *bucket, const char *key, bool recent,
+    struct mr_error *err)
+{
+	enum mr_err e = mr_s3_abort_key(d->s3, bucket, key, NULL, err);
+
+	if (e == MR_EINVAL)
+		mr_log_debug("client %s, %s: uploads that an earlier run may have left are not "
+		    "looked for: %s", d->client, d->name, err->text);
+	if (e == MR_EINVAL || (e == MR_OK && !recent))
+		forget_upload(d, bucket, key, "");
+	return e == MR_EINVAL ? MR_OK : e;
+}
+
 void
 destination_abort_stale(struct destination *d, const struct exporter *x)
 {
 	const char *params[] = { d->client, d->name };
 	struct mr_error err = MR_ERROR_INIT;
 	struct mr_db_rows *rows = NULL;
+	enum mr_err e = MR_OK;
 
-	if (d->at.folder != NULL || mr_db_query(d->db, "SELECT bucket, key, upload_id FROM export_uploads "
+	if (d->at.folder != NULL || mr_db_query(d->db, "SELECT bucket, key, upload_id, "
+	    "(created_at > now() - interval '" REQUEST_AGE "')::int FROM export_uploads "
 	    "WHERE client = $1 AND destination = $2 ORDER BY created_at LIMIT 10000", params, 2,
 	    &rows, NULL) != MR_DB_OK)
 		return;
-	for (int i = 0; i < mr_db_n_rows(rows); i++) {
+	for (int i = 0; i < mr_db_n_rows(rows) && e == MR_OK; i++) {
 		const char *bucket = mr_db_value(rows, i, 0).p, *key = mr_db_value(rows, i, 1).p;
 		const char *id = mr_db_value(rows, i, 2).p;
 
-		if (open_s3(d, x, &err) != MR_OK ||
-		    mr_s3_abort_upload(d->s3, bucket, key, id, &err) != MR_OK) {
-			mr_log_warning("client %s, %s: an upload that an earlier run left was not "
-			    "aborted: %s", d->client, d->name, err.text);
+		if ((e = open_s3(d, x, &err)) != MR_OK)
 			break;
-		}
-		forget_upload(d, bucket, key, id);
+		if (id[0] != '\0')
+			e = mr_s3_abort_upload(d->s3, bucket, key, id, &err);
+		else
+			e = abort_strays(d, bucket, key, mr_batch_int(rows, i, 3) != 0, &err);
 	}
+	if (e != MR_OK)
+		mr_log_warning("client %s, %s: an upload that an earlier run left was not aborted: %s",
+		    d->client, d->name, err.text);
 	mr_db_rows_free(rows);
 }
 

@@ -103,7 +103,8 @@ CREATE TABLE export_cursors (
     PRIMARY KEY (client, destination)
 );
 
--- Multipart uploads that were begun and not ended, to be aborted.
+-- Multipart uploads that were begun and not ended, to be aborted. With the id '':
+-- one is being begun, or was when the exporter ended.
 CREATE TABLE export_uploads (
     client      text NOT NULL,
     destination text NOT NULL,
@@ -111,7 +112,7 @@ CREATE TABLE export_uploads (
     key         text NOT NULL,
     upload_id   text NOT NULL,
     created_at  timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (upload_id, key)
+    PRIMARY KEY (client, destination, key, upload_id)
 );
 
 -- Runs, and requests for one: who asked, what for, and what became of it.

@@ -346,6 +346,36 @@ backoff_ms(const struct mr_s3 *s3, int64_t attempt)
 	return mr_secret_random_below((uint32_t)most + 1);
 }
 
+/* A number of seconds, at most `most_ms`; 0: it is none. */
+static int64_t
+seconds_ms(struct mr_str text, int64_t most_ms)
+{
+	int64_t ms = 0;
+
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] < '0' || text.p[i] > '9')
+			return 0;
+		ms = ms * 10 + (text.p[i] - '0') * 1000;
+		ms = ms < most_ms ? ms : most_ms;
+	}
+	return ms;
+}
+
+/* How long a busy server asks us to wait (RFC 9110, section 10.2.3), up to our own limit. */
+static int64_t
+asked_ms(const struct mr_s3 *s3)
+{
+	int64_t most_ms = s3->options.backoff_most_ms, then_us, ms;
+	struct mr_str after = mr_http_header(&s3->response, "Retry-After");
+
+	if (s3->response.status != 429 && s3->response.status != 503)
+		return 0;
+	if (!mr_http_date(after, &then_us))
+		return seconds_ms(after, most_ms);
+	ms = (then_us - mr_clock_now_us() - s3->skew_us) / 1000;
+	return ms < 0 ? 0 : ms < most_ms ? ms : most_ms;
+}
+
 /* Whether the answer lacks what an answer of success has. */
 static const char *
 incomplete(const struct mr_s3 *s3, const struct mr_s3_call *call)
@@ -474,7 +504,7 @@ mr_s3_do(struct mr_s3 *s3, const struct mr_s3_call *call, struct mr_s3_outcome *
 		failed++;
 		if (verdict == MR_S3_RETRY && failed < s3->options.max_attempts && !stopped(s3)) {
 			uncertain = true;
-			wait_ms(s3, backoff_ms(s3, failed - 1));
+			wait_ms(s3, asked_ms(s3) + backoff_ms(s3, failed - 1));
 		} else if (!put_right(s3, verdict, &clock, &creds)) {
 			break;
 		}

@@ -48,17 +48,21 @@ struct mr_s3_options {
 	int64_t part_bytes;         /* default MR_S3_PART_BYTES; also the memory of an upload */
 	int64_t max_attempts;       /* of each request; default 8 */
 	int64_t backoff_ms;         /* default 200 */
-	int64_t backoff_most_ms;    /* default 20000 */
+	int64_t backoff_most_ms;    /* default 20000; of what a Retry-After asks for, too */
 	int64_t connect_timeout_ms; /* default 10000 */
 	int64_t stall_timeout_s;    /* default 30 */
 	/* Once non-zero: the request and the waiting end, with MR_EAGAIN. May be NULL. */
 	const volatile sig_atomic_t *stop;
 	struct mr_creds_chain *creds; /* not owned */
 	/*
-	 * A multipart upload was created, and nothing of it was sent yet: keep its
-	 * id, so that a later run can abort it after a crash. An error ends the
-	 * upload. `ended`: it was completed or aborted. Both may be NULL.
+	 * What a later run needs to know after a crash. `creating`: a multipart
+	 * upload is about to be created; until its id is known it has to be looked
+	 * for, with mr_s3_abort_key(). `created`: nothing of it was sent yet, and
+	 * there is no other under that key. `ended`: it was completed or aborted.
+	 * An error of the first two ends the upload. Each may be NULL.
 	 */
+	enum mr_err (*creating)(void *arg, const char *bucket, const char *key,
+	    struct mr_error *err);
 	enum mr_err (*created)(void *arg, const char *bucket, const char *key, const char *id,
 	    struct mr_error *err);
 	void (*ended)(void *arg, const char *bucket, const char *key, const char *id);

@@ -210,8 +210,12 @@ begin_parts(struct mr_s3_upload *u, struct mr_error *err)
 {
 	const struct mr_s3_options *o = &u->s3->options;
 	bool twice = false;
-	enum mr_err e = create(u->s3, u->bucket, u->key, u->content_type, u->id, &twice, err);
+	enum mr_err e = MR_OK;
 
+	if (o->creating != NULL)
+		e = o->creating(o->arg, u->bucket, u->key, err);
+	if (e == MR_OK)
+		e = create(u->s3, u->bucket, u->key, u->content_type, u->id, &twice, err);
 	/* Without the permission nothing can be done about it. */
 	if (e == MR_OK && twice)
 		(void)mr_s3_abort_key(u->s3, u->bucket, u->key, u->id, NULL);

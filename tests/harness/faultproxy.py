@@ -13,6 +13,7 @@ or None, what goes wrong with it. The kinds:
     lost       forward the request and reset the connection without the answer
     cut        forward it; of the answer send the head and `after` bytes of the body
     slow       forward it; send the answer's body byte by byte, `delay_s` apart
+    trickle    read the request's body in small pieces, `delay_s` apart, and forward it
     stall      forward it; send nothing until the client goes away
 """
 
@@ -23,16 +24,19 @@ import socket
 import ssl
 import struct
 import threading
+import time
 
 from . import proc
 
+TRICKLE_BYTES = 65536
+
 
 class Request:
-    """method, target, headers (lower-case names) and body of a request."""
+    """method, target and headers (lower-case names) of a request; its body is not kept."""
 
     def __init__(self, method, target, headers):
         self.method, self.target, self.headers = method, target, headers
-        self.body = b""
+        self.at_s = time.monotonic()
         self.fault = None    # the kind of what went wrong with it
 
 
@@ -188,10 +192,20 @@ class FaultProxy:
             stream.read(min(fault.after, length))
             _reset(connection)
             return False
-        request.body = stream.read(length)
-        return self._answer(connection, request, fault)
+        body = self._read(stream, length, fault)
+        return self._answer(connection, request, body, fault)
 
-    def _answer(self, connection, request, fault):
+    @staticmethod
+    def _read(stream, length, fault):
+        if not fault or fault.kind != "trickle":
+            return stream.read(length)
+        pieces, pause = [], threading.Event()
+        for start in range(0, length, TRICKLE_BYTES):
+            pieces.append(stream.read(min(TRICKLE_BYTES, length - start)))
+            pause.wait(fault.delay_s)
+        return b"".join(pieces)
+
+    def _answer(self, connection, request, sent, fault):
         if fault and fault.kind in ("status", "answer"):
             body = fault.body if fault.body is not None else (
                 f"<?xml version=\"1.0\"?><Error><Code>{fault.name}</Code><Message>from the proxy"
@@ -199,8 +213,8 @@ class FaultProxy:
             self._send_head(connection, fault.code, fault.headers, len(body))
             connection.sendall(b"" if request.method == "HEAD" else body)
             return True
-        status, headers, body = self._forward(request)
-        if fault is None:
+        status, headers, body = self._forward(request, sent)
+        if fault is None or fault.kind == "trickle":
             self._send_head(connection, status, headers, None if request.method == "HEAD" else len(body))
             connection.sendall(body)
             return True
@@ -225,7 +239,7 @@ class FaultProxy:
             raise ValueError(fault.kind)
         return False
 
-    def _forward(self, request):
+    def _forward(self, request, body):
         upstream = http.client.HTTPConnection(self.upstream, timeout=proc.DEADLINE_S)
         try:
             upstream.putrequest(request.method, request.target, skip_host=True,
@@ -233,7 +247,7 @@ class FaultProxy:
             for name, value in request.headers.items():
                 if name not in ("expect", "connection"):
                     upstream.putheader(name, value)
-            upstream.endheaders(request.body)
+            upstream.endheaders(body)
             answer = upstream.getresponse()
             return answer.status, answer.getheaders(), answer.read()
         finally:

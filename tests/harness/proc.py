@@ -38,12 +38,17 @@ def clean_env(**more):
     return env
 
 
+def has_sanitizers():
+    """Whether the programs under test were built with them, and are slow."""
+    with open(os.path.join(BUILDDIR, "fcgi", "millrace.fcgi"), "rb") as f:
+        return b"__asan_init" in f.read()
+
+
 def faketime():
     """The library that gives a program another clock; None: not installed, or the build has
     sanitizers, beside which it hangs now and then."""
-    with open(os.path.join(BUILDDIR, "fcgi", "millrace.fcgi"), "rb") as f:
-        if b"__asan_init" in f.read():
-            return None
+    if has_sanitizers():
+        return None
     return next(iter(glob.glob("/usr/lib/*/faketime/libfaketime.so.1")), None)
 
 

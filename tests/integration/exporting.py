@@ -6,11 +6,12 @@ import gzip
 import hashlib
 import json
 import os
+import re
 
-from harness import fcgi, proc, sanitizer, tap
+from harness import fcgi, proc, s3, sanitizer, tap
 
 # How an event is written, from its columns. The test of the formats reads all three; here,
-# NDJSON is compared with the table column by column.
+# NDJSON is compared with the table.
 COLUMNS = ("id", "created_at", "received_at", "event_time", "site_id", "event_type",
            "session_id", "visitor_id", "client_ip", "user_agent", "payload")
 
@@ -94,8 +95,12 @@ class Folder:
                 if name.startswith(".")]
 
     def get(self, key):
-        with open(os.path.join(self.path, key), "rb") as f:
-            return f.read()
+        """The object's bytes, or None when there is none."""
+        try:
+            with open(os.path.join(self.path, key), "rb") as f:
+                return f.read()
+        except FileNotFoundError:
+            return None
 
     def everything(self):
         """{key: bytes}"""
@@ -103,7 +108,7 @@ class Folder:
 
 
 class Bucket:
-    """An s3:// destination, read by a client of its own."""
+    """An s3:// destination, made here and read by a client of its own."""
 
     def __init__(self, client, name, policy=None):
         self.client, self.name, self.url = client, name, f"s3://{name}"
@@ -123,9 +128,21 @@ class Bucket:
 
 
 def section(server, bucket, **more):
-    """A client's keys for a bucket over TLS."""
+    """The keys of a client or of the backup, for a bucket of an S3 server over TLS."""
     return {"bucket": bucket.name, "endpoint": server.tls_endpoint, "ca_file": server.ca_file,
             "compression": "gzip", "part_size": "5M", **more}
+
+
+def s3_exporter(pg, folder, name, sections, **env):
+    """An Exporter with a database and a folder of that name, and the S3 server's keys."""
+    pg.create_database(name)
+    path = os.path.join(folder, name)
+    os.mkdir(path)
+    env = {"HOME": path, "AWS_EC2_METADATA_DISABLED": "true", "AWS_ACCESS_KEY_ID": s3.ACCESS,
+           "AWS_SECRET_ACCESS_KEY": s3.SECRET, **env}
+    made = Exporter(path, pg, sections, name, {k: v for k, v in env.items() if v is not None})
+    made.run("--dry-run")   # makes the tables
+    return made
 
 
 def is_manifest(key):
@@ -133,9 +150,9 @@ def is_manifest(key):
 
 
 def unpack(key, data):
-    """Lines of an NDJSON object as dicts; .ndjson and .ndjson.gz."""
+    """Lines of an NDJSON object; .ndjson and .ndjson.gz."""
     text = gzip.decompress(data) if key.endswith(".gz") else data
-    return [json.loads(line) for line in text.splitlines()]
+    return text.removesuffix(b"\n").split(b"\n")
 
 
 def without_manual(keys):
@@ -149,73 +166,106 @@ def manifests(place, wanted=without_manual):
 
 
 def read_rows(place, wanted=without_manual):
-    """All rows of all objects."""
-    return [row for key in wanted(place.keys()) if not is_manifest(key)
-            for row in unpack(key, place.get(key))]
+    """All rows of all objects, as dicts."""
+    return [json.loads(line) for key in wanted(place.keys()) if not is_manifest(key)
+            for line in unpack(key, place.get(key))]
 
 
-def check_manifests(t, place, wanted=without_manual):
-    """Every object is in exactly one manifest, which tells the truth about it."""
-    listed = collections.Counter()
-    problems = []
-    for manifest in manifests(place, wanted):
-        rows = size = 0
-        for entry in manifest["objects"]:
-            listed[entry["key"]] += 1
-            try:
-                data = place.get(entry["key"])
-            except OSError as e:
-                problems.append(str(e))
-                continue
-            got = unpack(entry["key"], data)
-            ids = [row["id"] for row in got]
-            if ((len(data), hashlib.sha256(data).hexdigest(), len(got), min(ids), max(ids)) !=
-                    (entry["bytes"], entry["sha256"], entry["rows"], entry["min_id"],
-                     entry["max_id"])):
-                problems.append(f"{entry} is not what lies there")
-            if {row["site_id"] for row in got} != {entry["site_id"]}:
-                problems.append(f"{entry['key']} has rows of other sites")
-            if {row["created_at"][:13] for row in got} != {entry["hour"][:13]}:
-                problems.append(f"{entry['key']} has rows of other hours")
-            rows += len(got)
-            size += len(data)
-        if (rows, size) != (manifest["rows"], manifest["bytes"]):
-            problems.append(f"{manifest['batch']}: the sums are wrong")
-    there = {key for key in wanted(place.keys()) if not is_manifest(key)}
-    t.ok(not problems, "objects are as their manifests say", "\n".join(problems[:5]))
-    t.ok(set(listed) == there and all(n == 1 for n in listed.values()),
-         "every object is in one manifest",
-         f"without: {sorted(there - set(listed))[:5]}, missing: {sorted(set(listed) - there)[:5]}, "
-         f"twice: {[k for k, n in listed.items() if n > 1][:5]}")
+# The line of a row, put together by PostgreSQL.
+_TIME = """'"' || to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"'"""
+_TEXT = "coalesce(to_json({})::text, 'null')"
+_VALUES = {"id": "id", "client_ip": _TEXT.format("host(client_ip)"), "payload": "payload::text",
+           **{c: _TIME.format(c) for c in COLUMNS[1:4]},
+           **{c: _TEXT.format(c) for c in (*COLUMNS[4:8], "user_agent")}}
+_LINE = "'{' || " + " || ',' || ".join(f"""'"{c}":' || {_VALUES[c]}""" for c in COLUMNS) + " || '}'"
+
+# What an object's line tells of itself: id, hour, site as JSON.
+_HEAD = re.compile(rb'{"id":(\d+),"created_at":"(.{13})[^"]*","received_at":"[^"]*",'
+                   rb'"event_time":"[^"]*","site_id":("(?:[^"\\]|\\.)*"),')
 
 
 def table(pg, where="true", database=None):
-    """The rows of the table as they have to be exported."""
-    times = ", ".join(f"to_char({c} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') AS {c}"
-                      for c in COLUMNS[1:4])
-    return pg.query(f"SELECT id, {times}, site_id, event_type, session_id, visitor_id, "
-                    f"host(client_ip) AS client_ip, user_agent, payload FROM events "
-                    f"WHERE {where}", database)
+    """{id: MD5 of the line that has to be exported}"""
+    text = pg.execute(f"COPY (SELECT id, md5(convert_to({_LINE}, 'UTF8')) FROM events "
+                      f"WHERE {where}) TO STDOUT", database)
+    return {int(i): bytes.fromhex(md5) for i, _, md5 in
+            (line.partition("\t") for line in text.splitlines())}
 
 
-def check_same(t, name, got, want):
-    """The rows are the same, each of them once."""
-    twice = [i for i, n in collections.Counter(row["id"] for row in got).items() if n > 1]
-    missing = {row["id"] for row in want} - {row["id"] for row in got}
-    alien = {row["id"] for row in got} - {row["id"] for row in want}
-    t.ok(not twice and not missing and not alien, f"{name}: each id once ({len(want)})",
-         f"twice: {len(twice)} {twice[:5]}, missing: {len(missing)} {sorted(missing)[:5]}, "
-         f"not in the table: {len(alien)} {sorted(alien)[:5]}")
-    wanted = {row["id"]: row for row in want}
-    other = [(row, wanted[row["id"]]) for row in got
-             if row["id"] in wanted and row != wanted[row["id"]]]
-    t.ok(not other, f"{name}: every value is the table's", lambda: str(other[:2]))
+class _Audit:
+    """What lies at a destination: read object by object, so that it may be large."""
+
+    def __init__(self, place, wanted, want):
+        self.want = want            # as table() has it
+        self.seen = set()
+        self.twice, self.alien, self.other = [], [], []
+        self.problems = []          # of objects and manifests
+        self.listed = collections.Counter()
+        for manifest in manifests(place, wanted):
+            self._manifest(place, manifest)
+
+    def _manifest(self, place, manifest):
+        rows = size = 0
+        for entry in manifest["objects"]:
+            self.listed[entry["key"]] += 1
+            data = place.get(entry["key"])
+            if data is None:
+                self.problems.append(f"{entry['key']} is missing")
+                continue
+            rows += self._object(entry, data)
+            size += len(data)
+        if (rows, size) != (manifest["rows"], manifest["bytes"]):
+            self.problems.append(f"{manifest['batch']}: the sums are wrong")
+
+    def _object(self, entry, data):
+        ids, hours, sites = [], set(), set()
+        for line in unpack(entry["key"], data):
+            head = _HEAD.match(line)
+            if not head:
+                self.problems.append(f"{entry['key']} has a line {line[:200]}")
+                continue
+            ids.append(int(head[1]))
+            hours.add(head[2])
+            sites.add(head[3])
+            self._row(ids[-1], line)
+        if ((len(data), hashlib.sha256(data).hexdigest(), len(ids), min(ids), max(ids)) !=
+                (entry["bytes"], entry["sha256"], entry["rows"], entry["min_id"],
+                 entry["max_id"])):
+            self.problems.append(f"{entry} is not what lies there")
+        if {json.loads(site) for site in sites} != {entry["site_id"]}:
+            self.problems.append(f"{entry['key']} has rows of other sites")
+        if hours != {entry["hour"][:13].encode()}:
+            self.problems.append(f"{entry['key']} has rows of other hours")
+        return len(ids)
+
+    def _row(self, i, line):
+        if i in self.seen:
+            self.twice.append(i)
+        self.seen.add(i)
+        if i not in self.want:
+            self.alien.append(i)
+        elif hashlib.md5(line).digest() != self.want[i]:
+            self.other.append(line)
 
 
 def check_complete(t, name, place, pg, where="true", database=None, wanted=without_manual):
-    """The destination has what the table has."""
-    check_same(t, name, read_rows(place, wanted), table(pg, where, database))
-    check_manifests(t, place, wanted)
+    """The destination has what the table has, each row once and as it is there; every object
+    is in exactly one manifest, which tells the truth about it."""
+    want = table(pg, where, database)
+    found = _Audit(place, wanted, want)
+    missing = want.keys() - found.seen
+    t.ok(not found.twice and not missing and not found.alien, f"{name}: each id once ({len(want)})",
+         f"twice: {len(found.twice)} {found.twice[:5]}, missing: {len(missing)} "
+         f"{sorted(missing)[:5]}, not in the table: {len(found.alien)} {found.alien[:5]}")
+    t.ok(not found.other, f"{name}: every value is the table's", lambda: str(found.other[:2]))
+    t.ok(not found.problems, f"{name}: objects are as their manifests say",
+         "\n".join(found.problems[:5]))
+    there = {key for key in wanted(place.keys()) if not is_manifest(key)}
+    t.ok(set(found.listed) == there and all(n == 1 for n in found.listed.values()),
+         f"{name}: every object is in one manifest",
+         f"without: {sorted(there - set(found.listed))[:5]}, "
+         f"missing: {sorted(set(found.listed) - there)[:5]}, "
+         f"twice: {[k for k, n in found.listed.items() if n > 1][:5]}")
     t.is_(place.leftovers(), [], f"{name}: nothing unfinished")
 
 

@@ -18,6 +18,7 @@ TESTS += \
 	tests/integration/test_export_crash.py \
 	tests/integration/test_export_http.py \
 	tests/integration/test_export_s3.py \
+	tests/integration/test_export_torture.py \
 	tests/integration/test_install.py \
 	tests/integration/test_metrics.py \
 	tests/integration/test_privacy.py \
@@ -70,6 +71,7 @@ EXTRA_DIST += \
 	tests/integration/test_export_crash.py \
 	tests/integration/test_export_http.py \
 	tests/integration/test_export_s3.py \
+	tests/integration/test_export_torture.py \
 	tests/integration/test_install.py \
 	tests/integration/test_metrics.py \
 	tests/integration/test_privacy.py \
@@ -82,7 +84,8 @@ EXTRA_DIST += \
 	tests/integration/test_spool.py \
 	tests/integration/test_stop.py \
 	tests/integration/test_threads.py \
-	tests/integration/test_www.py
+	tests/integration/test_www.py \
+	tests/integration/writers.py
 
 check_PROGRAMS += tests/integration/s3tool
 tests_integration_s3tool_SOURCES = tests/integration/s3tool.c

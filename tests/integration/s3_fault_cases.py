@@ -1,9 +1,11 @@
 """What the S3 client does when network and server fail, through a proxy that makes them."""
 
+import email.utils
 import os
 import re
 import signal
 import subprocess
+import time
 
 from harness import fakeaws, proc, sanitizer
 from harness.faultproxy import Fault, FaultProxy, Faults, RandomFaults
@@ -114,6 +116,27 @@ def lasting(t, s3, client, env, http):
             t.is_(len(proxy.requests), requests, f"{name}: requests")
     t.is_(client.keys("bucket", "lasting"), {}, "nothing of all this is visible")
     t.is_(client.uploads("bucket"), [], "no upload is left")
+
+
+def patient(t, s3, _client, env, http):
+    """Retry-After of a busy server is heeded, up to a limit; else these would take an hour."""
+    def date(seconds):
+        return email.utils.formatdate(time.time() + seconds, usegmt=True)
+
+    hour_ms = 3600 * 1000
+    for name, code, value, least_s, most_ms in (
+            ("503", 503, "1", 0.9, hour_ms), ("429", 429, "1", 0.9, hour_ms),
+            ("too long", 503, "3600", 0.4, 500), ("longer than any number", 503, "9" * 40, 0.4, 500),
+            ("a date", 503, date(3600), 0.4, 500), ("a date that is past", 503, date(-3600), 0, hour_ms),
+            ("nonsense", 503, "3600 s", 0, hour_ms), ("of another status", 500, "3600", 0, hour_ms)):
+        busy = Fault("answer", code=code, body=b"", headers=[("Retry-After", value)])
+        with FaultProxy(s3.endpoint.partition("//")[2], Faults(busy)) as proxy:
+            done = run(env, "put", "bucket", "patient", data=b"x", backoff_ms=1,
+                       backoff_most_ms=most_ms, **{**http, "endpoint": proxy.endpoint})
+        is_good(t, done, name)
+        first, second = (r.at_s for r in proxy.requests)
+        if least_s:
+            t.ok(second - first >= least_s, f"{name}: waits", f"{second - first} s")
 
 
 def reading(t, s3, client, env, http):
@@ -233,4 +256,4 @@ def weather(t, s3, client, env, http):
     t.is_(client.uploads("bucket"), [], "no upload is left")
 
 
-CASES = (passing, over_tls, lasting, reading, uncertain, stalls, expired, weather)
+CASES = (passing, over_tls, lasting, patient, reading, uncertain, stalls, expired, weather)

@@ -4,8 +4,8 @@ import os
 import re
 import subprocess
 
-from exporting import (Exporter, Folder, check_complete, check_same, insert,
-                       is_manifest, manifests, program, read_rows, table, utc)
+from exporting import (Exporter, Folder, check_complete, insert, is_manifest, manifests,
+                       program, read_rows, utc)
 from harness import postgres, proc, sanitizer, tap
 
 COUNTS = ("SELECT (SELECT count(*) FROM export_batches) AS batches, "
@@ -37,9 +37,6 @@ class Setting:
 
     def insert(self, n, **more):
         insert(self.pg, n, database=self.name, **more)
-
-    def table(self, where="true"):
-        return table(self.pg, where, self.name)
 
     def state(self):
         return self.pg.query(COUNTS, self.name)[0]
@@ -141,8 +138,8 @@ def frequencies(t, pg, folder):
                    s.name)
         start = s.value(f"SELECT date_trunc('{unit}', now())::text")
         s.exporter.good(t, f"{frequency}: one in the next {unit}")
-        check_same(t, f"{frequency}: the {unit} that is over", read_rows(s.bucket),
-                   s.table(f"created_at < '{start}'"))
+        check_complete(t, f"{frequency}: the {unit} that is over", s.bucket, pg,
+                       f"created_at < '{start}'", s.name)
 
 
 def sites(t, pg, folder):

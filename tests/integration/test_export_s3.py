@@ -1,29 +1,14 @@
-"""millrace-export to a real S3 server, over TLS, through a proxy that fails, and killed."""
+"""millrace-export to a real S3 server, over TLS."""
 
 import os
-import random
 import subprocess
-import time
 
-from exporting import (Bucket, Exporter, check_complete, insert, is_manifest, manifests,
-                       read_rows, section, table)
+from exporting import Bucket, check_complete, insert, is_manifest, s3_exporter, section
 from harness import postgres, proc, s3, tap
-from harness.faultproxy import Fault, FaultProxy, RandomFaults
+from harness.faultproxy import Fault, FaultProxy, Faults
 
-KILLS = 25
 # Rows that hardly compress, so that an object takes several parts.
 LARGE = "jsonb_build_object('text', (SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 60)))"
-
-
-def exporter(pg, folder, name, sections, **env):
-    pg.create_database(name)
-    path = os.path.join(folder, name)
-    os.mkdir(path)
-    env = {"HOME": path, "AWS_EC2_METADATA_DISABLED": "true", "AWS_ACCESS_KEY_ID": s3.ACCESS,
-           "AWS_SECRET_ACCESS_KEY": s3.SECRET, **env}
-    made = Exporter(path, pg, sections, name, {k: v for k, v in env.items() if v is not None})
-    made.run("--dry-run")   # makes the tables
-    return made
 
 
 def sealed(t, x, folder):
@@ -45,7 +30,7 @@ def ordinary(t, pg, folder, server, client):
     sections = {"millrace": {"log": log, "log_level": "debug"},
                 "client acme": section(server, bucket, prefix="data", compression="none"),
                 "backup": {k: v for k, v in section(server, backup).items() if k != "compression"}}
-    x = exporter(pg, folder, "ordinary", sections)
+    x = s3_exporter(pg, folder, "ordinary", sections)
     keys, secret = sealed(t, x, folder)
     x.configure({**sections, "secrets": {"key_file": keys},
                  "client acme": {**sections["client acme"], "access_key": s3.ACCESS,
@@ -97,7 +82,7 @@ def packed(t, pg, folder, server, client):
                              ("gzip", {"format": "csv", "compression": "gzip"}, ["gzip", "-t"]),
                              ("parquet", {"format": "parquet"}, None)):
         bucket = Bucket(client, f"packed-{name}")
-        x = exporter(pg, folder, f"packed_{name}",
+        x = s3_exporter(pg, folder, f"packed_{name}",
                      {"client acme": section(server, bucket, **keys)})
         insert(pg, 1000, database=f"packed_{name}")
         x.good(t, f"{name}: a run")
@@ -122,7 +107,7 @@ def failures(t, pg, folder, server, client):
              "Action": ["s3:GetObject", "s3:ListBucket"],
              "Resource": ["arn:aws:s3:::read-only", "arn:aws:s3:::read-only/*"]}]})
     good = section(server, bucket)
-    x = exporter(pg, folder, "failures", {"client acme": good})
+    x = s3_exporter(pg, folder, "failures", {"client acme": good})
     insert(pg, 10, database="failures")
     x.good(t, "a run")
     insert(pg, 20, database="failures")
@@ -174,56 +159,24 @@ def failures(t, pg, folder, server, client):
     t.is_(read_only.keys(), [], "nothing is in the bucket that cannot be written")
 
 
-def once(t, pg, folder, server, client):
-    """Kills, a failing network and an unreachable backup: each id once in each bucket."""
-    seed = int(os.environ.get("MR_SEED") or random.SystemRandom().randrange(10 ** 9))
-    tap.diag(f"MR_SEED={seed} repeats the moments of the kills")
-    rng = random.Random(seed)
-    bucket, backup = Bucket(client, "once"), Bucket(client, "once-backup")
-    faults = RandomFaults(seed, 0.2, Fault("status", code=503), Fault("status", code=500,
-                          name="InternalError"), Fault("reset", after=1000), Fault("close"),
-                          Fault("lost"), Fault("slow", delay_s=0.0005))
-    down = [True]
-
-    def backup_faults(request):
-        return Fault("close") if down[0] else faults(request)
-
-    tls = (os.path.join(server.dir, "tls.crt"), os.path.join(server.dir, "tls.key"))
-    with FaultProxy(server.endpoint[7:], faults, tls) as near, \
-            FaultProxy(server.endpoint[7:], backup_faults, tls) as far:
-        keys = section(server, bucket)
-        x = exporter(pg, folder, "once", {
-            "export": {"batch_max_rows": 2500},
-            "client acme": {**keys, "endpoint": near.endpoint, "compression": "none"},
-            "backup": {"bucket": backup.name, "endpoint": far.endpoint, "ca_file": server.ca_file,
-                       "part_size": "5M"}})
-        killed = 0
-        while killed < KILLS:
-            for _ in range(3):
-                insert(pg, 40, site="'site' || i % 3", database="once")
-            if killed % 5 == 0:
-                insert(pg, 2800, site="'large'", payload=LARGE, database="once")
-            process = x.start("--quiet")
-            time.sleep(rng.random() * 2.5)   # it is to be ended anywhere
-            if process.running():
-                process.kill(9)
-                killed += 1
-            process.wait()
-        t.ok(killed >= KILLS, f"the exporter was killed {killed} times")
-        t.ok(any(r.fault for r in near.requests), "requests failed")
-        proc.wait_for(lambda: x.run("--quiet") and sum(
-            m["rows"] for m in manifests(bucket)) == pg.value("SELECT count(*) FROM events", "once"),
-            "the bucket that can be reached has it all", deadline_s=5 * proc.DEADLINE_S)
-        t.is_(len(read_rows(backup)), 0, "the backup was away all the time")
-        down[0] = False
-        faults.rate = 0.02
-        proc.wait_for(lambda: x.run("--quiet").returncode == 0, "a run succeeds",
-                      deadline_s=5 * proc.DEADLINE_S)
-    check_complete(t, "bucket", bucket, pg, database="once")
-    check_complete(t, "backup", backup, pg, database="once")
-    t.is_(sorted(k.removeprefix("acme/") for k in backup.keys()), bucket.keys(),
-          "both have the same objects")
-    t.ok(len(table(pg, database="once")) > 5000, "there were many rows")
+def begun(t, pg, folder, server, client):
+    """Killed when an upload was begun and before its id was known: the next run aborts it."""
+    bucket = Bucket(client, "begun")
+    with FaultProxy(server.endpoint[7:], Faults(Fault("stall", method="POST", part="?uploads"))) \
+            as proxy:
+        x = s3_exporter(pg, folder, "begun", {"client acme": section(
+            server, bucket, endpoint=proxy.endpoint, insecure="on", compression="none")})
+        insert(pg, 4500, site="'large'", payload=LARGE, database="begun")
+        process = x.start("--quiet")
+        proc.wait_for(bucket.leftovers, "an upload is begun", detail=process.text)
+        process.kill(9)
+        process.wait()
+        x.good(t, "the next run")
+        check_complete(t, "bucket", bucket, pg, database="begun")
+        t.is_(x.good(t, "one more").stdout, "", "nothing is left to do")
+        pg.execute("UPDATE export_uploads SET created_at = created_at - interval '1 hour'", "begun")
+        x.good(t, "later")
+        t.is_(pg.value("SELECT count(*) FROM export_uploads", "begun"), 0, "no upload is on record")
 
 
 def main():
@@ -231,7 +184,7 @@ def main():
     with tap.Suite() as t, postgres.Postgres(fsync=False) as pg, proc.temp_dir() as folder, \
             s3.S3Server() as server:
         client = server.client()
-        for case in (ordinary, packed, failures, once):
+        for case in (ordinary, packed, failures, begun):
             with t.case(case.__name__):
                 case(t, pg, folder, server, client)
 

@@ -1,0 +1,197 @@
+"""millrace-export at scale: a million events of eight writers that commit out of order, two
+buckets of a real S3 server behind proxies that fail, and an exporter that is killed all the
+time. Each bucket has each event once in the end.
+
+Longer rounds: MR_EVENTS, MR_KILLS (both of the first case), MR_SEED.
+"""
+
+import collections
+import os
+import random
+import sys
+
+from exporting import Bucket, check_complete, manifests, s3_exporter, section
+from harness import postgres, proc, s3, tap
+from harness.faultproxy import Fault, FaultProxy, RandomFaults
+from writers import Holder, Writer, kill_soon, seed
+
+# With sanitizers everything is several times as slow.
+SLOW = proc.has_sanitizers()
+EVENTS = int(os.environ.get("MR_EVENTS") or (100_000 if SLOW else 1_000_000))
+KILLS = int(os.environ.get("MR_KILLS") or (20 if SLOW else 60))
+LONGEST_S = 2.5     # that an exporter may work before it is killed
+WRITERS = 8         # one of them is the holder
+HOLDS = 4           # transactions of the holder
+BATCHES_HELD = 4    # that are delivered while each is open
+WEIGHT = 28         # of payloads: a line has some 500 bytes, so that an object takes parts
+DEADLINE_S = 10 * proc.DEADLINE_S
+
+
+class Far:
+    """A bucket behind a proxy of its own. down: nothing gets through."""
+
+    def __init__(self, server, bucket, schedule):
+        self.bucket, self.down = bucket, False
+        tls = tuple(os.path.join(server.dir, name) for name in ("tls.crt", "tls.key"))
+        self.proxy = FaultProxy(server.endpoint.partition("//")[2], lambda request: Fault("close")
+                                if self.down else schedule(request), tls)
+
+    def section(self, server):
+        return section(server, self.bucket, endpoint=self.proxy.endpoint, compression="none")
+
+    def faults(self):
+        return collections.Counter(r.fault for r in self.proxy.requests if r.fault)
+
+    def parts(self):
+        """How many multipart uploads were begun."""
+        return sum(r.method == "POST" and r.target.endswith("?uploads=")
+                   for r in self.proxy.requests)
+
+
+class Setting:
+    """Two buckets, an exporter to both, and writers of so many events."""
+
+    def __init__(self, pg, folder, server, client, name, seed_, events, pause_s):
+        self.pg, self.name, self.events = pg, name, events
+        schedule = RandomFaults(
+            seed_, 0.1, Fault("status", code=503), Fault("status", code=500, name="InternalError"),
+            Fault("reset", after=100_000), Fault("reset"), Fault("close"), Fault("lost"),
+            Fault("cut", after=50), Fault("slow", delay_s=0.0005), Fault("trickle", delay_s=0.002))
+        self.bucket, self.backup = (
+            Far(server, Bucket(client, f"{name}{more}"), schedule) for more in ("", "-backup"))
+        self.server, self.folder, self.seed, self.pause_s = server, folder, seed_, pause_s
+
+    def __enter__(self):
+        self.bucket.proxy.__enter__()
+        self.backup.proxy.__enter__()
+        self.exporter = s3_exporter(self.pg, self.folder, self.name, {
+            "export": {"batch_max_rows": 40_000},
+            "client acme": self.bucket.section(self.server),
+            "backup": {k: v for k, v in self.backup.section(self.server).items()
+                       if k != "compression"}})
+        self.writers, self.holder = [], None
+        return self
+
+    def start_writers(self):
+        each = self.events // WRITERS
+        folder = os.path.join(self.folder, self.name)
+        self.holder = Holder(self.pg, folder, self.name)
+        self.to_hold = self.events - each * (WRITERS - 1)
+        self.holds = 0
+        self.hold()
+        self.writers = [Writer(self.pg, folder, i, self.seed, each, max(each // 30, 10),
+                               self.pause_s, WEIGHT, self.name) for i in range(1, WRITERS)]
+
+    def __exit__(self, *exc):
+        for writer in (*self.writers, *filter(None, [self.holder])):
+            writer.process.kill(9)
+            writer.process.wait()
+        self.backup.proxy.__exit__(*exc)
+        self.bucket.proxy.__exit__(*exc)
+
+    def value(self, sql):
+        return self.pg.value(sql, self.name)
+
+    def delivered(self):
+        return self.value("SELECT count(*) FROM export_deliveries")
+
+    def hold(self):
+        """Lets the holder's transaction go when it was open for several batches, or when it
+        is the only one."""
+        if self.holder.held:
+            several = self.delivered() >= self.held_at + BATCHES_HELD
+            if several or not any(writer.running() for writer in self.writers):
+                self.holder.commit()
+                self.holds += several
+        if not self.holder.held and self.to_hold:
+            n = min(self.to_hold, self.events // WRITERS // HOLDS + 1)
+            self.to_hold -= n
+            self.holder.open(n, WEIGHT)
+            self.held_at = self.delivered()
+
+    def writing(self):
+        return self.holder.held or any(writer.running() for writer in self.writers)
+
+    def end_writers(self, t):
+        t.is_([w.process.wait() for w in self.writers] + [self.holder.end()], [0] * WRITERS,
+              "the writers ended well")
+        t.is_(self.value("SELECT count(*) FROM events"), self.events, "the table has the events")
+        t.ok(self.holds > 0, f"{self.holds} transactions were open for several batches")
+        t.ok(self.value("SELECT count(*) FROM (SELECT ingest_xid < max(ingest_xid) OVER "
+                        "(ORDER BY id) AS late FROM events) AS e WHERE late") > self.events // 10,
+             "ids and transactions are out of order")
+
+    def finish(self):
+        """Runs until one succeeds, and then one more, which has nothing but upkeep to do."""
+        proc.wait_for(lambda: self.exporter.run("--quiet").returncode == 0, "a run succeeds",
+                      DEADLINE_S)
+        proc.wait_for(lambda: self.exporter.run("--quiet").returncode == 0, "and another",
+                      DEADLINE_S)
+
+    def check(self, t, *places):
+        for place in places:
+            check_complete(t, place.bucket.name, place.bucket, self.pg, database=self.name)
+
+
+def killed(t, setting):
+    """Both buckets, bad weather, kills."""
+    rng = random.Random(setting.seed)
+    kills = 0
+    setting.start_writers()
+    while kills < KILLS or setting.writing() or setting.to_hold:
+        setting.hold()
+        kills += kill_soon(setting.exporter, rng, LONGEST_S)
+    setting.end_writers(t)
+    left = setting.value("SELECT count(*) FROM export_uploads")
+    setting.finish()
+    t.ok(kills >= KILLS, f"the exporter was killed {kills} times")
+    for place in (setting.bucket, setting.backup):
+        tap.diag(f"{place.bucket.name}: {len(place.proxy.requests)} requests, {place.parts()} in "
+                 f"parts, {dict(place.faults())}")
+        t.is_(len(place.faults()), 7, "everything went wrong that can")
+        t.ok(place.parts() > 10, "objects came in parts")
+    tap.diag(f"{setting.delivered()} deliveries, {left} uploads after the last kill")
+    setting.check(t, setting.bucket, setting.backup)
+    t.is_(sorted(k.removeprefix("acme/") for k in setting.backup.bucket.keys()),
+          setting.bucket.bucket.keys(), "both have the same objects")
+    t.is_(setting.value("SELECT count(*) FROM export_uploads WHERE upload_id <> ''"), 0,
+          "no upload is on record")
+
+
+def away(t, setting):
+    """One bucket cannot be reached for all the time; later it catches up by itself."""
+    rng = random.Random(setting.seed)
+    setting.bucket.down = True
+    setting.exporter.refused(t, "a bucket that is away", 1, r"s3://away: .*\(attempt 8\)",
+                             "--quiet")
+    setting.start_writers()
+    while setting.writing() or setting.to_hold:
+        setting.hold()
+        kill_soon(setting.exporter, rng, LONGEST_S)
+    setting.end_writers(t)
+    proc.wait_for(lambda: setting.exporter.run("--quiet") and sum(
+        m["rows"] for m in manifests(setting.backup.bucket)) == setting.events,
+        "the other is complete", DEADLINE_S)
+    setting.check(t, setting.backup)
+    t.is_(setting.bucket.bucket.keys(), [], "nothing came to the one that is away")
+    setting.bucket.down = False
+    setting.finish()
+    setting.check(t, setting.bucket, setting.backup)
+
+
+def main():
+    postgres.need()
+    wanted = sys.argv[1:]
+    with tap.Suite() as t, postgres.Postgres(fsync=False) as pg, proc.temp_dir() as folder, \
+            s3.S3Server() as server:
+        client, number = server.client(), seed()
+        for case, events, pause_s in ((killed, EVENTS, KILLS / 60),
+                                      (away, EVENTS // 10, KILLS / 200)):
+            if wanted and case.__name__ not in wanted:
+                continue
+            with t.case(case.__name__), Setting(pg, folder, server, client, case.__name__, number,
+                                                events, pause_s) as setting:
+                case(t, setting)
+
+
+main()
