@@ -84,6 +84,40 @@ const cases = {
 		ok(true, "the choice is remembered");
 	},
 
+	async "a name that is given before consent"(context, site) {
+		const id = fresh(site, "data-consent=required");
+		const { page } = await use(context, site);
+		await page.evaluate(() => millrace.identify("customer-7"));
+		is(await storage(page), [[], [], ""], "is not stored in the browser");
+		await page.evaluate(() => millrace.consent("granted"));
+		await page.goto(`${site.origin}/page?again`);
+		await page.evaluate(() => millrace.flush());
+		await until(async () => (await events(id)).length === 4, "both pages are noted");
+		is([...new Set((await events(id)).map(({ visitor }) => visitor))], ["customer-7"],
+			"is kept from then on");
+	},
+
+	async "consent that is given again"(context, site) {
+		const id = fresh(site);
+		const { page } = await use(context, site);
+		await until(async () => (await events(id)).length === 3, "the events are stored");
+		// The timer of a batch that was thrown away must not count as the next one's.
+		await page.clock.install();
+		await page.evaluate(() => {
+			millrace.track("thrown away");
+			millrace.consent("denied");
+		});
+		await page.clock.runFor(5000);
+		await page.evaluate(() => {
+			millrace.consent("granted");
+			millrace.track("after");
+		});
+		await page.clock.runFor(5000);
+		await until(async () => (await events(id)).length > 3, "the next event").catch(() => {});
+		is((await events(id)).map(({ type }) => type), ["pageview", "click", "tried", "after"],
+			"the next event is sent after a while");
+	},
+
 	async "consent that is taken back"(context, site, browser) {
 		const id = fresh(site);
 		site.fault = ({ body }) => body.includes("barrier") ? "ok" : "503";

@@ -83,7 +83,7 @@
 	let sessionEnd = 0;
 
 	const identity = () => {
-		const [storedId, storedEnd] = (read(prefix + "session") || "").split(" ");
+		const [storedId, storedEnd] = (read(prefix + "session") + "").split(" ");
 		if (storedEnd > sessionEnd) [sessionId, sessionEnd] = [storedId, storedEnd];
 		if (now() > sessionEnd) sessionId = "sess_" + newId();
 		sessionEnd = now() + sessionTime;
@@ -92,7 +92,10 @@
 		return { siteId, sessionId, visitorId };
 	};
 
-	const identify = (id) => write(prefix + "visitor", visitorId = id);
+	const identify = (id) => {
+		visitorId = id;
+		if (permission == "granted") write(prefix + "visitor", id);
+	};
 
 	/* --- batches ------------------------------------------------------------ */
 
@@ -156,7 +159,7 @@
 	});
 
 	const settle = (batch, status, answer) => {
-		inFlight = undefined;
+		inFlight = null;
 		unanswered = !status;
 		if (unanswered || status == 408 || status == 429 || status > 499) {
 			const after = answer?.headers.get("retry-after");
@@ -201,7 +204,7 @@
 		let size = 0;
 		for (const key of keys(queue)) {
 			events += partOf(key, 1);
-			size += (read(key) || "").length;
+			size += (read(key) + "").length;
 		}
 		for (const { key, body } of outbox)
 			if (read(key) || ((events += partOf(key, 1)) <= maxStoredEvents &&
@@ -212,7 +215,7 @@
 	// Takes over what no page claims, and throws away what is too old.
 	const takeOver = guard(() => {
 		for (const key of keys(queue)) {
-			const value = read(key) || "";
+			const value = read(key) + "";
 			const body = value.replace(/\S* /, "");
 			if (!(now() - partOf(key, 0) < maxStoredAge)) {
 				erase(key);
@@ -287,9 +290,8 @@
 		const link = target.closest("a[href]");
 		const tracked = target.closest("[data-track]");
 		if (button > 1 || !(link || tracked)) return;
-		addToBatch(!link ? "click"
-			: link.hasAttribute("download") || /\.(pdf|zip|gz|dmg|exe|csv|xlsx?|docx?|pptx?|mp[34])$/i
-				.test(link.pathname) ? "download"
+		addToBatch(link?.hasAttribute("download") ||
+			/\.(pdf|zip|gz|dmg|exe|csv|xlsx?|docx?|pptx?|mp[34])$/i.test(link?.pathname) ? "download"
 			: /^http/.test(link) && link.host != location.host ? "outbound" : "click", {
 			name: tracked?.dataset.track, href: link?.href,
 			text: (link || tracked).innerText.slice(0, 100),
@@ -320,14 +322,12 @@
 		addEventListener(type, guard(listener), { capture: true, passive: true }));
 
 	const start = guard(() => {
-		lastActive = document.hidden ? 0 : now();
 		addPageview();
 		for (const name of ["pushState", "replaceState"]) {
 			const original = history[name];
-			history[name] = function (...args) {
-				const result = original.apply(this, args);
+			history[name] = (...args) => {
 				setTimeout(guard(addPageview)); // when the page has set its new title
-				return result;
+				return original.apply(history, args);
 			};
 		}
 		on("popstate hashchange", addPageview);
@@ -372,13 +372,14 @@
 			eventBatch = [];
 			outbox = [];
 			visitorId = undefined;
-			sessionEnd = eventBytes = 0;
+			sessionEnd = eventBytes = batchTimer = 0;
 			keys(prefix).forEach(erase);
 		} else if (state != "granted") {
 			return;
 		}
 		permission = state;
 		write(prefix + "consent", state);
+		if (visitorId) identify(visitorId); // who was named before consent
 		flush();
 	};
 
