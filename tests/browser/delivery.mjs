@@ -326,40 +326,10 @@ const cases = {
 		is([...new Set(site.requests.map(({ method }) => method))], ["GET"], "and only that");
 		await settled(page);
 	},
-
-	async "10,000 events and everything that goes wrong"(context, site) {
-		const id = fresh(site);
-		const faults = ["503", "cut", "drop", "cut"];
-		site.retryAfter = "0";
-		// One request in eight goes wrong, in turn in each of these ways.
-		site.fault = (_, i) => i % 8 === 3 ? faults[(i >> 3) % faults.length] : "ok";
-		const pages = await Promise.all([0, 1, 2, 3].map(() => open(context, site)));
-		for (let round = 0; round < 4; round++) {
-			await Promise.all(pages.map((page, i) => track(page, 620, (round * 4 + i) * 620)));
-			await context.setOffline(round % 2 === 0);
-			await context.setOffline(false);
-			await until(async () => (await count(id)).numbers >= (round + 1) * 2480, "a round", 120000);
-		}
-		// The last ones are given to tabs that are closed at once. They may all have to
-		// wait in the storage, which takes 100.
-		for (let i = 0; i < 4; i++) {
-			await track(pages[i], 20, 9920 + i * 20);
-			await pages[i].close({ runBeforeUnload: true });
-		}
-		const last = await open(context, site);
-		await stored(id, 10000, "10,000 are stored, each once");
-		await settled(last);
-		const outcomes = {};
-		for (const { outcome } of site.requests) outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
-		ok(["ok", ...faults].every((name) => outcomes[name]), "every fault has occurred",
-			JSON.stringify(outcomes));
-		is(await count(id), { rows: 10000, numbers: 10000 }, "still so at the end");
-	},
 };
 
 export default async (browser, site, name = "") => {
 	for (const [title, work] of Object.entries(cases)) {
-		if (name && title.startsWith("10,000")) continue; // once is enough
 		await test(name + title, async () => {
 			const context = await browser.newContext();
 			try {

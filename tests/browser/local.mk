@@ -12,6 +12,7 @@ EXTRA_DIST += \
 	tests/browser/delivery.mjs \
 	tests/browser/demo.mjs \
 	tests/browser/main.mjs \
+	tests/browser/once.mjs \
 	tests/browser/privacy.mjs \
 	tests/browser/screenshots.mjs \
 	tests/browser/screenshots.py \

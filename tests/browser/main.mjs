@@ -7,13 +7,14 @@ import build from "./build.mjs";
 import capture from "./capture.mjs";
 import delivery from "./delivery.mjs";
 import demo from "./demo.mjs";
+import once from "./once.mjs";
 import privacy from "./privacy.mjs";
 
 const browser = await launch();
 const site = await new Site(settings.base).start();
 try {
 	const minified = await build();
-	for (const run of [capture, delivery, privacy, demo]) await run(browser, site);
+	for (const run of [capture, delivery, once, privacy, demo]) await run(browser, site);
 	// What is installed is not what was tested above.
 	if (minified) {
 		site.files["/js/tracking.js"] = minified;

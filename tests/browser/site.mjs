@@ -33,6 +33,7 @@ export class Site {
 	constructor(upstream) {
 		this.upstream = new URL(upstream);
 		this.files = {};          // path: JavaScript, in place of the server's
+		this.open = 0;            // requests to the collector that are under way
 		this.reset();
 	}
 
@@ -85,6 +86,8 @@ export class Site {
 				type: request.headers["content-type"], at: Date.now() };
 			outcome = entry.outcome = this.fault(entry, this.requests.length);
 			this.requests.push(entry);
+			this.open++;
+			response.on("close", () => this.open--);
 		}
 		if (outcome === "drop") {
 			request.socket.destroy();
