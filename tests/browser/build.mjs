@@ -11,6 +11,12 @@ import { diag, is, ok, skip, test } from "./tap.mjs";
 
 const www = join(settings.srcdir, "www");
 const kilobytes = (bytes) => `${(bytes / 1000).toFixed(1)} KB`;
+const zipped = (data) => gzipSync(data, { level: 9 }).length;
+
+// Sizes of the tracker in README.md's table.
+const told = () => readFileSync(join(settings.srcdir, "README.md"), "utf8").split("\n")
+	.filter((line) => /^\|.*`tracking(-vitals)?\.js` \|/.test(line))
+	.map((line) => line.split("|")[2].trim());
 
 const USE = `/// <reference path="DECLARATIONS" />
 const early: Pick<import("DECLARATIONS").Millrace, "push"> = (window.millrace ??= [] as never);
@@ -67,10 +73,10 @@ export default async () => {
 	await test("minified", () => {
 		if (!built("tracking.min.js")) return skip("size", "terser was not there when it was built");
 		minified = readFileSync(built("tracking.min.js"), "utf8");
-		const vitals = readFileSync(built("tracking-vitals.min.js"));
-		const size = gzipSync(minified, { level: 9 }).length;
-		diag(`tracking.js ${size} bytes (${kilobytes(size)}), tracking-vitals.js ` +
-			`${gzipSync(vitals, { level: 9 }).length} bytes, with gzip`);
+		const size = zipped(minified);
+		const vitals = zipped(readFileSync(built("tracking-vitals.min.js")));
+		diag(`tracking.js ${size} bytes, tracking-vitals.js ${vitals} bytes, with gzip`);
+		is(told(), [size, size + vitals].map(kilobytes), "README.md tells the sizes");
 		ok(size <= 3000, "tracking.js has at most 3.0 KB", `${size} bytes`);
 		for (const name of ["eventBatch", "addToBatch", "maxBatchSize"])
 			ok(minified.includes(name), `${name} is still in it`);

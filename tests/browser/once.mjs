@@ -7,7 +7,8 @@ import { diag, is, ok, test, until } from "./tap.mjs";
 const TOTAL = 10000;
 const ID = "once.test";
 // In an image's address eventData is JSON in a string, hence the text.
-const ROWS = `SELECT substring(payload->>'eventData' from '"(?:i|name)": ?"?(-?\\d+)')::int AS number
+const ROWS = `SELECT
+	substring(payload->>'eventData' from '"(?:i|name)": ?"?(-?\\d+)')::int AS number
 	FROM events WHERE site_id = '${ID}' AND event_type IN ('numbered', 'click')`;
 
 let issued = 0; // numbers below it are given out

@@ -126,7 +126,8 @@ export const poll = async (current) => {
 		...fetched.map(({ site_id }) => site_id)]);
 	setOptions($("types"), fetched.map(({ event_type }) => event_type));
 	arrive();
-	setText($("events-note"), "as they arrive");
+	const among = type() ? `among the newest ${format.count(fetched.length)}, ` : "";
+	setText($("events-note"), `${among}as they arrive`);
 };
 
 export const failed = (error) => {
