@@ -103,6 +103,24 @@ const tokenFlow = (browser) => test("token", async () => {
 	await page.context().close();
 });
 
+const demo = (browser) => test("demo page", async () => {
+	const page = await makePage(browser);
+	const problems = watch(page);
+	await page.goto(`${base}/`);
+	await page.waitForSelector("#token:visible");
+	await page.click("[data-do=burst]");
+	await page.waitForFunction(() => document.querySelectorAll("#sent .good").length > 9);
+	await page.waitForLoadState("networkidle");
+	ok(await page.locator("#token").isVisible(), "asks for the token");
+	is(problems, [], "without asking for what is refused");
+	await page.fill("#token-value", token);
+	await page.click("#token button");
+	await page.waitForFunction(() => document.getElementById("stored").textContent.includes("burst"));
+	ok(await page.locator("#token").isHidden(), "shows rows when it is there");
+	is(problems, [], "no console error");
+	await page.context().close();
+});
+
 const refusedLater = (browser) => test("token that is changed on the server", async () => {
 	const page = await openBoard(browser);
 	await page.route("**/metrics", (route) => route.fulfill({ status: 401,
@@ -179,6 +197,8 @@ const filters = (browser) => test("filters", async () => {
 	await page.fill("#type", "CLICK");
 	await until(async () => (await types()).join() === "click", "only this type's");
 	ok(true, "and by type");
+	const note = "among the newest 3, as they arrive";
+	ok(await until(async () => await text(page, "#events-note") === note, note), "says among how many");
 	await batch("two.test", ["click"]);
 	await batch("one.test", ["click", "view"]);
 	await until(async () => (await types()).join() === "click,click", "a new one");
@@ -492,7 +512,7 @@ const browser = await launch();
 try {
 	// Each case may count on some event.
 	await batch("first.test", ["view", "click"]);
-	for (const run of [tokenFlow, refusedLater, development, live, filters, numbers, smallBatches, degraded,
+	for (const run of [tokenFlow, demo, refusedLater, development, live, filters, numbers, smallBatches, degraded,
 		pausing, unreachable, older, exporting, exportingForReal, steady, access]) await run(browser);
 	await test("all pages", () => {
 		is(violations, [], "their policy held nothing back");

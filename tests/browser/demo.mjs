@@ -11,7 +11,12 @@ const use = (browser) => test("demo", async () => {
 	const context = await browser.newContext();
 	const page = await context.newPage();
 	const problems = watch(page);
+	const strangers = [];
+	page.on("request", (request) => {
+		if (new URL(request.url()).origin !== settings.base) strangers.push(request.url());
+	});
 	await page.goto(settings.base + "/");
+	ok(await page.locator("#why-not").isHidden(), "nothing holds it back");
 	await page.click("#routes a:nth-child(3)");
 	is(new URL(page.url()).search, "?shelf=cups", "a route without a page load");
 	is(await page.locator("#goods li:visible").count(), 2, "shows what belongs to it");
@@ -20,6 +25,7 @@ const use = (browser) => test("demo", async () => {
 	await page.click("#contact button");
 	await page.click("[data-do=signup]");
 	await page.click("[data-do=burst]");
+	ok((await page.locator("#said").textContent()).includes("hundred"), "buttons say what they do");
 	await page.waitForFunction(() => +document.getElementById("count").textContent >= 100);
 	await until(async () => (await events("demo", "event_type = 'burst'")).length === 100, "stored");
 	ok(await page.locator("#sent .good").count() > 0, "batches are shown with their answers");
@@ -28,6 +34,7 @@ const use = (browser) => test("demo", async () => {
 		.includes('"status":"success"'), "the answer of /collect is shown");
 	await until(async () => (await page.locator("#stored").textContent()).includes("burst"),
 		"stored rows are shown, the newest ones too");
+	ok((await page.locator("#stored").textContent()).includes("i: 100"), "with what is in them");
 	ok(await page.locator("#token").isHidden(), "no token is asked for where there is none");
 	await page.click("a.button");
 	await page.waitForURL("**/demo/article.html");
@@ -36,7 +43,48 @@ const use = (browser) => test("demo", async () => {
 		"'%article.html' AND payload->'eventData'->>'depth' = '100'")).length, "it is read to its end");
 	ok(!JSON.stringify(await events("demo")).includes("secret.test"), "no value of the form is stored");
 	is(problems, [], "nothing on the console");
+	is(strangers, [], "nobody but the server is asked");
 	await context.close();
+});
+
+const refusal = (browser) => test("demo when nothing may be sent", async () => {
+	const why = (page) => page.locator("#why-not").textContent();
+	const context = await browser.newContext();
+	await context.addInitScript(() =>
+		Object.defineProperty(navigator, "globalPrivacyControl", { value: true }));
+	const page = await context.newPage();
+	await page.goto(settings.base + "/");
+	await page.waitForSelector("#why-not:visible");
+	ok((await why(page)).includes("asks not to be tracked"), "the browser's wish is told");
+	ok(await page.locator("#sent-summary").isHidden(), "and no batch is promised");
+	await page.click("[data-do=burst]");
+	is(await page.locator("#said").textContent(), await why(page), "nor by a button");
+	await page.click("[data-do=granted]");
+	ok(await page.locator("#why-not").isHidden(), "consent is enough");
+	await page.click("[data-do=signup]");
+	await page.waitForSelector("#sent .good");
+	await page.click("[data-do=denied]");
+	ok((await why(page)).includes("denied"), "its end is told");
+	await context.route("**/js/tracking.js", (route) => route.abort());
+	await page.goto(settings.base + "/demo/article.html");
+	await page.waitForSelector("#why-not:visible");
+	ok((await why(page)).includes("was not loaded"), "and that the tracker is blocked");
+	await context.close();
+});
+
+// What others store for the demo's site must not break it.
+const others = (browser) => test("demo with somebody else's events", async () => {
+	for (const eventData of [7, "text", null, ["a"], { fields: "x", seconds: "y" }, { name: { deep: 1 } }])
+		await fetch(`${settings.base}/collect`, { method: "POST",
+			body: JSON.stringify({ siteId: "demo", eventType: "odd", url: 7, eventData }) });
+	await fetch(`${settings.base}/collect`, { method: "POST",
+		body: JSON.stringify({ siteId: "demo", eventType: "pageview", url: "http://[" }) });
+	const page = await browser.newPage();
+	await page.goto(settings.base + "/");
+	await page.waitForSelector("#stored tr");
+	const types = await page.locator("#stored td:nth-child(2)").allTextContents();
+	ok(types.filter((type) => type === "odd").length >= 3, "shows them", JSON.stringify(types));
+	await page.close();
 });
 
 const token = (browser) => test("demo with an admin token", async () => {
@@ -45,6 +93,7 @@ const token = (browser) => test("demo with an admin token", async () => {
 	await page.route("**/events/recent*", (route, request) =>
 		request.headers().authorization === "Bearer the-token" ? route.continue()
 			: route.fulfill({ status: 401, json: { status: "error" } }));
+	await page.route("**/health", (route) => route.fulfill({ json: { status: "healthy" } }));
 	await page.goto(settings.base + "/");
 	await page.waitForSelector("#token:visible");
 	await page.fill("#token-value", "wrong");
@@ -78,6 +127,10 @@ const access = (browser) => test("demo for everybody", async () => {
 			const { violations } = await page.evaluate(() => axe.run());
 			is(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html.slice(0, 80))]), [],
 				`${name}: axe finds nothing`);
+			await page.evaluate(() => millrace.flush());
+			await page.waitForSelector("#sent .good");
+			is(await page.locator("#latest").isVisible(), view.viewport.width === 390,
+				`${name}: the bar tells of the last batch where the panel is out of sight`);
 			ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth),
 				`${name}: nothing is wider than the screen`);
 		}
@@ -86,5 +139,5 @@ const access = (browser) => test("demo for everybody", async () => {
 });
 
 export default async (browser) => {
-	for (const run of [use, token, access]) await run(browser);
+	for (const run of [use, refusal, others, token, access]) await run(browser);
 };

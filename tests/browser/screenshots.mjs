@@ -7,6 +7,15 @@ import { launch, settings } from "./browser.mjs";
 
 const sizes = { 390: { width: 390, height: 844 }, 1280: { width: 1280, height: 800 } };
 
+// In a picture of the whole page, what is fixed to the screen's edge stands at the end.
+const lowerBar = () => {
+	const bar = document.querySelector(".to-panel");
+	if (!bar || getComputedStyle(bar).position !== "fixed") return;
+	document.body.style.position = "relative";
+	bar.parentElement.style.position = "static";
+	bar.style.position = "absolute";
+};
+
 // Batches of what a few people do within one step; more at some times than at others.
 const STEPS = 90;
 const STEP_MS = 2000;
@@ -80,6 +89,7 @@ try {
 				await page.goto(settings.base + path);
 				await prepare(page);
 				const file = join(settings.output, `${name}-${width}-${colorScheme}.png`);
+				await page.evaluate(lowerBar);
 				await page.screenshot({ path: file, fullPage: whole || width === "390" });
 				console.log(file);
 				await context.close();

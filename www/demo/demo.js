@@ -9,6 +9,7 @@
 	const maxBatches = 20;
 	const maxRows = 30;
 	const pollTime = 2000; // ms
+	const health = new URL("../health", document.currentScript.src);
 	const recent = new URL("../events/recent", document.currentScript.src);
 	recent.search = new URLSearchParams({ site, limit: maxRows });
 
@@ -20,6 +21,8 @@
 		if (className) element.className = className;
 		return element;
 	};
+
+	const count = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
 
 	const clock = (time) => new Date(time).toLocaleTimeString([], { hour12: false });
 
@@ -64,7 +67,7 @@
 		const batch = JSON.parse(body);
 		const entry = entryOf(batch);
 		const [text, kind] = outcome(status);
-		entry.status.textContent = `${batch.events.length} event(s), ${text}`;
+		entry.status.textContent = `${count(batch.events.length, "event")}, ${text}`;
 		entry.status.className = `status ${kind}`;
 		attempts++;
 		if (kind === "good" && !entry.done) {
@@ -73,10 +76,37 @@
 		}
 		$("count").textContent = acknowledged;
 		$("sent-summary").textContent =
-			`${acknowledged} event(s) of this page acknowledged, ${attempts} request(s).`;
+			`${count(acknowledged, "event")} of this page acknowledged, ${count(attempts, "request")}.`;
+		$("latest").textContent = `, the last batch ${text}`;
 		if (response?.text) entry.answer.textContent = await response.text();
 		if (kind === "good") poll();
 	};
+
+	/* --- why nothing is sent ----------------------------------------------------- */
+
+	const choice = () => {
+		try {
+			return localStorage.getItem(`millrace:${site}:consent`);
+		} catch {
+			return null; // forbidden: only the browser's wish is known
+		}
+	};
+
+	const sayWhyNot = () => {
+		const asked = navigator.globalPrivacyControl || navigator.doNotTrack === "1";
+		const why = !window.millrace?.track ? "tracking.js was not loaded: something holds it back."
+			: choice() === "denied" ? "You denied consent: nothing is noted or sent until it is granted."
+			: asked && !choice() ? "Your browser asks not to be tracked, so nothing is noted or sent " +
+				"unless you press consent(\"granted\")."
+			: "";
+		$("why-not").textContent = why;
+		$("why-not").hidden = !why;
+		$("sent-summary").hidden = why !== "" && !attempts;
+		return why;
+	};
+
+	addEventListener("load", sayWhyNot);
+	addEventListener("storage", sayWhyNot);
 
 	window.millraceConfig = {
 		afterSend,
@@ -97,11 +127,15 @@
 		// It is asked for on each page, then.
 	}
 
-	const summaryOf = ({ payload: { eventData = {}, events, url, batchId } }) => {
-		if (batchId && events === undefined && !url) return `batchId ${String(batchId).slice(0, 8)}…`;
-		const { name, href, text, depth, field, fields, seconds, title, message, lcp } = eventData;
-		return [name, text, depth && `${depth} %`, field, fields?.join(", "), seconds && `${seconds} s`,
-			title, message, lcp && `LCP ${lcp} ms`, href].find(Boolean) ?? "";
+	// What tells most about an event, which may be anybody's.
+	const summaryOf = ({ event_type: type, payload: { eventData, url } }) => {
+		if (type === "batch") return "what the events of a batch share";
+		if (type === "pageview" && url) return String(url).replace(/^https?:\/\/[^/]*/, "");
+		const data = Object(eventData) === eventData ? eventData : { text: eventData };
+		const { name, text, depth, field, fields, seconds, message, lcp, href, ...others } = data;
+		return [name, text, depth && `${depth} %`, field, fields && String(fields).replaceAll(",", ", "),
+			seconds && `${Math.round(seconds)} s`, message, lcp && `LCP ${lcp} ms`, href,
+			Object.entries(others).map(([key, value]) => `${key}: ${value}`).join(", ")].find(Boolean) ?? "";
 	};
 
 	const showRows = (events) => {
@@ -114,32 +148,39 @@
 		}));
 		newest = events[0]?.id ?? 0;
 		$("stored-summary").textContent = events.length
-			? `The newest ${events.length} rows of site ${site} in PostgreSQL.`
+			? `The newest ${count(events.length, "row")} of site ${site} in PostgreSQL.`
 			: `No row of site ${site} is stored yet.`;
 	};
 
 	const askForToken = (status) => {
 		$("token").hidden = false;
 		$("stored").replaceChildren();
-		$("stored-summary").textContent = status === 401 && token
-			? "The server does not take this token."
-			: status === 401 ? "The server asks for the admin token."
+		$("stored-summary").textContent = !token ? "The server asks for the admin token."
+			: status === 401 ? "The server does not take this token."
 			: "The server has no admin token and shows events on its own machine only.";
 		token = "";
 	};
 
+	// Whether no token is needed: /health tells its version to whom the rest is open, and
+	// refuses nobody, so that nothing is asked for in vain.
+	let isOpen = false;
+	const opens = async () => {
+		const response = await fetch(health, { headers: { Authorization: "Bearer none" } });
+		return Boolean((await response.json()).version);
+	};
+
 	const ask = async () => {
+		if (!token && !(isOpen ||= await opens())) return askForToken();
 		const headers = token ? { Authorization: `Bearer ${token}` } : {};
 		const response = await fetch(recent, { headers });
 		if (response.status === 401 || response.status === 403) return askForToken(response.status);
 		if (!response.ok) throw new Error(`answered ${response.status}`);
-		$("token").hidden = true;
 		showRows((await response.json()).events);
 	};
 
 	// Asks again after a while, unless nobody looks or the server wants a token.
 	const poll = async () => {
-		if (asking || document.hidden) return;
+		if (asking || document.hidden || !$("token").hidden) return;
 		asking = true;
 		clearTimeout(timer);
 		try {
@@ -164,14 +205,38 @@
 	};
 
 	const actions = {
-		signup: () => window.millrace.track("signup", { plan: "pro" }),
+		signup: () => {
+			window.millrace.track("signup", { plan: "pro" });
+			return "An event of type signup, with a plan, is on its way.";
+		},
 		burst: () => {
 			for (let i = 1; i <= 100; i++) window.millrace.track("burst", { i });
+			return "A hundred events leave at once, in batches of ten.";
 		},
-		identify: () => window.millrace.identify("customer-7"),
-		error: () => setTimeout(() => { throw new Error("thrown by the demo, on purpose"); }),
-		denied: () => window.millrace.consent("denied"),
-		granted: () => window.millrace.consent("granted"),
+		identify: () => {
+			window.millrace.identify("customer-7");
+			return "From now on events say that they are of customer-7.";
+		},
+		error: () => {
+			setTimeout(() => { throw new Error("thrown by the demo, on purpose"); });
+			return "A script has failed, and the tracker reports it. The browser's console shows it as well.";
+		},
+		denied: () => {
+			window.millrace.consent("denied");
+			return "Nothing is noted any more. What this browser kept is deleted, except for this choice.";
+		},
+		granted: () => {
+			window.millrace.consent("granted");
+			return "The tracker notes again what you do.";
+		},
+	};
+
+	const act = ({ target: { dataset } }) => {
+		const action = actions[dataset.do];
+		if (!action) return;
+		const said = window.millrace?.track && action();
+		const why = sayWhyNot();
+		$("said").textContent = dataset.do === "denied" ? said : why || said;
 	};
 
 	const startShop = () => {
@@ -183,7 +248,7 @@
 		});
 		addEventListener("popstate", showShelf);
 		showShelf();
-		$("try").addEventListener("click", ({ target }) => actions[target.dataset.do]?.());
+		$("try").addEventListener("click", act);
 		$("contact").addEventListener("submit", (event) => {
 			event.preventDefault();
 			event.target.reset();
@@ -200,6 +265,7 @@
 			// It is asked for on each page, then.
 		}
 		$("token-value").value = "";
+		$("token").hidden = true;
 		poll();
 	});
 	document.addEventListener("visibilitychange", poll);
