@@ -248,10 +248,11 @@ class _Audit:
             self.other.append(line)
 
 
-def check_complete(t, name, place, pg, where="true", database=None, wanted=without_manual):
+def check_complete(t, name, place, pg, where="true", database=None, wanted=without_manual,
+                   want=None):
     """The destination has what the table has, each row once and as it is there; every object
-    is in exactly one manifest, which tells the truth about it."""
-    want = table(pg, where, database)
+    is in exactly one manifest, which tells the truth about it. want: what table() said."""
+    want = want or table(pg, where, database)
     found = _Audit(place, wanted, want)
     missing = want.keys() - found.seen
     t.ok(not found.twice and not missing and not found.alien, f"{name}: each id once ({len(want)})",

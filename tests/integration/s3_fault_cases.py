@@ -125,10 +125,14 @@ def patient(t, s3, _client, env, http):
 
     hour_ms = 3600 * 1000
     for name, code, value, least_s, most_ms in (
-            ("503", 503, "1", 0.9, hour_ms), ("429", 429, "1", 0.9, hour_ms),
-            ("too long", 503, "3600", 0.4, 500), ("longer than any number", 503, "9" * 40, 0.4, 500),
-            ("a date", 503, date(3600), 0.4, 500), ("a date that is past", 503, date(-3600), 0, hour_ms),
-            ("nonsense", 503, "3600 s", 0, hour_ms), ("of another status", 500, "3600", 0, hour_ms)):
+            ("503", 503, "1", 0.9, hour_ms),
+            ("429", 429, "1", 0.9, hour_ms),
+            ("too long", 503, "3600", 0.4, 500),
+            ("longer than any number", 503, "9" * 40, 0.4, 500),
+            ("a date", 503, date(3600), 0.4, 500),
+            ("a date that is past", 503, date(-3600), 0, hour_ms),
+            ("nonsense", 503, "3600 s", 0, hour_ms),
+            ("of another status", 500, "3600", 0, hour_ms)):
         busy = Fault("answer", code=code, body=b"", headers=[("Retry-After", value)])
         with FaultProxy(s3.endpoint.partition("//")[2], Faults(busy)) as proxy:
             done = run(env, "put", "bucket", "patient", data=b"x", backoff_ms=1,
