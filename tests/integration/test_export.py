@@ -391,6 +391,8 @@ def full_disk(t, pg, folder):
                               "client acme": client(s.bucket, compression="none")})
         s.insert(3000)
         s.exporter.refused(t, "the disk is full", 1, r"No space left on device")
+        t.is_(s.value("SELECT batch FROM export_cursors WHERE destination = 'backup'"), 0,
+              "its cursor has not moved")
         t.is_(disk.leftovers(), [], "what was begun is gone")
         check_complete(t, "the other has it all", s.bucket, pg, database=s.name)
         subprocess.run([mount, "-o", "remount,size=64m", disk.path], check=True)
