@@ -19,13 +19,16 @@ from writers import Holder, Writer, kill_soon, seed
 SLOW = proc.has_sanitizers()
 EVENTS = int(os.environ.get("MR_EVENTS") or (100_000 if SLOW else 1_000_000))
 KILLS = int(os.environ.get("MR_KILLS") or (20 if SLOW else 60))
-LONGEST_S = 2.5     # that an exporter may work before it is killed
+LONGEST_S = 2.5     # that an exporter may work before it is killed, as long as it gets on
 WRITERS = 8         # one of them is the holder
-HOLDS = 4           # transactions of the holder
+HOLDS = 2           # transactions of the holder
 BATCHES_HELD = 4    # that are delivered while each is open
 # Of payloads: a line has some 500 or 1300 bytes, so that an object takes parts.
 WEIGHT = 130 if SLOW else 28
 DEADLINE_S = 10 * proc.DEADLINE_S
+OBJECTS = "SELECT count(*) FROM export_objects"
+UNDELIVERED = """SELECT count(*) FROM export_batches WHERE id NOT IN (
+    SELECT batch FROM export_deliveries WHERE destination = 'backup')"""
 
 
 class Far:
@@ -97,14 +100,12 @@ class Setting:
         return self.value("SELECT count(*) FROM export_deliveries")
 
     def hold(self):
-        """Lets the holder's transaction go when it was open for several batches; at the
-        latest when the others have ended, and what they wrote was tried."""
+        """Lets the holder's transaction go when it was open for several batches, or when
+        there are no others."""
         if self.holder.held:
-            alone = not any(writer.running() for writer in self.writers)
-            if alone:
-                self.exporter.run("--quiet")
+            ended = not any(writer.running() for writer in self.writers)
             several = self.delivered() >= self.held_at + BATCHES_HELD
-            if several or alone:
+            if several or (ended and self.value(UNDELIVERED) == 0):
                 self.holder.commit()
                 self.holds += several
         if not self.holder.held and self.to_hold:
@@ -138,14 +139,22 @@ class Setting:
 def killed(t, setting):
     """Both buckets, bad weather, kills."""
     rng = random.Random(setting.seed)
-    kills, longest_s = 0, LONGEST_S
+    kills, useful, longest_s = 0, 0, LONGEST_S
     setting.start_writers()
     while kills < KILLS or setting.writing() or setting.to_hold:
         setting.hold()
+        objects = setting.value(OBJECTS)
         was_killed = kill_soon(setting.exporter, rng, longest_s)
         kills += was_killed
-        # One that has little to do ends soon: it is to be caught while it works.
-        longest_s = min(LONGEST_S, longest_s * 1.2) if was_killed else longest_s * 0.7
+        # One that has little to do is to be caught while it works, and one that plans a lot
+        # is to come to its objects.
+        if not was_killed:
+            longest_s *= 0.7
+        elif setting.value(OBJECTS) == objects:
+            longest_s *= 1.3
+        else:
+            longest_s = min(longest_s, LONGEST_S)
+            useful += 1
     setting.end_writers(t)
     t.ok(setting.value("SELECT count(*) FROM (SELECT ingest_xid < max(ingest_xid) OVER "
                        "(ORDER BY id) AS late FROM events) AS e WHERE late") > 0,
@@ -153,6 +162,7 @@ def killed(t, setting):
     left = setting.value("SELECT count(*) FROM export_uploads")
     setting.finish()
     t.ok(kills >= KILLS, f"the exporter was killed {kills} times")
+    t.ok(useful > KILLS // 5, f"{useful} times it had delivered something")
     for place in (setting.bucket, setting.backup):
         tap.diag(f"{place.bucket.name}: {len(place.proxy.requests)} requests, {place.parts()} in "
                  f"parts, {dict(place.faults())}")
