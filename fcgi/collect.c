@@ -288,8 +288,6 @@ store(const struct mr_worker *worker, struct mr_request *request, struct mr_resp
     struct taking *t)
 {
 	mr_privacy_apply(worker->privacy, &t->client, request->arena, &t->batch);
-	if (t->batch.is_batch)
-		mr_log_info("Processing batch with %zu individual events", t->batch.n_members);
 	t->job = (struct mr_job){ .batch = &t->batch, .arena = request->arena };
 	response->job = &t->job;
 }
@@ -301,6 +299,8 @@ settle(struct taking *t)
 	const struct mr_batch *batch = &t->batch;
 	enum mr_outcome outcome = t->job.receipt.outcome;
 
+	if (batch->is_batch)
+		mr_log_info("Processing batch with %zu individual events", batch->n_members);
 	if (outcome == MR_REFUSED) {
 		t->err = t->job.receipt.why;
 		t->status = 400;

@@ -109,11 +109,13 @@ answer_done(struct mr_worker *worker, size_t max)
 	struct mr_job *job = pick_done(worker->desk, max), *next;
 	size_t n = 0;
 
+	mr_log_hold();
 	for (; job != NULL; job = next, n++) {
 		next = job->next;
 		atomic_fetch_sub(&worker->desk->away, 1);
 		finish(worker, job->owner);
 	}
+	mr_log_release();
 	return n;
 }
 

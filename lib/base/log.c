@@ -1,4 +1,4 @@
-/* The log: see log.h. One mutex guards the target; a line is one write(2). */
+/* The log: see log.h. One mutex guards the target; a line, or what is held, is one write(2). */
 #include "base/log.h"
 
 #include <errno.h>
@@ -17,17 +17,25 @@
 #define TEXT_MAX 2000
 /* Every byte may become \xNN; in front of it stand time, name, pid and level. */
 #define LINE_MAX_BYTES (4 * TEXT_MAX + 256)
+#define HELD_BYTES 4096
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* Guarded by lock: */
 static char *path;         /* owned; NULL: not a file */
 static int fd = STDERR_FILENO;
-static int to_syslog;
 static int64_t checked_ms; /* when the path was last compared with fd */
 /* Read without the lock: set before there are threads. */
+static bool to_syslog;
 static enum mr_log_level threshold = MR_LOG_INFO;
 static const char *name = "millrace";
 static long pid;
+
+/* Lines that this thread holds. */
+static _Thread_local struct {
+	bool on;
+	size_t n;
+	char text[HELD_BYTES];
+} held;
 
 static const struct {
 	const char *text;
@@ -55,7 +63,7 @@ close_target(void)
 	free(path);
 	path = NULL;
 	fd = STDERR_FILENO;
-	to_syslog = 0;
+	to_syslog = false;
 }
 
 enum mr_err
@@ -64,7 +72,7 @@ mr_log_open(const char *new_name, const char *target, enum mr_log_level least,
 {
 	char *new_path = NULL;
 	int new_fd = STDERR_FILENO;
-	int syslog_wanted = strcmp(target, "syslog") == 0;
+	bool syslog_wanted = strcmp(target, "syslog") == 0;
 
 	if (!syslog_wanted && strcmp(target, "stderr") != 0) {
 		new_fd = open_file(target);
@@ -142,6 +150,56 @@ follow_rotation(void)
 	fd = new_fd;
 }
 
+static void
+put(const char *text, size_t n)
+{
+	pthread_mutex_lock(&lock);
+	follow_rotation();
+	if (write(fd, text, n) < 0) {
+		/* A log that cannot be written has nowhere to say so. */
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+static void
+put_held(void)
+{
+	if (held.n > 0)
+		put(held.text, held.n);
+	held.n = 0;
+}
+
+/* Keeps the line for later; false: it has to be written now. */
+static bool
+keep(const char *line, size_t n)
+{
+	if (!held.on)
+		return false;
+	if (n > HELD_BYTES - held.n)
+		put_held();
+	if (n > HELD_BYTES)
+		return false;
+	memcpy(held.text + held.n, line, n);
+	held.n += n;
+	return true;
+}
+
+void
+mr_log_hold(void)
+{
+	held.on = true;
+}
+
+void
+mr_log_release(void)
+{
+	int saved_errno = errno;
+
+	put_held();
+	held.on = false;
+	errno = saved_errno;
+}
+
 void
 mr_log(enum mr_log_level level, const char *fmt, ...)
 {
@@ -159,15 +217,12 @@ mr_log(enum mr_log_level level, const char *fmt, ...)
 
 	head = (size_t)snprintf(line, 200, "%s %s[%ld] %s: ", when, name, pid, levels[level].text);
 	n = head + escape(line + head, text);
-	line[n++] = '\n';
-
-	pthread_mutex_lock(&lock);
-	follow_rotation();
-	if (to_syslog)
-		syslog(levels[level].priority, "%.*s", (int)(n - head - 1), line + head);
-	else if (write(fd, line, n) < 0) {
-		/* A log that cannot be written has nowhere to say so. */
+	if (to_syslog) {
+		syslog(levels[level].priority, "%s", line + head);
+	} else {
+		line[n++] = '\n';
+		if (!keep(line, n))
+			put(line, n);
 	}
-	pthread_mutex_unlock(&lock);
 	errno = saved_errno;
 }

@@ -29,6 +29,14 @@ void mr_log_close(void);
 void mr_log(enum mr_log_level level, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/*
+ * What this thread logs between the two is written with one write(2) where it
+ * fits into 4 KiB: a line for each of many requests would cost a system call
+ * each. Not for syslog. They do not nest; let go before waiting for anything.
+ */
+void mr_log_hold(void);
+void mr_log_release(void);
+
 #define mr_log_debug(...) mr_log(MR_LOG_DEBUG, __VA_ARGS__)
 #define mr_log_info(...) mr_log(MR_LOG_INFO, __VA_ARGS__)
 #define mr_log_warning(...) mr_log(MR_LOG_WARNING, __VA_ARGS__)

@@ -378,6 +378,77 @@ test_stderr(void)
 	mr_log_close();
 }
 
+/* --- held lines ---------------------------------------------------------- */
+
+static size_t
+file_size(const char *file)
+{
+	struct stat st;
+
+	return stat(file, &st) == 0 ? (size_t)st.st_size : 0;
+}
+
+static void
+test_held(void)
+{
+	static char longest[2000];
+	char *text;
+	const char *one, *two;
+
+	open_log(MR_LOG_INFO);
+	memset(longest, '\x01', sizeof longest - 1);
+	mr_log_hold();
+	mr_log_info("one");
+	mr_log_debug("hidden");
+	mr_log_info("two");
+	is_int(file_size(path), 0, "held lines are not in the file");
+	errno = EDOM;
+	mr_log_release();
+	is_int(errno, EDOM, "releasing keeps errno");
+	text = content(path);
+	one = strstr(text, "INFO: one\n");
+	two = strstr(text, "INFO: two\n");
+	ok(one != NULL && two != NULL && one < two, "released, they are, in their order");
+	ok(strstr(text, "hidden") == NULL, "without those below the level");
+	free(text);
+
+	mr_log_info("three");
+	ok(file_size(path) > 0 && (text = content(path)) != NULL, "afterwards a line is written at once");
+	ok(strstr(text, "INFO: three\n") != NULL, "as it is");
+	free(text);
+
+	open_log(MR_LOG_INFO);
+	mr_log_hold();
+	mr_log_info("before");
+	mr_log_info("%s", longest);
+	mr_log_info("behind");
+	mr_log_release();
+	mr_log_close();
+	text = content(path);
+	one = strstr(text, "INFO: before\n");
+	two = strstr(text, "\\x01\n");
+	ok(one != NULL && two != NULL && one < two && strstr(two, "INFO: behind\n") != NULL,
+	    "a line too long to be held keeps its place");
+	free(text);
+
+	open_log(MR_LOG_INFO);
+	mr_log_hold();
+	for (int i = 0; i < 200; i++)
+		mr_log_info("line %03d of those that do not fit at once", i);
+	mr_log_release();
+	mr_log_close();
+	text = content(path);
+	one = text;
+	for (int i = 0; i < 200 && one != NULL; i++) {
+		char want[20];
+
+		snprintf(want, sizeof want, "line %03d of", i);
+		one = strstr(one, want);
+	}
+	ok(one != NULL, "200 lines are all there, in order");
+	free(text);
+}
+
 /* --- threads ------------------------------------------------------------ */
 
 enum { THREADS = 4, LINES = 500 };
@@ -440,6 +511,7 @@ main(void)
 	test_switch();
 	test_rotation();
 	test_stderr();
+	test_held();
 	test_threads();
 	return done();
 }
