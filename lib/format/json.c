@@ -515,7 +515,9 @@ mr_json_is(const struct mr_json *json, int node, struct mr_str s)
 	size_t at_s = 0, written;
 	char code[4];
 
-	if (n->type != MR_JSON_STRING)
+	/* An escape is never shorter than what it stands for; most keys differ in the first byte. */
+	if (n->type != MR_JSON_STRING || (size_t)(end - p) < s.n ||
+	    (s.n > 0 && *p != *s.p && *p != '\\'))
 		return 0;
 	if (memchr(p, '\\', (size_t)(end - p)) == NULL)
 		return mr_str_eq((struct mr_str){ p, (size_t)(end - p) }, s);
