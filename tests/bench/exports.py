@@ -5,6 +5,7 @@ Each run is a client of its own, so that it has everything to export; then its m
 are held against the table and against the objects, and the objects are removed.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -14,7 +15,6 @@ import time
 from dataclasses import dataclass
 
 import bodies
-import load
 import servers
 from harness import fcgi, postgres, proc, s3
 
@@ -215,7 +215,8 @@ class Exports:
                     pid, status, usage = os.wait4(process.pid, os.WNOHANG)
                     if pid:
                         break
-                    peak = max(peak, _peak_kib(process.pid))
+                    with contextlib.suppress(ProcessLookupError):   # it has just ended
+                        peak = proc.rss_kib(process.pid, peak=True)
                     time.sleep(0.01)
                 seconds = time.monotonic() - start
                 process.returncode = os.waitstatus_to_exitcode(status)
@@ -337,11 +338,3 @@ class Exports:
         self.bench.row("   its memory at most", f"{peak:.1f} MiB",
                        f"{max(run.peak_mib for _, run in pairs):.1f} MiB", "",
                        f"at most {MAX_MIB} MiB", peak <= MAX_MIB)
-
-
-def _peak_kib(pid):
-    """The most that a process ever had in memory; 0 when it has just ended."""
-    for line in proc.read_text(f"/proc/{pid}/status").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1])
-    return 0

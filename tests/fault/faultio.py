@@ -4,7 +4,7 @@ import os
 import struct
 import subprocess
 
-from harness import fcgi, proc, sanitizer, tap
+from harness import fcgi, proc, sanitizer
 
 # No server listens there.
 AWAY = {"url": "host=/nonexistent dbname=millrace", "connect_timeout_ms": 1000,
@@ -12,10 +12,7 @@ AWAY = {"url": "host=/nonexistent dbname=millrace", "connect_timeout_ms": 1000,
 
 
 def library():
-    path = os.path.join(proc.BUILDDIR, "tests", "fault", "faultio.so")
-    if not os.access(path, os.R_OK):
-        tap.skip_all(f"{path} is not built")
-    return path
+    return proc.built("tests", "fault", "faultio.so")
 
 
 def works():

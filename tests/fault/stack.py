@@ -9,7 +9,7 @@ import os
 import threading
 
 import faultio
-from harness import fcgi, proc, tap, web
+from harness import fcgi, proc, web
 
 _CLONE_NEWNS, _MS_REC, _MS_PRIVATE = 0x20000, 0x4000, 0x40000
 
@@ -171,13 +171,6 @@ class Stack(web.Nginx):
             os.remove(os.path.join(self.spool, "ballast"))
 
 
-def hammer_path():
-    path = os.path.join(proc.BUILDDIR, "tests", "fault", "hammer")
-    if not os.access(path, os.X_OK):
-        tap.skip_all(f"{path} is not built")
-    return path
-
-
 class Hammer:
     """The client (hammer.c). first_r: requests count from there, and are never used twice."""
 
@@ -185,8 +178,8 @@ class Hammer:
         self.ledger = os.path.join(stack.dir, f"ledger-{first_r}")
         self._out = os.path.join(stack.dir, f"hammer-{first_r}.out")
         self.process = proc.Process(
-            [hammer_path(), str(stack.port), str(first_r), str(connections), str(rate),
-             str(keyed), str(drain_s), self.ledger], self._out)
+            [proc.built("tests", "fault", "hammer"), str(stack.port), str(first_r),
+             str(connections), str(rate), str(keyed), str(drain_s), self.ledger], self._out)
 
     def progress(self):
         """Its last line of figures; {} before the first one."""

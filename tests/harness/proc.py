@@ -25,8 +25,9 @@ _PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
 
 # Settings of the person who runs the tests that would change what is tested.
 _FOREIGN = ("PG", "MILLRACE_", "POSTGRES_", "AWS_", "CLIENT_S3_")
-_FOREIGN_NAMES = ("DATABASE_URL", "ENVIRONMENT", "EXPORT_FORMAT", "http_proxy", "HTTP_PROXY", "all_proxy",
-                  "ALL_PROXY", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS")
+_FOREIGN_NAMES = ("DATABASE_URL", "ENVIRONMENT", "EXPORT_FORMAT", "http_proxy", "HTTP_PROXY",
+                  "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY",
+                  "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS")
 
 
 def clean_env(**more):
@@ -67,12 +68,17 @@ def need(*programs):
             tap.skip_all(f"{program} is not installed")
 
 
-def worker_path():
-    """The millrace.fcgi under test; the test program is skipped without it."""
-    path = os.path.join(BUILDDIR, "fcgi", "millrace.fcgi")
+def built(*path):
+    """Path of a program of the build; the test program is skipped without it."""
+    path = os.path.join(BUILDDIR, *path)
     if not os.access(path, os.X_OK):
         tap.skip_all(f"{path} is not built")
     return path
+
+
+def worker_path():
+    """The millrace.fcgi under test."""
+    return built("fcgi", "millrace.fcgi")
 
 
 @contextlib.contextmanager
@@ -143,11 +149,12 @@ def alive(pid):
         return False
 
 
-def rss_kib(pid):
-    """Resident memory of a process in KiB."""
+def rss_kib(pid, peak=False):
+    """Resident memory of a process in KiB, as it is, or the most that it ever was."""
+    field = "VmHWM:" if peak else "VmRSS:"
     with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as f:
         for line in f:
-            if line.startswith("VmRSS:"):
+            if line.startswith(field):
                 return int(line.split()[1])
     raise ProcessLookupError(pid)
 

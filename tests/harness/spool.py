@@ -8,7 +8,7 @@ import struct
 import time
 import uuid
 
-from . import fcgi, proc, sanitizer, tap
+from . import fcgi, proc, sanitizer
 
 HEADER_BYTES = 36
 RECORD_BYTES = 36   # of a record besides its payload
@@ -136,10 +136,7 @@ def read(path):
 
 
 def replay_path():
-    path = os.path.join(proc.BUILDDIR, "cron", "millrace-replay")
-    if not os.access(path, os.X_OK):
-        tap.skip_all(f"{path} is not built")
-    return path
+    return proc.built("cron", "millrace-replay")
 
 
 class Replay:

@@ -8,7 +8,7 @@ import json
 import os
 import re
 
-from harness import fcgi, proc, s3, sanitizer, tap
+from harness import fcgi, proc, s3, sanitizer
 
 # How an event is written, from its columns. The test of the formats reads all three; here,
 # NDJSON is compared with the table.
@@ -18,10 +18,7 @@ COLUMNS = ("id", "created_at", "received_at", "event_time", "site_id", "event_ty
 
 def program():
     """The millrace-export under test; the test program is skipped without it."""
-    path = os.path.join(proc.BUILDDIR, "cron", "millrace-export")
-    if not os.access(path, os.X_OK):
-        tap.skip_all(f"{path} is not built")
-    return path
+    return proc.built("cron", "millrace-export")
 
 
 class Exporter:

@@ -1,33 +1,22 @@
 """Running s3tool, the S3 client on a command line."""
 
-import os
 import re
 import subprocess
 import tempfile
 
-from harness import proc, sanitizer, tap
+from harness import proc, sanitizer
 
 QUICK = {"backoff_ms": 1, "backoff_most_ms": 5}
 
 
 def tool_path():
-    path = os.path.join(proc.BUILDDIR, "tests", "integration", "s3tool")
-    if not os.access(path, os.X_OK):
-        tap.skip_all(f"{path} is not built")
-    return path
-
-
-# Variables that would be a source of credentials, or stand between us and the server.
-_FOREIGN = ("AWS_", "CLIENT_S3_", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY")
+    return proc.built("tests", "integration", "s3tool")
 
 
 def environment(folder, **more):
     """An environment with no credentials but those given, and no EC2 around."""
-    env = {k: v for k, v in proc.clean_env(**sanitizer.env(folder)).items()
-           if not k.startswith(_FOREIGN)}
-    env.update(HOME=folder, AWS_EC2_METADATA_DISABLED="true")
-    env.update({k: str(v) for k, v in more.items()})
-    return env
+    return proc.clean_env(**{**sanitizer.env(folder), "HOME": folder,
+                             "AWS_EC2_METADATA_DISABLED": "true", **more})
 
 
 class Done:

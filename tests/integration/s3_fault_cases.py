@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from harness import fakeaws, proc, sanitizer
+from harness import fakeaws, proc
 from harness.faultproxy import Fault, FaultProxy, Faults, RandomFaults
 from s3_cases import PART, policy, some_bytes
 from s3_common import QUICK, command, is_good, is_refused, run

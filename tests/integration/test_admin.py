@@ -14,10 +14,7 @@ SEALED = r"\Asealed:v1:[0-9a-f]{8}:[\w-]+\n\Z"
 
 
 def admin_path():
-    path = os.path.join(proc.BUILDDIR, "cron", "millrace-admin")
-    if not os.access(path, os.X_OK):
-        tap.skip_all(f"{path} is not built")
-    return path
+    return proc.built("cron", "millrace-admin")
 
 
 def environment(folder, **env):

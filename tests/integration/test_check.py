@@ -15,7 +15,7 @@ from load import Load
 
 ADMIN = {"admin": {"token_sha256": hashlib.sha256(TOKEN.encode()).hexdigest()},
          "millrace": {"log_level": "warning"}}
-PROGRAM = os.path.join(proc.BUILDDIR, "cron", "millrace-check")
+PROGRAM = proc.built("cron", "millrace-check")
 BATCH = {"eventType": "batch", "siteId": "books", "events": [{"eventType": "x"}] * 3}
 
 
@@ -244,8 +244,6 @@ def under_load(t, pg, w):
 
 
 postgres.need()
-if not os.access(PROGRAM, os.X_OK):
-    tap.skip_all(f"{PROGRAM} is not built")
 with tap.Suite() as t, postgres.Postgres() as pg:
     for part in (options, installation, simple, outage, spooled, killed, under_load):
         pg.create_database(part.__name__)

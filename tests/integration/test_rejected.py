@@ -2,15 +2,14 @@
 books know of all of it."""
 
 import json
-import os
 import subprocess
 import threading
 
 from common import worker
 from harness import postgres, proc, sanitizer, tap
 
-ADMIN = os.path.join(proc.BUILDDIR, "cron", "millrace-admin")
-CHECK = os.path.join(proc.BUILDDIR, "cron", "millrace-check")
+ADMIN = proc.built("cron", "millrace-admin")
+CHECK = proc.built("cron", "millrace-check")
 REFUSE = "ALTER TABLE events ADD CONSTRAINT no_bad CHECK (event_type <> 'bad')"
 MEND = "ALTER TABLE events DROP CONSTRAINT no_bad"
 
@@ -137,9 +136,6 @@ def delete(t, pg, w, ids):
 
 
 postgres.need()
-for path in (ADMIN, CHECK):
-    if not os.access(path, os.X_OK):
-        tap.skip_all(f"{path} is not built")
 with tap.Suite() as t, postgres.Postgres() as pg:
     with worker(pg) as w:
         w.wait_healthy()

@@ -9,6 +9,7 @@ import subprocess
 
 from exporting import Bucket, Exporter, check_complete, insert
 from harness import postgres, proc, s3, sanitizer, tap
+from s3_common import environment
 
 CANARY = "_millrace/canary"
 # Users of the server, with a key that a case may rotate to.
@@ -19,18 +20,7 @@ WRONG = "no/secret+of=anybody"
 
 
 def admin_path():
-    path = os.path.join(proc.BUILDDIR, "cron", "millrace-admin")
-    if not os.access(path, os.X_OK):
-        tap.skip_all(f"{path} is not built")
-    return path
-
-
-def environment(folder, **more):
-    """No credentials but those given, and no EC2 around."""
-    env = proc.clean_env(**sanitizer.env(folder), HOME=folder, AWS_EC2_METADATA_DISABLED="true")
-    env = {k: v for k, v in env.items() if not k.startswith("CLIENT_S3_")
-           and (k == "AWS_EC2_METADATA_DISABLED" or not k.startswith("AWS_"))}
-    return {**env, **more}
+    return proc.built("cron", "millrace-admin")
 
 
 class Admin:
