@@ -5,6 +5,7 @@
  *   export_run.c      the lock, runs and requests, the summary
  *   export_client.c   one client: planning, and which batch goes where
  *   export_deliver.c  one batch to its destinations
+ *   export_read.c     the rows of some of its groups
  *   export_stream.c   one object on its way
  *   export_dest.c     a destination: a folder or a bucket
  *   export_manifest.c what was delivered, for the receiver and for us
@@ -27,6 +28,7 @@
 #include "io/s3.h"
 #include "io/target.h"
 #include "stage/format.h"
+#include "stage/readahead.h"
 #include "stage/stage.h"
 
 enum export_status {
@@ -53,14 +55,16 @@ struct export_options {
 };
 
 #define EXPORT_RUN_ID 37
+/* Connections that read at a time: one alone cannot keep the encoder busy. */
+#define EXPORT_READERS 2
 
 /* One run of the program, or one request within it. */
 struct exporter {
 	const struct mr_conf *conf;
 	const struct export_options *options; /* of the request, where it is one */
 	const volatile sig_atomic_t *stop;
-	struct mr_db *db;     /* state; idle between statements */
-	struct mr_db *reader; /* COPY; NULL until the first batch */
+	struct mr_db *db; /* state; idle between statements */
+	struct mr_db *readers[EXPORT_READERS]; /* COPY; connected when they are needed */
 	char run_id[EXPORT_RUN_ID];
 	char asked_by[128];
 	bool terminal;
@@ -160,6 +164,25 @@ bool stream_lost(struct stream *s);
 enum mr_err stream_close(struct stream *s, struct delivery *d, struct mr_error *err);
 /* Drops it; nothing happens to one that is closed. */
 void stream_abort(struct stream *s);
+
+/* --- export_read.c --- */
+
+struct reading {
+	struct mr_readahead *ahead; /* the rows */
+	struct mr_buf from;         /* behind FROM, of the whole; and where its condition begins */
+	size_t where;
+	struct part *parts;
+	size_t n_parts;
+};
+
+/*
+ * Begins to read the rows of the groups, and maybe others of their sites, in
+ * physical order; or of nothing but the groups, sorted by their number, then by
+ * id. *r must stay where it is. On error there is nothing to stop.
+ */
+enum mr_err reading_start(struct reading *r, const struct delivery *d,
+    const struct mr_batch_group *const *groups, size_t n, bool sorted, struct mr_error *err);
+void reading_stop(struct reading *r);
 
 /* --- export_manifest.c --- */
 

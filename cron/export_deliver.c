@@ -1,10 +1,10 @@
 /*
  * millrace-export: one batch to its destinations.
  *
- * The rows are read in their physical order, which never changes as rows are
- * not updated, into a few objects at a time; those of small groups are sorted
- * by group in one go instead. Which way a group takes follows from the plan,
- * so that its object has the same bytes each time.
+ * The rows of large groups are read in their physical order into a few objects
+ * at a time; those of small groups are sorted by group in one go instead. Which
+ * way a group takes follows from the plan, so that its object has the same
+ * bytes each time.
  */
 #include "export.h"
 
@@ -15,7 +15,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "io/plan.h"
-#include "stage/copyout.h"
 
 /* Groups with at least this part of the batch's rows are read by themselves. */
 #define LARGE_PART 20
@@ -74,73 +73,6 @@ stopped(const struct exporter *x, struct mr_error *err)
 	if (*x->stop == 0)
 		return MR_OK;
 	return mr_fail(err, MR_EAGAIN, "stopped by a signal; the next run goes on from here");
-}
-
-/* --- the query --- */
-
-static void
-put_numbers(struct mr_buf *sql, const struct delivery *d, bool large)
-{
-	bool first = true;
-
-	mr_buf_add_cstr(sql, "'{");
-	for (size_t i = 0; i < d->n_groups; i++) {
-		if (is_large(d, &d->groups[i]) != large || !is_pending(d, i))
-			continue;
-		mr_buf_printf(sql, "%s%d", first ? "" : ",", d->groups[i].number);
-		first = false;
-	}
-	mr_buf_add_cstr(sql, "}'::integer[]");
-}
-
-static void
-put_where(struct mr_buf *sql, const struct delivery *d)
-{
-	const struct mr_planned_batch *b = d->batch;
-
-	mr_batch_where(sql, b->from.xip != NULL ? &b->from : NULL, &b->to, &b->filter);
-}
-
-/* The rows of the pass's groups, and maybe others of their sites. */
-static void
-put_large_query(struct mr_buf *sql, const struct delivery *d, const struct pass *p)
-{
-	int64_t low = INT64_MAX, high = INT64_MIN;
-
-	mr_buf_add_cstr(sql, "COPY (SELECT " MR_COPYOUT_COLUMNS " FROM events WHERE ");
-	put_where(sql, d);
-	for (size_t i = 0; i < p->n; i++) {
-		int64_t hour = p->streams[i].group->hour_us;
-
-		low = hour < low ? hour : low;
-		high = hour > high ? hour : high;
-	}
-	mr_buf_add_cstr(sql, " AND created_at >= ");
-	mr_batch_put_time(sql, low);
-	mr_buf_add_cstr(sql, " AND created_at < ");
-	mr_batch_put_time(sql, high + HOUR_US);
-	if (p->n < d->n_groups) {
-		mr_buf_printf(sql, " AND site_id = ANY ((SELECT array_agg(site_id) FROM export_groups "
-		    "WHERE batch = %" PRId64 " AND number IN (", d->batch->id);
-		for (size_t i = 0; i < p->n; i++)
-			mr_buf_printf(sql, "%s%d", i > 0 ? "," : "", p->streams[i].group->number);
-		mr_buf_add_cstr(sql, "))::text[])");
-	}
-	mr_buf_add_cstr(sql, ") TO STDOUT (FORMAT binary)");
-	mr_buf_add_char(sql, '\0');
-}
-
-static void
-put_small_query(struct mr_buf *sql, const struct delivery *d)
-{
-	mr_buf_add_cstr(sql, "COPY (SELECT " MR_COPYOUT_COLUMNS " FROM (SELECT * FROM events WHERE ");
-	put_where(sql, d);
-	mr_buf_printf(sql, ") e JOIN (SELECT number, site_id AS site, hour FROM export_groups WHERE "
-	    "batch = %" PRId64 " AND number = ANY (", d->batch->id);
-	put_numbers(sql, d, false);
-	mr_buf_add_cstr(sql, ")) g ON g.site = e.site_id AND g.hour = date_trunc('hour', "
-	    "e.created_at) ORDER BY g.number, e.id) TO STDOUT (FORMAT binary)");
-	mr_buf_add_char(sql, '\0');
 }
 
 /* --- rows --- */
@@ -218,15 +150,15 @@ next_small(struct delivery *d, struct pass *p, const struct mr_export_row *row,
 }
 
 static enum mr_err
-read_rows(struct delivery *d, struct pass *p, bool sorted, const char *sql, struct mr_error *err)
+read_rows(struct delivery *d, struct pass *p, struct mr_readahead *ahead, bool sorted,
+    struct mr_error *err)
 {
 	struct mr_export_row room;
 	const struct mr_export_row *row;
-	struct mr_copyout c;
 	struct stream *s;
-	enum mr_err e = mr_copyout_start(&c, d->x->reader, sql, err);
+	enum mr_err e = MR_OK;
 
-	while (e == MR_OK && (e = mr_copyout_next(&c, &row, &room, err)) == MR_OK && row != NULL) {
+	while (e == MR_OK && (e = mr_readahead_next(ahead, &row, &room, err)) == MR_OK && row != NULL) {
 		s = stream_of(p, row);
 		if (s == NULL && sorted) {
 			if ((e = next_small(d, p, row, err)) != MR_OK)
@@ -243,24 +175,20 @@ read_rows(struct delivery *d, struct pass *p, bool sorted, const char *sql, stru
 				break;
 		}
 	}
-	mr_db_copy_stop(d->x->reader);
 	return e;
 }
 
 static enum mr_err
-run_pass(struct delivery *d, struct pass *p, bool sorted, struct mr_error *err)
+run_pass(struct delivery *d, struct pass *p, const struct mr_batch_group *const *groups, size_t n,
+    bool sorted, struct mr_error *err)
 {
-	struct mr_buf sql;
-	enum mr_err e;
+	struct reading reading;
+	enum mr_err e = reading_start(&reading, d, groups, n, sorted, err);
 
-	mr_buf_init(&sql, (size_t)8 << 20);
-	if (sorted)
-		put_small_query(&sql, d);
-	else
-		put_large_query(&sql, d, p);
-	e = sql.failed ? mr_fail(err, MR_ENOMEM, "no memory for a query") :
-	    read_rows(d, p, sorted, sql.p, err);
-	mr_buf_free(&sql);
+	if (e == MR_OK) {
+		e = read_rows(d, p, reading.ahead, sorted, err);
+		reading_stop(&reading);
+	}
 	for (size_t i = 0; i < p->n && e == MR_OK && anyone_left(d); i++)
 		e = close_stream(d, &p->streams[i], err);
 	for (size_t i = 0; i < p->n; i++)
@@ -270,23 +198,10 @@ run_pass(struct delivery *d, struct pass *p, bool sorted, struct mr_error *err)
 
 /* --- passes --- */
 
-/* A new connection when the last COPY was given up; its plans keep the physical order. */
-static enum mr_err
-ready_reader(struct exporter *x, struct mr_error *err)
-{
-	static const char settings[] = "SET statement_timeout = 0; SET synchronize_seqscans = off; "
-	    "SET max_parallel_workers_per_gather = 0; SET enable_indexscan = off; "
-	    "SET enable_indexonlyscan = off; SET enable_partitionwise_aggregate = off";
-	enum mr_err e = mr_db_ensure(x->reader, err);
-
-	if (e != MR_OK)
-		return e;
-	return mr_db_script(x->reader, settings, 60000, err) == MR_DB_OK ? MR_OK : MR_EAGAIN;
-}
-
 static enum mr_err
 large_passes(struct delivery *d, struct mr_error *err)
 {
+	const struct mr_batch_group *groups[MAX_STREAMS];
 	size_t most = max_streams(d), i = 0;
 	struct pass p;
 	enum mr_err e = MR_OK;
@@ -296,13 +211,14 @@ large_passes(struct delivery *d, struct mr_error *err)
 		for (; i < d->n_groups && p.n < most && e == MR_OK; i++) {
 			if (!is_large(d, &d->groups[i]) || !is_pending(d, i))
 				continue;
+			groups[p.n] = &d->groups[i];
 			e = stream_open(&p.streams[p.n], d, &d->groups[i], err);
 			p.n += e == MR_OK;
 			if (e != MR_OK && !anyone_left(d))
 				e = MR_OK;
 		}
-		if (e == MR_OK && p.n > 0 && (e = ready_reader(d->x, err)) == MR_OK)
-			e = run_pass(d, &p, false, err);
+		if (e == MR_OK && p.n > 0)
+			e = run_pass(d, &p, groups, p.n, false, err);
 		for (size_t k = 0; k < p.n; k++)
 			stream_abort(&p.streams[k]);
 	}
@@ -312,16 +228,20 @@ large_passes(struct delivery *d, struct mr_error *err)
 static enum mr_err
 small_pass(struct delivery *d, struct mr_error *err)
 {
+	const struct mr_batch_group **groups = calloc(d->n_groups + 1, sizeof *groups);
 	struct pass p = { .n = 0 };
-	bool any = false;
-	enum mr_err e;
+	size_t n = 0;
+	enum mr_err e = MR_OK;
 
+	if (groups == NULL)
+		return mr_fail(err, MR_ENOMEM, "no memory for %zu objects", d->n_groups);
 	for (size_t i = 0; i < d->n_groups; i++)
-		any = any || (!is_large(d, &d->groups[i]) && is_pending(d, i));
-	if (!any)
-		return MR_OK;
-	e = ready_reader(d->x, err);
-	return e == MR_OK ? run_pass(d, &p, true, err) : e;
+		if (!is_large(d, &d->groups[i]) && is_pending(d, i))
+			groups[n++] = &d->groups[i];
+	if (n > 0)
+		e = run_pass(d, &p, groups, n, true, err);
+	free(groups);
+	return e;
 }
 
 /* Marks what the destinations have of the batch already. */

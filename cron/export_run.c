@@ -61,7 +61,7 @@ set_up(struct mr_db *db, void *arg, struct mr_error *err)
 }
 
 static enum mr_err
-connect_both(struct exporter *x, struct mr_error *err)
+connect_all(struct exporter *x, struct mr_error *err)
 {
 	struct mr_db_options options = mr_db_options_of(x->conf, "millrace export");
 
@@ -70,8 +70,10 @@ connect_both(struct exporter *x, struct mr_error *err)
 	options.on_connect = set_up;
 	x->db = mr_db_new(&options);
 	options.on_connect = NULL;
-	x->reader = mr_db_new(&options);
-	if (x->db == NULL || x->reader == NULL)
+	for (size_t i = 0; i < EXPORT_READERS; i++)
+		if ((x->readers[i] = mr_db_new(&options)) == NULL)
+			return mr_fail(err, MR_ENOMEM, "no memory");
+	if (x->db == NULL)
 		return mr_fail(err, MR_ENOMEM, "no memory");
 	return mr_db_ensure(x->db, err);
 }
@@ -387,7 +389,7 @@ export_run(const struct mr_conf *conf, const struct export_options *options,
 	bool locked = false;
 
 	set_asked_by(&x);
-	if (connect_both(&x, &err) != MR_OK || take_lock(&x, &locked, &err) != MR_OK ||
+	if (connect_all(&x, &err) != MR_OK || take_lock(&x, &locked, &err) != MR_OK ||
 	    (locked && work(&x, &err) != MR_OK))
 		export_complain(&x, &err);
 	else if (locked)
@@ -395,6 +397,7 @@ export_run(const struct mr_conf *conf, const struct export_options *options,
 	else if (x.terminal || options->verbose)
 		fputs("millrace-export: another export is at work on this database\n", stderr);
 	mr_db_free(x.db);
-	mr_db_free(x.reader);
+	for (size_t i = 0; i < EXPORT_READERS; i++)
+		mr_db_free(x.readers[i]);
 	return locked || x.first_failure.code != MR_OK ? status_of(&x) : EXPORT_BUSY;
 }

@@ -29,6 +29,7 @@ cron_millrace_export_SOURCES = \
 	cron/export_deliver.c \
 	cron/export_dest.c \
 	cron/export_manifest.c \
+	cron/export_read.c \
 	cron/export_run.c \
 	cron/export_show.c \
 	cron/export_stream.c \

@@ -85,6 +85,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/stage/parquet_column.c lib/stage/parquet_column.h \
 	lib/stage/parquet_dict.c lib/stage/parquet_dict.h \
 	lib/stage/parquet_meta.c lib/stage/parquet_meta.h \
+	lib/stage/readahead.c lib/stage/readahead.h \
 	lib/stage/row.c lib/stage/row.h \
 	lib/stage/sink_file.c lib/stage/sink_file.h \
 	lib/stage/sink_s3.c lib/stage/sink_s3.h \

@@ -53,6 +53,11 @@ CREATE TABLE export_groups (
     rows      bigint NOT NULL,
     -- The first transaction that is not a late one.
     first_xid bigint,
+    -- Where its rows lay when they were counted, so that several connections can
+    -- read a part each. A hint: rows that have moved since are missed, and counted anew.
+    partition oid,
+    first_row tid,
+    last_row  tid,
     PRIMARY KEY (batch, number)
 );
 

@@ -39,14 +39,19 @@ mr_batch_put_time(struct mr_buf *sql, int64_t us)
 }
 
 void
-mr_batch_where(struct mr_buf *sql, const struct mr_snapshot *from, const struct mr_snapshot *to,
-    const struct mr_batch_filter *filter)
+mr_batch_put_sites(struct mr_buf *sql, const struct mr_batch_filter *filter)
 {
-	mr_snapshot_between(sql, from, to);
 	/* The cast makes it an array; without, ANY would look for rows. */
-	mr_buf_printf(sql, " AND site_id %s ((SELECT %s FROM export_batches WHERE id = %" PRId64
+	mr_buf_printf(sql, "site_id %s ((SELECT %s FROM export_batches WHERE id = %" PRId64
 	    ")::text[])", filter->lists_sites ? "= ANY" : "<> ALL",
 	    filter->lists_sites ? "sites" : "except_sites", filter->batch);
+}
+
+void
+mr_batch_put_span(struct mr_buf *sql, const struct mr_snapshot *from,
+    const struct mr_snapshot *to, const struct mr_batch_filter *filter)
+{
+	mr_snapshot_between(sql, from, to);
 	if (filter->since_us != INT64_MIN) {
 		mr_buf_add_cstr(sql, " AND created_at >= ");
 		mr_batch_put_time(sql, filter->since_us);
@@ -55,6 +60,15 @@ mr_batch_where(struct mr_buf *sql, const struct mr_snapshot *from, const struct 
 		mr_buf_add_cstr(sql, " AND created_at < ");
 		mr_batch_put_time(sql, filter->until_us);
 	}
+}
+
+void
+mr_batch_where(struct mr_buf *sql, const struct mr_snapshot *from, const struct mr_snapshot *to,
+    const struct mr_batch_filter *filter)
+{
+	mr_batch_put_span(sql, from, to, filter);
+	mr_buf_add_cstr(sql, " AND ");
+	mr_batch_put_sites(sql, filter);
 }
 
 #define MICROSECONDS(column) "(extract(epoch FROM " column ") * 1000000)::bigint"
@@ -157,6 +171,13 @@ mr_batch_free(struct mr_planned_batch *batch)
 	*batch = (struct mr_planned_batch){ .id = 0 };
 }
 
+/* The page of a row's place, "(page,number)". */
+static uint32_t
+page_of(struct mr_str place)
+{
+	return place.p != NULL ? (uint32_t)strtoul(place.p + 1, NULL, 10) : 0;
+}
+
 enum mr_err
 mr_batch_groups(struct mr_db *db, int64_t batch, struct mr_batch_group **groups, size_t *n,
     struct mr_db_rows **result, struct mr_error *err)
@@ -168,8 +189,10 @@ mr_batch_groups(struct mr_db *db, int64_t batch, struct mr_batch_group **groups,
 	*groups = NULL;
 	*n = 0;
 	(void)snprintf(id, sizeof id, "%" PRId64, batch);
-	if (mr_db_query(db, "SELECT number, site_id, " MICROSECONDS("hour") ", rows "
-	    "FROM export_groups WHERE batch = $1::bigint ORDER BY number", params, 1, result,
+	/* A partition that is gone has no name. */
+	if (mr_db_query(db, "SELECT number, site_id, " MICROSECONDS("hour") ", rows, c.oid::regclass, "
+	    "first_row, last_row FROM export_groups LEFT JOIN pg_class c ON c.oid = partition AND "
+	    "last_row IS NOT NULL WHERE batch = $1::bigint ORDER BY number", params, 1, result,
 	    err) != MR_DB_OK)
 		return MR_EAGAIN;
 	*n = (size_t)mr_db_n_rows(*result);
@@ -182,6 +205,7 @@ mr_batch_groups(struct mr_db *db, int64_t batch, struct mr_batch_group **groups,
 	for (int i = 0; i < (int)*n; i++)
 		g[i] = (struct mr_batch_group){ (int)mr_batch_int(*result, i, 0),
 			mr_db_value(*result, i, 1), mr_batch_int(*result, i, 2),
-			mr_batch_int(*result, i, 3) };
+			mr_batch_int(*result, i, 3), mr_db_value(*result, i, 4),
+			page_of(mr_db_value(*result, i, 5)), page_of(mr_db_value(*result, i, 6)) };
 	return MR_OK;
 }

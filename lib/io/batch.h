@@ -47,11 +47,19 @@ struct mr_batch_group {
 	struct mr_str site_id;
 	int64_t hour_us;
 	int64_t rows;
+	struct mr_str partition; /* where its rows lay, as SQL; p == NULL: not known */
+	uint32_t first_page;
+	uint32_t last_page;
 };
 
 /* Appends the WHERE condition of a batch's rows; nothing in it is text that a client chose. */
 void mr_batch_where(struct mr_buf *sql, const struct mr_snapshot *from,
     const struct mr_snapshot *to, const struct mr_batch_filter *filter);
+
+/* The two halves of it: by when a row came, and by its site. */
+void mr_batch_put_span(struct mr_buf *sql, const struct mr_snapshot *from,
+    const struct mr_snapshot *to, const struct mr_batch_filter *filter);
+void mr_batch_put_sites(struct mr_buf *sql, const struct mr_batch_filter *filter);
 
 /* Appends a time as an SQL expression that is evaluated once a query. */
 void mr_batch_put_time(struct mr_buf *sql, int64_t us);

@@ -21,6 +21,7 @@ struct planner {
 	struct mr_buf sites;         /* array literals; unused where the request has NULL */
 	struct mr_buf except;
 	bool empty_wanted;           /* a batch without rows is one, too */
+	bool is_14;                  /* PostgreSQL 14 or later */
 };
 
 /* A stretch to be cut into batches. */
@@ -120,9 +121,15 @@ insert_batch(struct planner *p, const struct stretch *s, int64_t *id)
 	return e;
 }
 
-/* Counts the rows of the batch by site and hour, anew. */
+/*
+ * The rows of the batch by site and hour, as an array for each column: a query
+ * that several processes of PostgreSQL may answer, what INSERT … SELECT is not.
+ * Sites that are left out are left out of the groups: of the rows they would
+ * be at a higher price, and with an estimate that none are left.
+ */
 static enum mr_err
-count_groups(struct planner *p, const struct stretch *s, int64_t id, const struct mr_snapshot *to)
+ask_groups(struct planner *p, const struct stretch *s, int64_t id, const struct mr_snapshot *to,
+    struct mr_db_rows **rows)
 {
 	const struct mr_batch_filter filter = { id, s->sites != NULL, p->request->since_us,
 		p->request->until_us };
@@ -130,18 +137,54 @@ count_groups(struct planner *p, const struct stretch *s, int64_t id, const struc
 	enum mr_err e;
 
 	mr_buf_init(&sql, (size_t)4 << 20);
-	mr_buf_printf(&sql, "DELETE FROM export_groups WHERE batch = %" PRId64 "; "
-	    "INSERT INTO export_groups (batch, number, site_id, hour, rows, first_xid) "
-	    "SELECT %" PRId64 ", row_number() OVER (ORDER BY hour, site_id COLLATE \"C\") - 1, "
-	    "site_id, hour, n, first_xid FROM (SELECT site_id, date_trunc('hour', created_at) AS hour, "
-	    "count(*) AS n, min(ingest_xid) FILTER (WHERE ingest_xid >= %" PRIu64 ") AS first_xid "
-	    "FROM events WHERE ", id, id, s->from != NULL ? s->from->xmax : 0);
-	mr_batch_where(&sql, s->from, to, &filter);
-	mr_buf_add_cstr(&sql, " GROUP BY 1, 2) g");
+	mr_buf_printf(&sql, "SELECT array_agg(site_id), array_agg(hour), array_agg(n), "
+	    "array_agg(first_xid), array_agg(part), array_agg(low), array_agg(high) FROM ("
+	    "SELECT * FROM (SELECT site_id, %s AS hour, count(*) AS n, min(ingest_xid) FILTER "
+	    "(WHERE ingest_xid >= %" PRIu64 ") AS first_xid, min(tableoid) AS part, %s FROM events "
+	    "WHERE ", p->is_14 ? "date_bin('1 hour', created_at, 'epoch')" :
+	    "date_trunc('hour', created_at)", s->from != NULL ? s->from->xmax : 0,
+	    p->is_14 ? "min(ctid) AS low, max(ctid) AS high" : "NULL::tid AS low, NULL::tid AS high");
+	mr_batch_put_span(&sql, s->from, to, &filter);
+	if (filter.lists_sites) {
+		mr_buf_add_cstr(&sql, " AND ");
+		mr_batch_put_sites(&sql, &filter);
+	}
+	mr_buf_add_cstr(&sql, " GROUP BY 1, 2 OFFSET 0) g");
+	if (!filter.lists_sites) {
+		mr_buf_add_cstr(&sql, " WHERE ");
+		mr_batch_put_sites(&sql, &filter);
+	}
+	mr_buf_add_cstr(&sql, " ORDER BY hour, site_id COLLATE \"C\") g");
 	mr_buf_add_char(&sql, '\0');
-	e = sql.failed ? no_memory(p) :
-	    mr_db_script(p->db, sql.p, INT64_C(86400000), p->err) == MR_DB_OK ? MR_OK : MR_EAGAIN;
+	e = sql.failed ? no_memory(p) : ask(p, sql.p, NULL, 0, rows);
 	mr_buf_free(&sql);
+	return e;
+}
+
+/* Counts the rows of the batch by site and hour, anew. */
+static enum mr_err
+count_groups(struct planner *p, const struct stretch *s, int64_t id, const struct mr_snapshot *to)
+{
+	static const char insert[] =
+	    "INSERT INTO export_groups (batch, number, site_id, hour, rows, first_xid, partition, "
+	    "first_row, last_row) SELECT $1::bigint, number - 1, site_id, hour, n, first_xid, part, "
+	    "low, high FROM unnest($2::text[], $3::timestamptz[], $4::bigint[], $5::bigint[], "
+	    "$6::oid[], $7::tid[], $8::tid[]) WITH ORDINALITY AS g (site_id, hour, n, first_xid, "
+	    "part, low, high, number)";
+	char batch[24];
+	const char *params[8] = { batch };
+	struct mr_db_rows *rows = NULL;
+	enum mr_err e;
+
+	(void)snprintf(batch, sizeof batch, "%" PRId64, id);
+	if ((e = ask_groups(p, s, id, to, &rows)) != MR_OK)
+		return e;
+	for (int i = 0; i < 7; i++)
+		params[1 + i] = mr_db_value(rows, 0, i).p;
+	e = tell(p, "DELETE FROM export_groups WHERE batch = $1::bigint", params, 1);
+	if (e == MR_OK)
+		e = tell(p, insert, params, 8);
+	mr_db_rows_free(rows);
 	return e;
 }
 
@@ -364,13 +407,16 @@ out:
 static enum mr_err
 load_now(struct planner *p)
 {
+	/* From 14 on: date_bin(), which is cheap, and aggregates and scans by ctid. */
 	enum mr_err e = ask(p, "SELECT pg_current_snapshot(), (SELECT system_identifier "
-	    "FROM pg_control_system())", NULL, 0, &p->now_rows);
+	    "FROM pg_control_system()), (current_setting('server_version_num')::integer >= "
+	    "140000)::integer", NULL, 0, &p->now_rows);
 
 	if (e != MR_OK)
 		return e;
 	p->now_text = mr_db_value(p->now_rows, 0, 0);
 	p->cluster = mr_db_value(p->now_rows, 0, 1);
+	p->is_14 = mr_batch_int(p->now_rows, 0, 2) != 0;
 	return mr_snapshot_parse(p->now_text, &p->now, p->err);
 }
 
@@ -572,7 +618,7 @@ mr_plan_recount(struct mr_db *db, const struct mr_planned_batch *batch, struct m
 	enum mr_err e;
 
 	mr_buf_init(&sql, (size_t)4 << 20);
-	mr_buf_printf(&sql, "UPDATE export_groups SET rows = 0 WHERE batch = %" PRId64 "; "
+	mr_buf_printf(&sql, "UPDATE export_groups SET rows = 0, partition = NULL WHERE batch = %" PRId64 "; "
 	    "UPDATE export_groups g SET rows = c.n FROM (SELECT site_id, "
 	    "date_trunc('hour', created_at) AS hour, count(*) AS n FROM events WHERE ", batch->id);
 	mr_batch_where(&sql, batch->from.xip != NULL ? &batch->from : NULL, &batch->to,

@@ -153,28 +153,37 @@ skip_header(struct mr_str *m, struct mr_error *err)
 }
 
 enum mr_err
-mr_copyout_next(struct mr_copyout *c, const struct mr_export_row **row,
-    struct mr_export_row *room, struct mr_error *err)
+mr_copyout_raw(struct mr_copyout *c, struct mr_str *tuple, struct mr_error *err)
 {
-	struct mr_str m;
 	enum mr_err e;
 
-	*row = NULL;
 	for (;;) {
-		if (mr_db_copy_next(c->db, &m, err) != MR_DB_OK)
+		if (mr_db_copy_next(c->db, tuple, err) != MR_DB_OK)
 			return MR_EAGAIN;
-		if (m.p == NULL)
+		if (tuple->p == NULL)
 			return MR_OK;
 		if (!c->begun) {
-			if ((e = skip_header(&m, err)) != MR_OK)
+			if ((e = skip_header(tuple, err)) != MR_OK)
 				return e;
 			c->begun = true;
 		}
-		/* The trailer, or a header that came by itself. */
-		if (m.n == 0 || (m.n == 2 && memcmp(m.p, TRAILER, 2) == 0))
-			continue;
-		e = mr_copyout_tuple(m, room, err);
-		*row = e == MR_OK ? room : NULL;
-		return e;
+		/* Neither the trailer, nor a header that came by itself. */
+		if (tuple->n != 0 && (tuple->n != 2 || memcmp(tuple->p, TRAILER, 2) != 0))
+			return MR_OK;
 	}
+}
+
+enum mr_err
+mr_copyout_next(struct mr_copyout *c, const struct mr_export_row **row,
+    struct mr_export_row *room, struct mr_error *err)
+{
+	struct mr_str tuple;
+	enum mr_err e = mr_copyout_raw(c, &tuple, err);
+
+	*row = NULL;
+	if (e != MR_OK || tuple.p == NULL)
+		return e;
+	e = mr_copyout_tuple(tuple, room, err);
+	*row = e == MR_OK ? room : NULL;
+	return e;
 }

@@ -31,7 +31,9 @@ enum mr_err mr_copyout_start(struct mr_copyout *c, struct mr_db *db, const char 
 enum mr_err mr_copyout_next(struct mr_copyout *c, const struct mr_export_row **row,
     struct mr_export_row *room, struct mr_error *err);
 
-/* Reads one tuple; a part of the above, for the tests. */
+/* The two halves of the above: the next tuple as it came (p == NULL: the end), and what is in it. */
+enum mr_err mr_copyout_raw(struct mr_copyout *c, struct mr_str *tuple, struct mr_error *err);
+
 enum mr_err mr_copyout_tuple(struct mr_str tuple, struct mr_export_row *row,
     struct mr_error *err);
 
