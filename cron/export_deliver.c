@@ -311,20 +311,23 @@ deliver_objects(struct delivery *d, bool force, struct mr_error *err)
 	return e;
 }
 
-/* Objects that were counted wrongly: what is there is delivered, and said to be less. */
+/* Rows that are no longer where, or as many as, they were planned: what there is is delivered. */
 static enum mr_err
 deliver_recounted(struct delivery *d, struct mr_error *err)
 {
-	enum mr_err e;
+	const struct mr_planned_batch *b = d->batch;
+	int64_t rows = 0;
+	enum mr_err e = mr_plan_recount(d->x->db, b, &rows, err);
 
-	mr_log_warning("client %.*s, batch %.*s: the table no longer has the rows that were planned "
-	    "(were partitions dropped or rows deleted?); what is there is exported",
-	    (int)d->batch->client.n, d->batch->client.p, (int)d->batch->name.n, d->batch->name.p);
-	if ((e = mr_plan_recount(d->x->db, d->batch, err)) != MR_OK ||
-	    (e = deliver_objects(d, true, err)) != MR_OK || !d->differs)
+	if (e == MR_OK && rows != b->rows)
+		mr_log_warning("client %.*s, batch %.*s: the table no longer has the rows that were "
+		    "planned, %" PRId64 " instead of %" PRId64 " (were partitions dropped or rows "
+		    "deleted?); what is there is exported", (int)b->client.n, b->client.p,
+		    (int)b->name.n, b->name.p, rows, b->rows);
+	if (e != MR_OK || (e = deliver_objects(d, true, err)) != MR_OK || !d->differs)
 		return e;
 	return mr_fail(err, MR_EAGAIN, "batch %.*s: the rows of the table events change while they "
-	    "are read", (int)d->batch->name.n, d->batch->name.p);
+	    "are read", (int)b->name.n, b->name.p);
 }
 
 static enum mr_err

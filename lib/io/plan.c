@@ -612,8 +612,12 @@ mr_plan_manual(struct mr_db *db, const struct mr_plan_request *request,
 }
 
 enum mr_err
-mr_plan_recount(struct mr_db *db, const struct mr_planned_batch *batch, struct mr_error *err)
+mr_plan_recount(struct mr_db *db, const struct mr_planned_batch *batch, int64_t *rows,
+    struct mr_error *err)
 {
+	char id[24];
+	const char *params[] = { id };
+	struct mr_db_rows *sum;
 	struct mr_buf sql;
 	enum mr_err e;
 
@@ -629,5 +633,11 @@ mr_plan_recount(struct mr_db *db, const struct mr_planned_batch *batch, struct m
 	e = sql.failed ? mr_fail(err, MR_ENOMEM, "no memory to count a batch") :
 	    mr_db_script(db, sql.p, INT64_C(86400000), err) == MR_DB_OK ? MR_OK : MR_EAGAIN;
 	mr_buf_free(&sql);
-	return e;
+	(void)snprintf(id, sizeof id, "%" PRId64, batch->id);
+	if (e != MR_OK || mr_db_query(db, "SELECT coalesce(sum(rows), 0)::bigint FROM export_groups "
+	    "WHERE batch = $1::bigint", params, 1, &sum, err) != MR_DB_OK)
+		return e != MR_OK ? e : MR_EAGAIN;
+	*rows = mr_batch_int(sum, 0, 0);
+	mr_db_rows_free(sum);
+	return MR_OK;
 }

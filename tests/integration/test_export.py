@@ -475,6 +475,74 @@ def signal(t, pg, folder):
     check_complete(t, "everything", s.bucket, pg, database=s.name)
 
 
+COPIES = ("SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND state = 'active' "
+          "AND query LIKE 'COPY (SELECT %ONLY %'")
+
+
+def parts(t, pg, folder):
+    """A large batch is read by two connections, a part each in turns."""
+    s = Setting(pg, folder, "parts", sites="shop")
+    pg.execute("ALTER DATABASE parts SET log_statement = 'all'", s.name)
+    s.insert(60000, site="CASE WHEN i <= 20000 THEN 'gone' ELSE 'shop' END",
+             # Some are larger than what is handed from thread to thread at once.
+             payload="jsonb_build_object('n', i, 'text', CASE WHEN i % 5000 = 0 "
+                     "THEN repeat('x', 600000) ELSE repeat(md5(i::text), 4) END)")
+    s.exporter.good(t, "40,000 events")
+    check_complete(t, "every one", s.bucket, pg, "site_id = 'shop'", s.name)
+    t.is_(len(re.findall(r"COPY \(SELECT id.* FROM ONLY events_", pg.log_text())), 3,
+          "were read in three parts")
+    before = s.bucket.everything()
+
+    pg.execute("UPDATE export_groups SET partition = NULL", s.name)
+    s.exporter.good(t, "read in one go", "--force")
+    t.is_(s.bucket.everything() == before, True, "the objects are the same")
+    t.is_(len(re.findall(r"COPY \(SELECT id.* FROM ONLY events_", pg.log_text())), 3, "indeed")
+
+    log = os.path.join(s.dir, "log")
+    s.exporter.configure({"millrace": {"log": log}, **s.exporter.sections})
+    s.insert(60000, site="CASE WHEN i <= 20000 THEN 'gone' ELSE 'shop' END")
+    os.rename(s.bucket.path, s.bucket.path + ".away")
+    t.is_(s.exporter.run().returncode, 1, "planned, and not delivered")
+    os.rename(s.bucket.path + ".away", s.bucket.path)
+    pg.execute("DELETE FROM events WHERE site_id = 'gone'", s.name)
+    pg.execute("VACUUM FULL events", s.name)
+    s.exporter.good(t, "rows that have moved since")
+    check_complete(t, "every one", s.bucket, pg, database=s.name)
+    t.is_(s.value("SELECT partition IS NULL FROM export_groups ORDER BY batch DESC LIMIT 1"), True,
+          "were missed where they had been, and counted anew")
+    t.unlike(proc.read_text(log), r"no longer has", "nobody is alarmed")
+
+
+def parts_and_trouble(t, pg, folder):
+    """While two connections read: one is lost, or the exporter is told to stop."""
+    s = Setting(pg, folder, "trouble")
+    s.insert(200000, payload="jsonb_build_object('text', repeat(md5(i::text), 20))")
+
+    def begin():
+        process = s.exporter.start()
+        proc.wait_for(lambda: s.value(COPIES.format(s.name)) == 2 or not process.running(),
+                      "two connections read")
+        process.kill(19)
+        return process
+
+    process = begin()
+    pg.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = (SELECT "
+               f"max(pid) {COPIES.format(s.name).removeprefix('SELECT count(*)')})", s.name)
+    process.kill(18)
+    t.is_(process.wait(), 1, "a connection is lost: status")
+    t.like(process.text(), r"\Amillrace-export: database: [^\n]+\n\Z", "says so in one line")
+    t.is_(s.bucket.leftovers(), [], "nothing unfinished is left")
+
+    process = begin()
+    process.kill(15)
+    process.kill(18)
+    t.is_(process.wait(), 5, "SIGTERM: status")
+    t.is_(s.bucket.leftovers(), [], "nothing unfinished is left")
+    t.is_(len([key for key in s.bucket.keys() if not is_manifest(key)]), 0, "and no object")
+    s.exporter.good(t, "the next run")
+    check_complete(t, "everything", s.bucket, pg, database=s.name)
+
+
 def help_and_version(t, folder):
 
     def run(*args):
@@ -496,7 +564,8 @@ def main():
     postgres.need()
     with tap.Suite() as t, postgres.Postgres(fsync=False) as pg, proc.temp_dir() as folder:
         for case in (ordinary, hours_and_caps, frequencies, sites, later_destination, spans,
-                     dry_run, failures, moved, full_disk, deleted_rows, lock, environment, signal):
+                     dry_run, failures, moved, full_disk, deleted_rows, lock, environment, signal, parts,
+                     parts_and_trouble):
             with t.case(case.__name__.replace("_", " ")):
                 case(t, pg, folder)
         with t.case("help"):
