@@ -66,12 +66,6 @@ use_of(const struct rotation *r, const struct mr_conf *conf, const struct mr_con
 	return r->client != NULL || strcmp(c->backup.secret_key, shared) == 0 ? &c->backup : NULL;
 }
 
-static bool
-is_folder(const struct mr_conf_bucket *bucket)
-{
-	return strncmp(bucket->bucket, "file://", 7) == 0;
-}
-
 static enum mr_err
 check_client(const struct rotation *r, struct mr_error *err)
 {
@@ -83,7 +77,7 @@ check_client(const struct rotation *r, struct mr_error *err)
 		    r->ini->path);
 	if ((bucket = use_of(r, r->conf, c)) == NULL)
 		return mr_fail(err, MR_EINVAL, "client %s has no backup", r->client);
-	if (is_folder(bucket))
+	if (mr_target_is_folder(bucket))
 		return mr_fail(err, MR_EINVAL, "client %s exports to %s, a folder, which needs no "
 		    "keys", r->client, bucket->bucket);
 	return MR_OK;
@@ -250,7 +244,7 @@ try_all(const struct rotation *r, struct mr_error *err)
 
 	for (size_t i = 0; i < conf->n_clients && e == MR_OK; i++) {
 		bucket = use_of(r, conf, &conf->clients[i]);
-		if (bucket == NULL || is_folder(bucket))
+		if (bucket == NULL || mr_target_is_folder(bucket))
 			continue;
 		e = try_one(r, &conf->clients[i], err);
 		tried++;

@@ -4,11 +4,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "format/jsonout.h"
 #include "io/batch.h"
 #include "io/strays.h"
+#include "io/target.h"
 #include "routes.h"
 
 /* Counting goes no further. */
@@ -203,13 +203,12 @@ static void
 put_bucket(struct mr_buf *b, const char *name, const struct mr_conf_bucket *c)
 {
 	static const char *const styles[] = { "auto", "on", "off" };
-	bool file = strncmp(c->bucket, "file://", 7) == 0;
 
 	mr_buf_add_cstr(b, "{\"destination\":");
 	mr_jsonout_string(b, mr_str(name));
 	put_text(b, "bucket", mr_str(c->bucket));
 	put_text(b, "prefix", mr_str(c->prefix));
-	if (!file) {
+	if (!mr_target_is_folder(c)) {
 		put_text(b, "region", mr_str(c->region));
 		put_text(b, "endpoint", mr_str(c->endpoint));
 		put_text(b, "path_style", mr_str(styles[c->path_style]));
