@@ -20,7 +20,7 @@ enum { ACCESS_KEY, SECRET_KEY, N_KEYS };
 struct rotation {
 	const char *client; /* NULL: [backup] */
 	bool backup;
-	char section[MR_TARGET_MAX_PREFIX];
+	char section[sizeof "client " + MR_CONF_CLIENT_MAX_BYTES];
 	char names[N_KEYS][32];
 	struct mr_conf *conf;
 	struct admin_ini *ini;
@@ -35,8 +35,8 @@ choose(struct rotation *r, const char *client, bool backup)
 
 	r->client = client;
 	r->backup = backup;
-	(void)snprintf(r->section, sizeof r->section, "%s%.64s", client != NULL ? "client " :
-	    "backup", client != NULL ? client : "");
+	(void)snprintf(r->section, sizeof r->section, "%s%.*s", client != NULL ? "client " :
+	    "backup", MR_CONF_CLIENT_MAX_BYTES, client != NULL ? client : "");
 	for (size_t i = 0; i < N_KEYS; i++)
 		(void)snprintf(r->names[i], sizeof r->names[i], "%s%s",
 		    client != NULL && backup ? "backup_" : "", names[i]);
@@ -66,14 +66,9 @@ use_of(const struct rotation *r, const struct mr_conf *conf, const struct mr_con
 	return r->client != NULL || strcmp(c->backup.secret_key, shared) == 0 ? &c->backup : NULL;
 }
 
-static bool
-is_folder(const struct mr_conf_bucket *bucket)
-{
-	return strncmp(bucket->bucket, "file://", 7) == 0;
-}
-
+/* The client whose keys are rotated, in *client; it has to have a use for them. */
 static enum mr_err
-check_client(const struct rotation *r, struct mr_error *err)
+find_client(const struct rotation *r, const struct mr_conf_client **client, struct mr_error *err)
 {
 	const struct mr_conf_client *c = mr_conf_client_find(r->conf, mr_str(r->client));
 	const struct mr_conf_bucket *bucket;
@@ -83,9 +78,10 @@ check_client(const struct rotation *r, struct mr_error *err)
 		    r->ini->path);
 	if ((bucket = use_of(r, r->conf, c)) == NULL)
 		return mr_fail(err, MR_EINVAL, "client %s has no backup", r->client);
-	if (is_folder(bucket))
+	if (mr_target_is_folder(bucket))
 		return mr_fail(err, MR_EINVAL, "client %s exports to %s, a folder, which needs no "
 		    "keys", r->client, bucket->bucket);
+	*client = c;
 	return MR_OK;
 }
 
@@ -127,11 +123,8 @@ find_keys(struct rotation *r, struct mr_error *err)
 	struct admin_ini_line line;
 	enum mr_err e;
 
-	if (r->client != NULL) {
-		if ((e = check_client(r, err)) != MR_OK)
-			return e;
-		client = mr_conf_client_find(r->conf, mr_str(r->client));
-	}
+	if (r->client != NULL && (e = find_client(r, &client, err)) != MR_OK)
+		return e;
 	for (admin_ini_start(r->ini, &line); admin_ini_next(&line);)
 		for (size_t i = 0; i < N_KEYS; i++)
 			if (is_line_of(r, &line, i))
@@ -250,7 +243,7 @@ try_all(const struct rotation *r, struct mr_error *err)
 
 	for (size_t i = 0; i < conf->n_clients && e == MR_OK; i++) {
 		bucket = use_of(r, conf, &conf->clients[i]);
-		if (bucket == NULL || is_folder(bucket))
+		if (bucket == NULL || mr_target_is_folder(bucket))
 			continue;
 		e = try_one(r, &conf->clients[i], err);
 		tried++;

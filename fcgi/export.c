@@ -4,18 +4,16 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "format/jsonout.h"
 #include "io/batch.h"
 #include "io/strays.h"
+#include "io/target.h"
 #include "routes.h"
 
 /* Counting goes no further. */
 #define MAX_PENDING 1000000
 #define EXPORT_LOCK "7241862083345902165" /* as in cron/export_run.c */
-
-#define TIME(column) MR_EXPORT_TIME(column)
 
 struct mr_db *
 mr_export_connect(const struct mr_worker *worker, struct mr_response *response)
@@ -67,7 +65,7 @@ static void
 put_destination(struct mr_buf *b, const struct mr_db_rows *rows, int i, struct totals *t)
 {
 	int64_t pending = mr_batch_int(rows, i, MR_EXPORT_PENDING);
-	int64_t lag_s = pending > 0 ? mr_batch_int(rows, i, MR_EXPORT_AGE_S) : 0;
+	int64_t lag_s = mr_batch_int(rows, i, MR_EXPORT_LAG_S);
 	struct mr_str error = mr_db_value(rows, i, MR_EXPORT_ERROR);
 
 	mr_buf_add_cstr(b, i > 0 ? ",{\"destination\":" : "{\"destination\":");
@@ -112,9 +110,10 @@ put_client(struct mr_buf *b, struct mr_db *db, const struct mr_conf *conf,
 /* The last runs as JSON, and whether one is at work; both to be freed with the rows. */
 static const char runs_sql[] =
     "SELECT (SELECT coalesce(json_agg(r), '[]') FROM (SELECT run_id, origin, asked_by, client, "
-    "format, " TIME("since") " AS since, " TIME("until") " AS until, state AS status, "
-    TIME("requested_at") " AS requested_at, " TIME("started_at") " AS started_at, "
-    TIME("ended_at") " AS ended_at, batches, objects, events, bytes, error FROM export_runs "
+    "format, " MR_EXPORT_TIME("since") " AS since, " MR_EXPORT_TIME("until") " AS until, "
+    "state AS status, " MR_EXPORT_TIME("requested_at") " AS requested_at, "
+    MR_EXPORT_TIME("started_at") " AS started_at, " MR_EXPORT_TIME("ended_at") " AS ended_at, "
+    "batches, objects, events, bytes, error FROM export_runs "
     "ORDER BY requested_at DESC LIMIT 10) r), "
     "EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND "
     "database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND "
@@ -203,13 +202,12 @@ static void
 put_bucket(struct mr_buf *b, const char *name, const struct mr_conf_bucket *c)
 {
 	static const char *const styles[] = { "auto", "on", "off" };
-	bool file = strncmp(c->bucket, "file://", 7) == 0;
 
 	mr_buf_add_cstr(b, "{\"destination\":");
 	mr_jsonout_string(b, mr_str(name));
 	put_text(b, "bucket", mr_str(c->bucket));
 	put_text(b, "prefix", mr_str(c->prefix));
-	if (!file) {
+	if (!mr_target_is_folder(c)) {
 		put_text(b, "region", mr_str(c->region));
 		put_text(b, "endpoint", mr_str(c->endpoint));
 		put_text(b, "path_style", mr_str(styles[c->path_style]));

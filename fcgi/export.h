@@ -38,7 +38,7 @@ enum {
 	MR_EXPORT_BYTES,
 	MR_EXPORT_OBJECTS,
 	MR_EXPORT_PENDING,
-	MR_EXPORT_AGE_S,     /* how long ago all that was visible had been exported */
+	MR_EXPORT_LAG_S,     /* since all that was visible had been exported; 0: nothing waits */
 	MR_EXPORT_SUCCESS_S  /* since 1970; 0: never */
 };
 

@@ -22,9 +22,9 @@
 static const char destinations_sql[] =
     "SELECT d.name, c.url, " MR_EXPORT_TIME("c.succeeded_at") ", "
     MR_EXPORT_TIME("c.failed_at") ", c.error, c.events, "
-    "c.bytes, c.objects, coalesce(p.rows, 0) + u.rows, "
-    "greatest(0, extract(epoch FROM now() - coalesce(c.reached_at, "
-    "(SELECT created_at FROM events LIMIT 1), now())))::bigint, "
+    "c.bytes, c.objects, w.pending, "
+    "CASE WHEN w.pending > 0 THEN greatest(0, extract(epoch FROM now() - coalesce(c.reached_at, "
+    "(SELECT created_at FROM events LIMIT 1), now())))::bigint ELSE 0 END, "
     "coalesce(extract(epoch FROM c.succeeded_at), 0)::bigint "
     "FROM unnest($4::text[]) d (name) LEFT JOIN export_cursors c ON c.client = $1 AND "
     "c.destination = d.name LEFT JOIN LATERAL (SELECT sum(b.rows)::bigint AS rows "
@@ -34,7 +34,8 @@ static const char destinations_sql[] =
     "pg_snapshot_xmax(snapshot::pg_snapshot)::text::bigint FROM export_chains WHERE client = $1), "
     "0) OR ingest_xid = ANY (ARRAY(SELECT pg_snapshot_xip(snapshot::pg_snapshot)::text::bigint "
     "FROM export_chains WHERE client = $1))) AND ($2::text[] IS NULL OR site_id = ANY "
-    "($2::text[])) AND site_id <> ALL ($3::text[]) LIMIT $5::bigint) e) u "
+    "($2::text[])) AND site_id <> ALL ($3::text[]) LIMIT $5::bigint) e) u, "
+    "LATERAL (SELECT coalesce(p.rows, 0) + u.rows AS pending) w "
     "ORDER BY d.name DESC";
 
 enum mr_db_class
@@ -91,7 +92,7 @@ static const struct {
 	{ "export_last_success_timestamp_seconds", "gauge", "When a batch was last delivered to "
 	    "the destination, since 1970; 0: never.", MR_EXPORT_SUCCESS_S },
 	{ "export_lag_seconds", "gauge", "How long events have waited for the destination; 0: none "
-	    "wait.", MR_EXPORT_AGE_S },
+	    "wait.", MR_EXPORT_LAG_S },
 	{ "export_events_total", "counter", "Events delivered to the destination.",
 	    MR_EXPORT_EVENTS },
 	{ "export_objects_total", "counter", "Objects delivered to the destination.",
@@ -109,8 +110,6 @@ take_row(struct sample *s, const char *client, const struct mr_db_rows *rows, in
 	    (int)name.n, name.p);
 	for (int c = MR_EXPORT_EVENTS; c <= MR_EXPORT_SUCCESS_S; c++)
 		s->values[c] = mr_batch_int(rows, i, c);
-	if (s->values[MR_EXPORT_PENDING] == 0)
-		s->values[MR_EXPORT_AGE_S] = 0;
 	s->failing = mr_db_value(rows, i, MR_EXPORT_ERROR).p != NULL;
 }
 

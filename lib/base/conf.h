@@ -71,6 +71,8 @@ struct mr_conf_bucket {
 
 enum mr_frequency { MR_REALTIME, MR_HOURLY, MR_DAILY };
 
+#define MR_CONF_CLIENT_MAX_BYTES 64 /* of a client's name */
+
 /* [client NAME]: whose events go where. */
 struct mr_conf_client {
 	char *name;

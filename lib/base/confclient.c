@@ -7,7 +7,6 @@
 #define DEFAULT_CLIENT "default"
 /* It becomes part of keys in the backup's bucket. */
 #define NAME_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
-#define NAME_MAX_BYTES 64
 
 const struct mr_conf_choice mr_conf_path_styles[] = { { "auto", MR_PATH_STYLE_AUTO },
 	{ "on", MR_PATH_STYLE_ON }, { "off", MR_PATH_STYLE_OFF }, { NULL, 0 } };
@@ -94,10 +93,10 @@ client_of(struct mr_conf *conf, const char *name, struct mr_conf_client **client
 			*client = &conf->clients[i];
 			return MR_OK;
 		}
-	if (name[0] == '\0' || strlen(name) > NAME_MAX_BYTES || name[0] == '.' ||
+	if (name[0] == '\0' || strlen(name) > MR_CONF_CLIENT_MAX_BYTES || name[0] == '.' ||
 	    name[strspn(name, NAME_CHARS)] != '\0')
 		return mr_fail(err, MR_EINVAL, "[client NAME] needs a name of 1 to %d letters, "
-		    "digits, '-', '_' and '.'", NAME_MAX_BYTES);
+		    "digits, '-', '_' and '.'", MR_CONF_CLIENT_MAX_BYTES);
 	clients = realloc(conf->clients, (conf->n_clients + 1) * sizeof *clients);
 	if (clients == NULL)
 		return no_memory(err);

@@ -8,6 +8,12 @@
 #define FILE_SCHEME "file://"
 #define S3_SCHEME "s3://"
 
+bool
+mr_target_is_folder(const struct mr_conf_bucket *bucket)
+{
+	return strncmp(bucket->bucket, FILE_SCHEME, sizeof FILE_SCHEME - 1) == 0;
+}
+
 /* The prefix without slashes at its ends; NULL: it cannot be one. */
 static char *
 clean_prefix(const char *prefix)
@@ -47,7 +53,7 @@ mr_target_open(struct mr_target *t, const struct mr_conf_bucket *conf, struct mr
 	const char *bucket = conf->bucket;
 
 	*t = (struct mr_target){ .url = NULL };
-	if (strncmp(bucket, FILE_SCHEME, sizeof FILE_SCHEME - 1) == 0)
+	if (mr_target_is_folder(conf))
 		t->folder = bucket + sizeof FILE_SCHEME - 1;
 	else
 		t->bucket = bucket + (strncmp(bucket, S3_SCHEME, sizeof S3_SCHEME - 1) == 0 ?

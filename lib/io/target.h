@@ -6,12 +6,17 @@
 #ifndef MR_IO_TARGET_H
 #define MR_IO_TARGET_H
 
+#include <stdbool.h>
+
 #include "base/conf.h"
 #include "base/error.h"
 #include "io/creds.h"
 #include "io/s3.h"
 
 #define MR_TARGET_MAX_PREFIX 255
+
+/* Whether its bucket is a folder (file://…), which needs no keys and has no region. */
+bool mr_target_is_folder(const struct mr_conf_bucket *bucket);
 
 struct mr_target {
 	char *url;          /* for people: file:///… or s3://…, with the prefix */

@@ -23,7 +23,7 @@ tests_bench_pacer_LDADD = -lm
 EXTRA_DIST += \
 	tests/bench/bench.py tests/bench/bodies.py tests/bench/load.py \
 	tests/bench/exports.py tests/bench/peer/app.py tests/bench/peer/export.py \
-	tests/bench/post.lua tests/bench/servers.py
+	tests/bench/peer/model.py tests/bench/post.lua tests/bench/servers.py
 
 bench: $(BUILT_SOURCES)
 	@$(MAKE) $(AM_MAKEFLAGS) $(fcgi_PROGRAMS) $(cron_PROGRAMS) $(BENCH_BINARIES)

@@ -10,9 +10,10 @@ from ipaddress import ip_address
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
-from sqlalchemy import BigInteger, Column, DateTime, FetchedValue, Text, create_engine
-from sqlalchemy.dialects.postgresql import INET, JSONB
-from sqlalchemy.orm import Session, declarative_base, sessionmaker
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from model import EventLog
 
 logging.basicConfig(level=logging.INFO)
 logger = logging.getLogger("app.main")
@@ -25,22 +26,6 @@ engine = create_engine(
     pool_recycle=3600,
 )
 SessionLocal = sessionmaker(autocommit=False, autoflush=False, bind=engine)
-Base = declarative_base()
-
-
-class EventLog(Base):
-    __tablename__ = "events"
-    id = Column(BigInteger, primary_key=True, server_default=FetchedValue())
-    received_at = Column(DateTime(timezone=True), nullable=False)
-    event_time = Column(DateTime(timezone=True), nullable=False)
-    site_id = Column(Text, nullable=False)
-    event_type = Column(Text, nullable=False)
-    session_id = Column(Text)
-    visitor_id = Column(Text)
-    client_ip = Column(INET)
-    user_agent = Column(Text)
-    payload = Column(JSONB, nullable=False)
-
 
 app = FastAPI()
 app.add_middleware(

@@ -12,28 +12,12 @@ import sys
 import time
 
 import boto3
-from sqlalchemy import BigInteger, Column, DateTime, Text, create_engine
-from sqlalchemy.dialects.postgresql import INET, JSONB
-from sqlalchemy.orm import declarative_base, sessionmaker
+from sqlalchemy import create_engine
+from sqlalchemy.orm import sessionmaker
+
+from model import EventLog
 
 OBJECT_ROWS = 10_000
-
-Base = declarative_base()
-
-
-class EventLog(Base):
-    __tablename__ = "events"
-    id = Column(BigInteger, primary_key=True)
-    created_at = Column(DateTime(timezone=True), nullable=False)
-    received_at = Column(DateTime(timezone=True), nullable=False)
-    event_time = Column(DateTime(timezone=True), nullable=False)
-    site_id = Column(Text, nullable=False)
-    event_type = Column(Text, nullable=False)
-    session_id = Column(Text)
-    visitor_id = Column(Text)
-    client_ip = Column(INET)
-    user_agent = Column(Text)
-    payload = Column(JSONB, nullable=False)
 
 
 def record(event):
