@@ -150,3 +150,4 @@ with tap.Suite() as t, postgres.Postgres() as pg:
             status, _, err = admin(w, "list")
             t.is_(status, 1, "status")
             t.like(err, "millrace-admin: ", "says why")
+            w.request(path="/health")   # it has started, and can be stopped
