@@ -13,8 +13,9 @@
 
 #include "stage/copyout.h"
 
-#define BLOCKS 32
+#define AHEAD_BYTES ((size_t)8 << 20)
 #define BLOCK_BYTES ((size_t)256 * 1024)
+#define BLOCKS (AHEAD_BYTES / BLOCK_BYTES)
 #define SQL_MAX ((size_t)8 << 20)
 /* Instead of a tuple's length: the part ends here, and with it the block. */
 #define END_OF_PART UINT32_MAX
@@ -40,6 +41,7 @@ struct lane {
 	struct block ring[BLOCKS];
 	size_t first;
 	size_t n_filled;
+	size_t bytes; /* in those */
 	bool cancelled;
 	bool ended; /* the thread puts no more into it */
 	enum mr_err e;
@@ -84,9 +86,9 @@ publish(struct lane *l)
 	struct block *b = NULL;
 
 	pthread_mutex_lock(&l->lock);
-	l->n_filled++;
+	l->bytes += l->ring[(l->first + l->n_filled++) % BLOCKS].n;
 	pthread_cond_signal(&l->filled);
-	while (l->n_filled == BLOCKS && !l->cancelled)
+	while ((l->n_filled == BLOCKS || l->bytes >= AHEAD_BYTES) && !l->cancelled)
 		pthread_cond_wait(&l->emptied, &l->lock);
 	if (!l->cancelled) {
 		b = &l->ring[(l->first + l->n_filled) % BLOCKS];
@@ -173,6 +175,7 @@ static void
 release(struct lane *l)
 {
 	struct block *b = &l->ring[l->first];
+	size_t n = b->n;
 
 	/* That of a large row does not stay. */
 	if (b->room > BLOCK_BYTES) {
@@ -182,6 +185,7 @@ release(struct lane *l)
 	pthread_mutex_lock(&l->lock);
 	l->first = (l->first + 1) % BLOCKS;
 	l->n_filled--;
+	l->bytes -= n;
 	pthread_cond_signal(&l->emptied);
 	pthread_mutex_unlock(&l->lock);
 }
