@@ -189,10 +189,10 @@ mr_batch_groups(struct mr_db *db, int64_t batch, struct mr_batch_group **groups,
 	*groups = NULL;
 	*n = 0;
 	(void)snprintf(id, sizeof id, "%" PRId64, batch);
-	/* A partition that is gone has no name. */
+	/* A partition that is gone, or may not be read by itself, has no name. */
 	if (mr_db_query(db, "SELECT number, site_id, " MICROSECONDS("hour") ", rows, c.oid::regclass, "
 	    "first_row, last_row FROM export_groups LEFT JOIN pg_class c ON c.oid = partition AND "
-	    "last_row IS NOT NULL WHERE batch = $1::bigint ORDER BY number", params, 1, result,
+	    "last_row IS NOT NULL AND has_table_privilege(c.oid, 'SELECT') WHERE batch = $1::bigint ORDER BY number", params, 1, result,
 	    err) != MR_DB_OK)
 		return MR_EAGAIN;
 	*n = (size_t)mr_db_n_rows(*result);

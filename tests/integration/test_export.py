@@ -493,10 +493,16 @@ def parts(t, pg, folder):
           "were read in three parts")
     before = s.bucket.everything()
 
-    pg.execute("UPDATE export_groups SET partition = NULL", s.name)
-    s.exporter.good(t, "read in one go", "--force")
-    t.is_(s.bucket.everything() == before, True, "the objects are the same")
-    t.is_(len(re.findall(r"COPY \(SELECT id.* FROM ONLY events_", pg.log_text())), 3, "indeed")
+    partition = s.value("SELECT partition::regclass FROM export_groups")
+    for why, sql in (("it may not be read by itself",
+                      f"REVOKE SELECT ON {partition} FROM {postgres.OWNER}"),
+                     ("it is not known", "UPDATE export_groups SET partition = NULL")):
+        pg.execute(sql, s.name)
+        s.exporter.good(t, f"the partition: {why}", "--force")
+        t.is_(s.bucket.everything() == before, True, "the objects are the same")
+        t.is_(len(re.findall(r"COPY \(SELECT id.* FROM ONLY events_", pg.log_text())), 3,
+              "read in one go")
+    pg.execute(f"GRANT SELECT ON {partition} TO {postgres.OWNER}", s.name)
 
     log = os.path.join(s.dir, "log")
     s.exporter.configure({"millrace": {"log": log}, **s.exporter.sections})
