@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "stage/copyout.h"
 
 /* Of a part, about: what a connection may read ahead. */
@@ -199,10 +200,25 @@ ready(struct mr_db *db, struct mr_error *err)
 	return mr_db_script(db, settings, 60000, err) == MR_DB_OK ? MR_OK : MR_EAGAIN;
 }
 
+/* How many connections are ready; 0: *err says why. Where the server grants no second one, one does. */
+static size_t
+ready_readers(struct mr_db *const *readers, size_t most, struct mr_error *err)
+{
+	struct mr_error why = MR_ERROR_INIT;
+	size_t n = ready(readers[0], err) == MR_OK;
+
+	while (n > 0 && n < most && ready(readers[n], &why) == MR_OK)
+		n++;
+	if (n > 0 && n < most)
+		mr_log_debug("reading over %zu connection(s): %s", n, why.text);
+	return n;
+}
+
 enum mr_err
 reading_start(struct reading *r, const struct delivery *d,
     const struct mr_batch_group *const *groups, size_t n, bool sorted, struct mr_error *err)
 {
+	size_t n_readers;
 	enum mr_err e;
 
 	*r = (struct reading){ .ahead = NULL };
@@ -216,11 +232,12 @@ reading_start(struct reading *r, const struct delivery *d,
 	}
 	e = r->from.failed ? mr_fail(err, MR_ENOMEM, "no memory for a query") :
 	    make_parts(r, groups, n, sorted, err);
-	for (size_t i = 0; i < EXPORT_READERS && i < r->n_parts && e == MR_OK; i++)
-		e = ready(d->x->readers[i], err);
-	if (e == MR_OK)
-		e = mr_readahead_start(&r->ahead, d->x->readers, EXPORT_READERS, r->n_parts,
-		    put_command, r, err);
+	if (e == MR_OK) {
+		n_readers = ready_readers(d->x->readers,
+		    r->n_parts < EXPORT_READERS ? r->n_parts : EXPORT_READERS, err);
+		e = n_readers == 0 ? err->code : mr_readahead_start(&r->ahead, d->x->readers,
+		    n_readers, r->n_parts, put_command, r, err);
+	}
 	if (e != MR_OK)
 		reading_stop(r);
 	return e;

@@ -493,6 +493,15 @@ def parts(t, pg, folder):
           "were read in three parts")
     before = s.bucket.everything()
 
+    pg.execute(f"ALTER ROLE {postgres.OWNER} CONNECTION LIMIT 2", s.name)
+    s.exporter.good(t, "one connection to read with", "--force")
+    t.is_(s.bucket.everything() == before, True, "the objects are the same")
+    t.is_(len(re.findall(r"COPY \(SELECT id.* FROM ONLY events_", pg.log_text())), 6,
+          "read in three parts")
+    t.like(pg.log_text(), rf'too many connections for role "{postgres.OWNER}"',
+           "the second was refused")
+    pg.execute(f"ALTER ROLE {postgres.OWNER} CONNECTION LIMIT -1", s.name)
+
     partition = s.value("SELECT partition::regclass FROM export_groups")
     for why, sql in (("it may not be read by itself",
                       f"REVOKE SELECT ON {partition} FROM {postgres.OWNER}"),
@@ -500,7 +509,7 @@ def parts(t, pg, folder):
         pg.execute(sql, s.name)
         s.exporter.good(t, f"the partition: {why}", "--force")
         t.is_(s.bucket.everything() == before, True, "the objects are the same")
-        t.is_(len(re.findall(r"COPY \(SELECT id.* FROM ONLY events_", pg.log_text())), 3,
+        t.is_(len(re.findall(r"COPY \(SELECT id.* FROM ONLY events_", pg.log_text())), 6,
               "read in one go")
     pg.execute(f"GRANT SELECT ON {partition} TO {postgres.OWNER}", s.name)
 
