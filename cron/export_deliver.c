@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "io/plan.h"
+#include "io/groups.h"
 
 /* Groups with at least this part of the batch's rows are read by themselves. */
 #define LARGE_PART 20
@@ -317,7 +317,7 @@ deliver_recounted(struct delivery *d, struct mr_error *err)
 {
 	const struct mr_planned_batch *b = d->batch;
 	int64_t rows = 0;
-	enum mr_err e = mr_plan_recount(d->x->db, b, &rows, err);
+	enum mr_err e = mr_groups_recount(d->x->db, b, &rows, err);
 
 	if (e == MR_OK && rows != b->rows)
 		mr_log_warning("client %.*s, batch %.*s: the table no longer has the rows that were "

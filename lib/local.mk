@@ -46,6 +46,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/io/credsrc.c lib/io/credsrc.h \
 	lib/io/db.c lib/io/db.h \
 	lib/io/dbclass.c \
+	lib/io/groups.c lib/io/groups.h \
 	lib/io/http.c lib/io/http.h \
 	lib/io/isolate.c lib/io/isolate.h \
 	lib/io/job.h \

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "io/groups.h"
+
 #define SCRIPT_TIMEOUT_MS 60000
 /* A batch may be larger than its maximum by a quarter rather than be counted anew. */
 #define TOO_MANY(rows, most) ((rows) > (most) + (most) / 4)
@@ -121,103 +123,6 @@ insert_batch(struct planner *p, const struct stretch *s, int64_t *id)
 	return e;
 }
 
-/*
- * The rows of the batch by site and hour, as an array for each column: a query
- * that several processes of PostgreSQL may answer, what INSERT … SELECT is not.
- * Sites that are left out are left out of the groups: of the rows they would
- * be at a higher price, and with an estimate that none are left.
- */
-static enum mr_err
-ask_groups(struct planner *p, const struct stretch *s, int64_t id, const struct mr_snapshot *to,
-    struct mr_db_rows **rows)
-{
-	const struct mr_batch_filter filter = { id, s->sites != NULL, p->request->since_us,
-		p->request->until_us };
-	struct mr_buf sql;
-	enum mr_err e;
-
-	mr_buf_init(&sql, (size_t)4 << 20);
-	mr_buf_printf(&sql, "SELECT array_agg(site_id), array_agg(hour), array_agg(n), "
-	    "array_agg(first_xid), array_agg(part), array_agg(low), array_agg(high) FROM ("
-	    "SELECT * FROM (SELECT site_id, %s AS hour, count(*) AS n, min(ingest_xid) FILTER "
-	    "(WHERE ingest_xid >= %" PRIu64 ") AS first_xid, min(tableoid) AS part, %s FROM events "
-	    "WHERE ", p->is_14 ? "date_bin('1 hour', created_at, 'epoch')" :
-	    "date_trunc('hour', created_at)", s->from != NULL ? s->from->xmax : 0,
-	    p->is_14 ? "min(ctid) AS low, max(ctid) AS high" : "NULL::tid AS low, NULL::tid AS high");
-	mr_batch_put_span(&sql, s->from, to, &filter);
-	if (filter.lists_sites) {
-		mr_buf_add_cstr(&sql, " AND ");
-		mr_batch_put_sites(&sql, &filter);
-	}
-	mr_buf_add_cstr(&sql, " GROUP BY 1, 2 OFFSET 0) g");
-	if (!filter.lists_sites) {
-		mr_buf_add_cstr(&sql, " WHERE ");
-		mr_batch_put_sites(&sql, &filter);
-	}
-	mr_buf_add_cstr(&sql, " ORDER BY hour, site_id COLLATE \"C\") g");
-	mr_buf_add_char(&sql, '\0');
-	e = sql.failed ? no_memory(p) : ask(p, sql.p, NULL, 0, rows);
-	mr_buf_free(&sql);
-	return e;
-}
-
-/* Counts the rows of the batch by site and hour, anew. */
-static enum mr_err
-count_groups(struct planner *p, const struct stretch *s, int64_t id, const struct mr_snapshot *to)
-{
-	static const char insert[] =
-	    "INSERT INTO export_groups (batch, number, site_id, hour, rows, first_xid, partition, "
-	    "first_row, last_row) SELECT $1::bigint, number - 1, site_id, hour, n, first_xid, part, "
-	    "low, high FROM unnest($2::text[], $3::timestamptz[], $4::bigint[], $5::bigint[], "
-	    "$6::oid[], $7::tid[], $8::tid[]) WITH ORDINALITY AS g (site_id, hour, n, first_xid, "
-	    "part, low, high, number)";
-	char batch[24];
-	const char *params[8] = { batch };
-	struct mr_db_rows *rows = NULL;
-	enum mr_err e;
-
-	(void)snprintf(batch, sizeof batch, "%" PRId64, id);
-	if ((e = ask_groups(p, s, id, to, &rows)) != MR_OK)
-		return e;
-	for (int i = 0; i < 7; i++)
-		params[1 + i] = mr_db_value(rows, 0, i).p;
-	e = tell(p, "DELETE FROM export_groups WHERE batch = $1::bigint", params, 1);
-	if (e == MR_OK)
-		e = tell(p, insert, params, 8);
-	mr_db_rows_free(rows);
-	return e;
-}
-
-struct count {
-	int64_t rows;
-	int64_t groups;
-	uint64_t first_xid; /* 0: no rows but late ones */
-	uint64_t next_hour; /* the first transaction of a later hour; 0: none */
-};
-
-static enum mr_err
-sum_groups(struct planner *p, int64_t id, uint64_t low, struct count *c)
-{
-	/* The next hour begins where rows of an hour behind the first one do. */
-	static const char sql[] =
-	    "WITH g AS (SELECT hour, rows, first_xid FROM export_groups WHERE batch = $1::bigint) "
-	    "SELECT coalesce(sum(rows), 0)::bigint, count(*), min(first_xid), (SELECT min(first_xid) "
-	    "FROM g WHERE first_xid > $2::bigint AND hour > (SELECT min(hour) FROM g)) FROM g";
-	char batch[24], least[24];
-	const char *params[] = { batch, least };
-	struct mr_db_rows *rows;
-	enum mr_err e;
-
-	(void)snprintf(batch, sizeof batch, "%" PRId64, id);
-	(void)snprintf(least, sizeof least, "%" PRIu64, low);
-	if ((e = ask(p, sql, params, 2, &rows)) != MR_OK)
-		return e;
-	*c = (struct count){ mr_batch_int(rows, 0, 0), mr_batch_int(rows, 0, 1),
-		(uint64_t)mr_batch_int(rows, 0, 2), (uint64_t)mr_batch_int(rows, 0, 3) };
-	mr_db_rows_free(rows);
-	return MR_OK;
-}
-
 /* Where `most` of the rows end, when they are spread evenly. */
 static uint64_t
 share(uint64_t low, uint64_t high, int64_t most, int64_t rows)
@@ -229,7 +134,7 @@ share(uint64_t low, uint64_t high, int64_t most, int64_t rows)
 
 /* Where the batch should end instead of at xmax; xmax: it is good as it is. */
 static uint64_t
-better_end(const struct planner *p, const struct count *c, uint64_t low, uint64_t xmax)
+better_end(const struct planner *p, const struct mr_group_sums *c, uint64_t low, uint64_t xmax)
 {
 	uint64_t first = c->first_xid > low ? c->first_xid : low, end = xmax;
 
@@ -246,8 +151,10 @@ better_end(const struct planner *p, const struct count *c, uint64_t low, uint64_
  */
 static enum mr_err
 fit_batch(struct planner *p, struct stretch *s, int64_t id, struct mr_snapshot *to,
-    struct count *c)
+    struct mr_group_sums *c)
 {
+	const struct mr_batch_filter filter = { id, s->sites != NULL, p->request->since_us,
+		p->request->until_us };
 	uint64_t low = s->from != NULL ? s->from->xmax : 0, all = to->xmax, end;
 	int64_t most = p->request->max_rows, left = s->left;
 	enum mr_err e;
@@ -255,8 +162,8 @@ fit_batch(struct planner *p, struct stretch *s, int64_t id, struct mr_snapshot *
 	if (TOO_MANY(left, most) && all > low + 1)
 		mr_snapshot_cut(to, share(low, all, most, left));
 	for (bool first = true;; first = false) {
-		if ((e = count_groups(p, s, id, to)) != MR_OK ||
-		    (e = sum_groups(p, id, low, c)) != MR_OK)
+		if ((e = mr_groups_count(p->db, s->from, to, &filter, p->is_14, p->err)) != MR_OK ||
+		    (e = mr_groups_sum(p->db, id, low, c, p->err)) != MR_OK)
 			return e;
 		if (to->xmax == all)
 			left = c->rows;
@@ -272,7 +179,7 @@ fit_batch(struct planner *p, struct stretch *s, int64_t id, struct mr_snapshot *
 }
 
 static enum mr_err
-close_batch(struct planner *p, int64_t id, const struct mr_snapshot *to, const struct count *c)
+close_batch(struct planner *p, int64_t id, const struct mr_snapshot *to, const struct mr_group_sums *c)
 {
 	char batch[24], n[24];
 	const char *params[] = { batch, n, NULL };
@@ -308,7 +215,7 @@ static enum mr_err
 plan_batch(struct planner *p, struct stretch *s, bool empty_wanted, struct mr_snapshot *to,
     bool *kept)
 {
-	struct count c = { 0, 0, 0, 0 };
+	struct mr_group_sums c = { 0, 0, 0, 0 };
 	int64_t id = 0;
 	enum mr_err e;
 
@@ -609,35 +516,4 @@ mr_plan_manual(struct mr_db *db, const struct mr_plan_request *request,
     struct mr_plan_result *result, struct mr_error *err)
 {
 	return in_transaction(db, request, result, plan_manual, err);
-}
-
-enum mr_err
-mr_plan_recount(struct mr_db *db, const struct mr_planned_batch *batch, int64_t *rows,
-    struct mr_error *err)
-{
-	char id[24];
-	const char *params[] = { id };
-	struct mr_db_rows *sum;
-	struct mr_buf sql;
-	enum mr_err e;
-
-	mr_buf_init(&sql, (size_t)4 << 20);
-	mr_buf_printf(&sql, "UPDATE export_groups SET rows = 0, partition = NULL WHERE batch = %" PRId64 "; "
-	    "UPDATE export_groups g SET rows = c.n FROM (SELECT site_id, "
-	    "date_trunc('hour', created_at) AS hour, count(*) AS n FROM events WHERE ", batch->id);
-	mr_batch_where(&sql, batch->from.xip != NULL ? &batch->from : NULL, &batch->to,
-	    &batch->filter);
-	mr_buf_printf(&sql, " GROUP BY 1, 2) c WHERE g.batch = %" PRId64 " AND "
-	    "c.site_id = g.site_id AND c.hour = g.hour", batch->id);
-	mr_buf_add_char(&sql, '\0');
-	e = sql.failed ? mr_fail(err, MR_ENOMEM, "no memory to count a batch") :
-	    mr_db_script(db, sql.p, INT64_C(86400000), err) == MR_DB_OK ? MR_OK : MR_EAGAIN;
-	mr_buf_free(&sql);
-	(void)snprintf(id, sizeof id, "%" PRId64, batch->id);
-	if (e != MR_OK || mr_db_query(db, "SELECT coalesce(sum(rows), 0)::bigint FROM export_groups "
-	    "WHERE batch = $1::bigint", params, 1, &sum, err) != MR_DB_OK)
-		return e != MR_OK ? e : MR_EAGAIN;
-	*rows = mr_batch_int(sum, 0, 0);
-	mr_db_rows_free(sum);
-	return MR_OK;
 }

@@ -50,12 +50,4 @@ enum mr_err mr_plan_chain(struct mr_db *db, const struct mr_plan_request *reques
 enum mr_err mr_plan_manual(struct mr_db *db, const struct mr_plan_request *request,
     struct mr_plan_result *result, struct mr_error *err);
 
-/*
- * Counts the groups of a batch anew, after rows of the table were deleted or
- * have moved: the numbers of those that are left stay as they are, and where
- * their rows lie is no longer known. *rows: how many there are in all.
- */
-enum mr_err mr_plan_recount(struct mr_db *db, const struct mr_planned_batch *batch, int64_t *rows,
-    struct mr_error *err);
-
 #endif
