@@ -5,8 +5,13 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* A request of ordinary size fits in one chunk, which is kept for the next. */
+/*
+ * A request of ordinary size fits in one chunk, which is kept for the next. The
+ * chunks of a large one grow, so that malloc maps them, and what is freed goes
+ * back to the system instead of lying between what is not.
+ */
 #define CHUNK_BYTES ((size_t)16 * 1024)
+#define GROWS_FROM (4 * CHUNK_BYTES)
 
 struct mr_arena_chunk {
 	struct mr_arena_chunk *older;
@@ -51,8 +56,10 @@ static struct mr_arena_chunk *
 add_chunk(struct mr_arena *a, size_t need)
 {
 	struct mr_arena_chunk *c;
-	size_t cap = need > CHUNK_BYTES ? need : CHUNK_BYTES;
+	size_t cap = a->total >= GROWS_FROM ? a->total : CHUNK_BYTES;
 
+	if (cap < need)
+		cap = need;
 	if (cap > a->max - a->total)
 		cap = need;
 	if (cap > a->max - a->total)
