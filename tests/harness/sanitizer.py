@@ -14,6 +14,8 @@ from . import proc
 EXIT_STATUS = 99
 _REPORT = re.compile(r"ERROR: AddressSanitizer|ERROR: LeakSanitizer|runtime error:|"
                      r"AddressSanitizer:DEADLYSIGNAL")
+# What LeakSanitizer leaves of a process that was killed while it looked: nothing, or this.
+_KILLED = re.compile(r"==\d+==Unable to get registers from thread \d+\.\n")
 
 
 def env(folder):
@@ -36,6 +38,7 @@ def run(folder, command, timeout_s=proc.DEADLINE_S, **more_env):
 
 def reports(folder, *texts):
     """What was reported to files in the folder or is in the texts; "" if nothing."""
-    found = [proc.read_text(path) for path in sorted(glob.glob(os.path.join(folder, "sanitizer.*")))]
+    files = [proc.read_text(path) for path in sorted(glob.glob(os.path.join(folder, "sanitizer.*")))]
+    found = [text for text in files if _KILLED.sub("", text)]
     found += [text[m.start():m.start() + 6000] for text in texts if (m := _REPORT.search(text))]
     return "\n".join(found)
