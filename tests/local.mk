@@ -10,10 +10,11 @@ AM_TESTS_ENVIRONMENT = \
 	PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE; \
 	PYTHONPATH='$(abs_top_srcdir)/tests'; export PYTHONPATH;
 
-include tests/unit/local.mk
-include tests/integration/local.mk
-include tests/fault/local.mk
-include tests/export/local.mk
+# In this order they start: those that take minutes, mostly of waiting, first.
 include tests/browser/local.mk
+include tests/export/local.mk
+include tests/fault/local.mk
+include tests/integration/local.mk
+include tests/unit/local.mk
 include tests/bench/local.mk
 include tests/fuzz/local.mk
