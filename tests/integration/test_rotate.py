@@ -82,6 +82,8 @@ def bucket_keys(server, bucket, prefix=""):
 def good(t, pg, folder, server, client, admin):
     """The export goes on with the new key when the old one is gone."""
     bucket = Bucket(client, "good")
+    other = os.path.join(folder, "other")
+    os.mkdir(other)
     server.admin("key", "create", "--uid=owner", "--key-type=s3", f"--access-key={SECOND[0]}",
                  f"--secret={SECOND[1]}")
     x = Exporter(folder, pg, {}, env={"HOME": folder, "AWS_EC2_METADATA_DISABLED": "true"})
@@ -90,7 +92,7 @@ def good(t, pg, folder, server, client, admin):
                 f"{bucket_keys(server, 'good', '/data/')}compression = gzip\n"
                 f"  access_key={s3.ACCESS} ; of the owner\r\n"
                 f"\tsecret_key :  {admin.seal(s3.SECRET)}\n"
-                "# secret_key = not this\n[client other]\nsites = other\nbucket = file:///tmp\n"
+                f"# secret_key = not this\n[client other]\nsites = other\nbucket = file://{other}\n"
                 "access_key = OTHER")
     os.chmod(admin.ini, 0o640)
     if os.geteuid() == 0:
@@ -238,13 +240,13 @@ def unwritable(t, _pg, folder, server, client, admin):
     os.chmod(locked, 0o755)
 
 
-def backups(t, _pg, _folder, server, client, admin):
+def backups(t, _pg, folder, server, client, admin):
     """The keys of [backup] are tried for every client that uses them."""
     Bucket(client, "shared", policy("shared", "writer", ["PutObject", "AbortMultipartUpload"],
                                     "all/a/*"))
     Bucket(client, "own", policy("own", "writer", ["PutObject", "AbortMultipartUpload"], "*"))
     secret, own = admin.seal(s3.SECRET), admin.seal(s3.SECRET)
-    client_keys = "bucket = file:///tmp\n"
+    client_keys = f"bucket = file://{folder}\n"
     text = (f"[secrets]\nkey_file = {admin.keys}\n[backup]\n{bucket_keys(server, 'shared', 'all')}"
             f"access_key = {admin.seal(s3.ACCESS)}\nsecret_key = {secret}\n"
             f"[client a]\nsites = a\n{client_keys}[client b]\nsites = b\n{client_keys}"
