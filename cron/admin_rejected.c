@@ -414,7 +414,7 @@ parse(int argc, char **argv, const struct action *action, struct call *c, struct
 		default: return misused("unknown option, or one without its value");
 		}
 	}
-	if (c->since != NULL && !mr_clock_parse(mr_str(c->since), &us))
+	if (c->since != NULL && !mr_clock_parse_date(mr_str(c->since), &us))
 		return misused("--since is no time, such as 2026-11-23T12:00:00Z");
 	if (!is_number(c->limit))
 		return misused("--limit is no number");

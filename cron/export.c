@@ -65,7 +65,7 @@ misused(const char *what, const char *which)
 static bool
 read_time(const char *text, int64_t *us)
 {
-	if (mr_clock_parse(mr_str(text), us))
+	if (mr_clock_parse_date(mr_str(text), us))
 		return true;
 	fprintf(stderr, PROGRAM ": '%s' is no time; write it like 2025-06-22T00:00:00Z\n", text);
 	return false;

@@ -62,7 +62,7 @@ read_time(struct mr_request *request, const char *name, const char **to, char us
 	*to = parameter(request, name);
 	if (*to == NULL)
 		return true;
-	if (!mr_clock_parse(mr_str(*to), value))
+	if (!mr_clock_parse_date(mr_str(*to), value))
 		return false;
 	(void)snprintf(us, 24, "%lld", (long long)*value);
 	*to = us;

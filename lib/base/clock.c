@@ -172,8 +172,8 @@ take_offset(struct mr_str *s, int64_t *seconds)
 	return true;
 }
 
-static bool
-parse_date_time(struct mr_str s, int64_t *us)
+bool
+mr_clock_parse_date(struct mr_str s, int64_t *us)
 {
 	int64_t days, time_us = 0, offset_s = 0, result;
 
@@ -219,9 +219,7 @@ parse_epoch(struct mr_str s, int64_t *us)
 bool
 mr_clock_parse(struct mr_str s, int64_t *us)
 {
-	if (s.p == NULL)
-		return false;
-	return parse_date_time(s, us) || parse_epoch(s, us);
+	return s.p != NULL && (mr_clock_parse_date(s, us) || parse_epoch(s, us));
 }
 
 /* n decimal digits and the separator behind them. */

@@ -30,6 +30,9 @@ int64_t mr_clock_mono_us(void);
  */
 bool mr_clock_parse(struct mr_str s, int64_t *us);
 
+/* The same without the epoch, for times that people type: 20250622 is none. */
+bool mr_clock_parse_date(struct mr_str s, int64_t *us);
+
 /* Room for "2025-06-22T12:00:00.123Z" and its NUL. */
 #define MR_CLOCK_TEXT 32
 

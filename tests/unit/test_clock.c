@@ -88,6 +88,18 @@ test_parse_good(void)
 }
 
 static void
+test_parse_date(void)
+{
+	int64_t us = 7;
+
+	ok(mr_clock_parse_date(MR_STR_LIT("2025-06-22T12:00:00Z"), &us), "a time");
+	is_int(us, NOON, "its value");
+	ok(mr_clock_parse_date(MR_STR_LIT("2025-06-22"), &us), "a date");
+	ok(!mr_clock_parse_date(MR_STR_LIT("20250622"), &us), "no epoch");
+	ok(!mr_clock_parse_date(MR_STR_LIT("1750593600"), &us), "nor one that is meant");
+}
+
+static void
 test_parse_bad(void)
 {
 	static const struct {
@@ -280,6 +292,7 @@ int
 main(void)
 {
 	test_parse_good();
+	test_parse_date();
 	test_parse_bad();
 	test_parse_slice();
 	test_format();
