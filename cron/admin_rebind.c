@@ -23,21 +23,37 @@ static const char begin_sql[] = "BEGIN; SET LOCAL statement_timeout = 0; "
 static const char lock_sql[] = "SELECT pg_try_advisory_xact_lock(" LOCK ")::int, "
     "(SELECT count(*) FROM export_chains)";
 
+/* A snapshot, maybe NULL, as xmax and xip; and whether an event's transaction is seen by it. */
+#define SNAPSHOT(s, name) \
+	"coalesce(pg_snapshot_xmax(" s "::pg_snapshot)::text::bigint, 0) AS " name "_xmax, " \
+	"coalesce(ARRAY(SELECT x::text::bigint FROM pg_snapshot_xip(" s "::pg_snapshot) x), '{}') " \
+	"AS " name "_xip"
+#define SEEN(s) "(e.ingest_xid < " s "_xmax AND e.ingest_xid <> ALL (" s "_xip))"
+#define OF_SITES(t) "CASE WHEN " t ".sites IS NOT NULL THEN e.site_id = ANY (" t ".sites) " \
+	"ELSE e.site_id <> ALL (" t ".except_sites) END"
+/* Whether a destination that the batch b is for has not got it. */
+#define PENDING "EXISTS (SELECT FROM export_cursors u WHERE u.client = b.client AND " \
+	"u.batch < b.id AND (b.destination IS NULL OR b.destination = u.destination))"
+
 /*
- * What each client has at all its destinations: r. Events that this cluster has
- * stored by itself have the id of their row; nothing of them was exported.
+ * How far each client has all at all its destinations: r; and what some of them have
+ * yet to get of what lies before: late. Events that this cluster has stored by itself
+ * have the id of their row; nothing of them was exported.
  */
 static const char mark_sql[] =
-    "WITH r AS MATERIALIZED (SELECT c.client, c.sites, c.except_sites AS ex, "
-    "coalesce(pg_snapshot_xmax(b.snapshot_to::pg_snapshot)::text::bigint, 0) AS xmax, "
-    "coalesce(ARRAY(SELECT x::text::bigint FROM pg_snapshot_xip(b.snapshot_to::pg_snapshot) x), "
-    "'{}') AS xip, c.system_identifier <> (SELECT system_identifier FROM pg_control_system()) "
-    "AS moved FROM export_chains c LEFT JOIN export_batches b ON b.id = (SELECT min(batch) FROM "
-    "export_cursors u WHERE u.client = c.client)), "
-    "m AS (UPDATE events e SET ingest_xid = CASE WHEN EXISTS (SELECT FROM r WHERE CASE WHEN "
-    "r.sites IS NOT NULL THEN e.site_id = ANY (r.sites) ELSE e.site_id <> ALL (r.ex) END AND NOT "
-    "(e.ingest_xid < r.xmax AND e.ingest_xid <> ALL (r.xip))) "
-    "THEN pg_current_xact_id()::text::bigint ELSE " EXPORTED " END "
+    "WITH r AS MATERIALIZED (SELECT c.sites, c.except_sites, " SNAPSHOT("s.snapshot", "to") ", "
+    "c.system_identifier <> (SELECT system_identifier FROM pg_control_system()) AS moved "
+    "FROM export_chains c LEFT JOIN LATERAL (SELECT true AS found, b.snapshot_from "
+    "FROM export_batches b WHERE b.client = c.client AND b.kind = 'cursor' AND " PENDING
+    " ORDER BY b.id LIMIT 1) AS next ON true CROSS JOIN LATERAL (SELECT CASE WHEN next.found "
+    "THEN next.snapshot_from ELSE c.snapshot END) AS s (snapshot)), "
+    "late AS MATERIALIZED (SELECT b.sites, b.except_sites, " SNAPSHOT("b.snapshot_from", "from")
+    ", " SNAPSHOT("b.snapshot_to", "to") " FROM export_batches b JOIN export_chains "
+    "USING (client) WHERE b.kind = 'backfill' AND " PENDING "), "
+    "m AS (UPDATE events e SET ingest_xid = CASE WHEN "
+    "EXISTS (SELECT FROM r WHERE " OF_SITES("r") " AND NOT " SEEN("r.to") ") OR "
+    "EXISTS (SELECT FROM late WHERE " OF_SITES("late") " AND " SEEN("late.to") " AND NOT "
+    SEEN("late.from") ") THEN pg_current_xact_id()::text::bigint ELSE " EXPORTED " END "
     "WHERE NOT EXISTS (SELECT FROM r WHERE moved) OR "
     "e.xmin::text::bigint <> (e.ingest_xid & 4294967295) RETURNING e.ingest_xid) "
     "SELECT count(*) FILTER (WHERE ingest_xid = " EXPORTED "), "

@@ -91,6 +91,7 @@ struct destination {
 	const struct mr_conf_bucket *conf;
 	struct mr_db *db;
 	struct mr_target at;
+	char *prefix;       /* of the batch that is delivered; see destination_settle() */
 	struct mr_creds_chain *creds;
 	struct mr_s3 *s3;   /* NULL until it is needed */
 	bool strays;        /* an earlier run may have begun an upload to the same key */
@@ -104,6 +105,16 @@ struct destination {
 enum mr_err destination_open(struct destination *d, const char *name, const char *client,
     const struct mr_conf_bucket *conf, const struct exporter *x, struct mr_error *err);
 void destination_close(struct destination *d);
+
+/*
+ * Finds out where the batch goes, and notes it: with the prefix with which it was
+ * begun, if that was in the same bucket; in another one it begins anew.
+ */
+enum mr_err destination_settle(struct destination *d, const struct mr_planned_batch *batch,
+    struct mr_error *err);
+/* After a failure: one of which nothing is there may go with another prefix the next time. */
+enum mr_err destination_unsettle(struct destination *d, const struct mr_planned_batch *batch,
+    struct mr_error *err);
 
 /* A new object there; NULL: *err says why. */
 struct mr_stage *destination_sink(struct destination *d, const struct exporter *x, const char *key,
@@ -162,7 +173,7 @@ enum mr_err stream_push(struct stream *s, const struct mr_export_row *row, struc
 bool stream_lost(struct stream *s);
 /* Ends it and records it for each destination that has it now. */
 enum mr_err stream_close(struct stream *s, struct delivery *d, struct mr_error *err);
-/* Drops it; nothing happens to one that is closed. */
+/* Drops it, but for its group; nothing happens to one that is closed. */
 void stream_abort(struct stream *s);
 
 /* --- export_read.c --- */

@@ -268,8 +268,9 @@ has_plan(struct client *c, bool *has, struct mr_error *err)
 
 /* --- all of it --- */
 
+/* A manual export says nothing of how the regular one is. */
 static enum mr_err
-record_failures(struct client *c, struct mr_error *err)
+record_failures(struct client *c, bool manual, struct mr_error *err)
 {
 	enum mr_err e = MR_OK;
 
@@ -283,8 +284,9 @@ record_failures(struct client *c, struct mr_error *err)
 		    c->to[i].at.url, c->to[i].err.text);
 		export_complain(c->x, &why);
 		c->x->failures++;
-		e = export_tell(c->x, "UPDATE export_cursors SET failed_at = now(), error = $3 "
-		    "WHERE client = $1 AND destination = $2", params, 3, err);
+		if (!manual)
+			e = export_tell(c->x, "UPDATE export_cursors SET failed_at = now(), error = $3 "
+			    "WHERE client = $1 AND destination = $2", params, 3, err);
 	}
 	return e;
 }
@@ -311,7 +313,7 @@ deliver(struct client *c, bool manual, struct mr_error *err)
 	    deliver_chain(c, err);
 	show_nothing(c->x);
 	/* What a signal cut off is nobody's failure. */
-	return e == MR_OK && *c->x->stop == 0 ? record_failures(c, err) : e;
+	return e == MR_OK && *c->x->stop == 0 ? record_failures(c, manual, err) : e;
 }
 
 enum mr_err

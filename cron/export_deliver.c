@@ -171,9 +171,10 @@ read_rows(struct delivery *d, struct pass *p, struct mr_readahead *ahead, bool s
 			show_progress(d);
 			if (e == MR_OK)
 				e = stopped(d->x, err);
-			if (!anyone_left(d))
-				break;
 		}
+		/* Its object may have been given up, and be the last one. */
+		if ((s == NULL || s->head == NULL) && !anyone_left(d))
+			break;
 	}
 	return e;
 }
@@ -311,9 +312,12 @@ deliver_objects(struct delivery *d, bool force, struct mr_error *err)
 	return e;
 }
 
-/* Rows that are no longer where, or as many as, they were planned: what there is is delivered. */
+/*
+ * Rows that are no longer where, or as many as, they were planned: what there is is
+ * delivered. Objects that are there already stay; they may have rows that are gone.
+ */
 static enum mr_err
-deliver_recounted(struct delivery *d, struct mr_error *err)
+deliver_recounted(struct delivery *d, bool force, struct mr_error *err)
 {
 	const struct mr_planned_batch *b = d->batch;
 	int64_t rows = 0;
@@ -324,7 +328,7 @@ deliver_recounted(struct delivery *d, struct mr_error *err)
 		    "planned, %" PRId64 " instead of %" PRId64 " (were partitions dropped or rows "
 		    "deleted?); what is there is exported", (int)b->client.n, b->client.p,
 		    (int)b->name.n, b->name.p, rows, b->rows);
-	if (e != MR_OK || (e = deliver_objects(d, true, err)) != MR_OK || !d->differs)
+	if (e != MR_OK || (e = deliver_objects(d, force, err)) != MR_OK || !d->differs)
 		return e;
 	return mr_fail(err, MR_EAGAIN, "batch %.*s: the rows of the table events change while they "
 	    "are read", (int)b->name.n, b->name.p);
@@ -354,6 +358,8 @@ finish_destination(struct delivery *d, struct destination *to, bool moves_cursor
 
 	if (e != MR_OK || !to->failed)
 		return e;
+	if ((e = destination_unsettle(to, d->batch, err)) != MR_OK)
+		return e;
 	return manifest_audit(d->x, d->batch, to, NULL, 0, 0, 0, &to->err, err);
 }
 
@@ -377,9 +383,12 @@ deliver_batch(struct exporter *x, const struct mr_planned_batch *batch,
 		    batch->run_id.p);
 		d.folder = folder;
 	}
+	for (size_t i = 0; i < d.n_to; i++)
+		if ((e = destination_settle(d.to[i], batch, err)) != MR_OK)
+			return e;
 	if ((e = set_format(&d, err)) != MR_OK || (e = deliver_objects(&d, force, err)) != MR_OK)
 		return e;
-	if (d.differs && anyone_left(&d) && (e = deliver_recounted(&d, err)) != MR_OK)
+	if (d.differs && anyone_left(&d) && (e = deliver_recounted(&d, force, err)) != MR_OK)
 		return e;
 	if ((e = stopped(x, err)) != MR_OK)
 		return e;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +35,64 @@ destination_close(struct destination *d)
 	mr_s3_free(d->s3);
 	mr_creds_free(d->creds);
 	mr_target_free(&d->at);
+	free(d->prefix);
 	*d = (struct destination){ .name = NULL };
+}
+
+/* --- where a batch goes --- */
+
+static enum mr_err
+load_prefix(struct destination *d, const char *const *params, struct mr_error *err)
+{
+	struct mr_db_rows *rows;
+
+	/* What lies in another place is not here. */
+	if (mr_db_query(d->db, "DELETE FROM export_objects o USING export_places p WHERE "
+	    "o.batch = $1::bigint AND o.destination = $2 AND p.batch = o.batch AND "
+	    "p.destination = o.destination AND p.place <> $3", params, 3, NULL, err) != MR_DB_OK ||
+	    mr_db_query(d->db, "INSERT INTO export_places AS p (batch, destination, place, prefix) "
+	    "VALUES ($1::bigint, $2, $3, $4) ON CONFLICT (batch, destination) DO UPDATE SET "
+	    "prefix = CASE p.place WHEN excluded.place THEN p.prefix ELSE excluded.prefix END, "
+	    "place = excluded.place RETURNING prefix", params, 4, &rows, err) != MR_DB_OK)
+		return MR_EAGAIN;
+	free(d->prefix);
+	d->prefix = strdup(mr_db_value(rows, 0, 0).p);
+	mr_db_rows_free(rows);
+	return d->prefix != NULL ? MR_OK : mr_fail(err, MR_ENOMEM, "no memory");
+}
+
+enum mr_err
+destination_settle(struct destination *d, const struct mr_planned_batch *batch,
+    struct mr_error *err)
+{
+	const char *endpoint = d->at.folder == NULL ? d->conf->endpoint : "";
+	char id[24];
+	const char *params[] = { id, d->name, NULL, d->at.prefix };
+	struct mr_buf place;
+	enum mr_err e;
+
+	(void)snprintf(id, sizeof id, "%" PRId64, batch->id);
+	mr_buf_init(&place, 8192);
+	mr_buf_printf(&place, "%s %s", endpoint, d->at.folder != NULL ? d->at.folder : d->at.bucket);
+	mr_buf_add_char(&place, '\0');
+	params[2] = place.p;
+	e = place.failed ? mr_fail(err, MR_ENOMEM, "no memory") : load_prefix(d, params, err);
+	mr_buf_free(&place);
+	return e;
+}
+
+enum mr_err
+destination_unsettle(struct destination *d, const struct mr_planned_batch *batch,
+    struct mr_error *err)
+{
+	char id[24];
+	const char *params[] = { id, d->name };
+
+	(void)snprintf(id, sizeof id, "%" PRId64, batch->id);
+	return mr_db_query(d->db, "DELETE FROM export_places p WHERE batch = $1::bigint AND "
+	    "destination = $2 AND NOT EXISTS (SELECT FROM export_objects o WHERE "
+	    "o.batch = p.batch AND o.destination = p.destination)", params, 2, NULL,
+	    err) == MR_DB_OK ? MR_OK : MR_EAGAIN;
 }
 
 /* --- S3 --- */

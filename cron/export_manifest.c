@@ -235,7 +235,7 @@ manifest_deliver(struct delivery *d, struct destination *to, bool moves_cursor,
 	(void)snprintf(id, sizeof id, "%" PRId64, d->batch->id);
 	mr_buf_init(&text, MAX_MANIFEST);
 	mr_buf_init(&key, 4096);
-	mr_objectkey_put_manifest(&key, to->at.prefix, d->folder, d->batch->name);
+	mr_objectkey_put_manifest(&key, to->prefix, d->folder, d->batch->name);
 	mr_buf_add_char(&key, '\0');
 	put_head(&text, d);
 	if (key.failed)

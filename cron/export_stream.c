@@ -16,7 +16,7 @@ make_key(const struct delivery *d, const struct destination *to, const struct mr
 	struct mr_buf key;
 
 	mr_buf_init(&key, 4096);
-	mr_objectkey_put(&key, to->at.prefix, d->folder, group->site_id, group->hour_us, d->batch->name,
+	mr_objectkey_put(&key, to->prefix, d->folder, group->site_id, group->hour_us, d->batch->name,
 	    group->number, mr_format_suffix(&d->format));
 	mr_buf_add_char(&key, '\0');
 	if (!key.failed)
@@ -90,7 +90,8 @@ forget(struct stream *s)
 	mr_stage_free(s->head);
 	for (size_t i = 0; i < s->n_to; i++)
 		free(s->key[i]);
-	*s = (struct stream){ .head = NULL };
+	/* Rows of its group may come still; it is theirs to be recognised by. */
+	*s = (struct stream){ .group = s->group };
 }
 
 enum mr_err

@@ -61,6 +61,17 @@ CREATE TABLE export_groups (
     PRIMARY KEY (batch, number)
 );
 
+-- Where a destination's objects of a batch go: noted before the first one is written,
+-- and kept when the configuration changes, so that none of them lies there twice.
+CREATE TABLE export_places (
+    batch       bigint NOT NULL REFERENCES export_batches ON DELETE CASCADE,
+    destination text NOT NULL,
+    -- Folder, or endpoint and bucket; in another one there are none of them yet.
+    place       text NOT NULL,
+    prefix      text NOT NULL,
+    PRIMARY KEY (batch, destination)
+);
+
 -- What a destination has received of it.
 CREATE TABLE export_objects (
     batch          bigint NOT NULL REFERENCES export_batches ON DELETE CASCADE,

@@ -31,6 +31,7 @@ struct stretch {
 	const char *kind;
 	const char *destination;        /* NULL: all */
 	const struct mr_snapshot *from; /* NULL: from the first row on */
+	const struct mr_snapshot *after; /* the batch before ended there; no rows are between */
 	const struct mr_snapshot *to;
 	const char *sites;              /* array literal; NULL: all but `except` */
 	const char *except;
@@ -111,8 +112,8 @@ insert_batch(struct planner *p, const struct stretch *s, int64_t *id)
 	(void)snprintf(level, sizeof level, "%d", (int)q->level);
 	(void)snprintf(version, sizeof version, "%d", q->encoder_version);
 	mr_buf_init(&from, 32 * (size_t)MR_SNAPSHOT_MAX_XIP);
-	if (s->from != NULL) {
-		mr_snapshot_put(&from, s->from);
+	if (s->after != NULL) {
+		mr_snapshot_put(&from, s->after);
 		params[4] = text_of(&from);
 	}
 	e = from.failed ? no_memory(p) : ask(p, sql, params, 14, &rows);
@@ -235,11 +236,12 @@ static enum mr_err
 plan_stretch(struct planner *p, const struct stretch *whole, bool empty_wanted,
     struct mr_snapshot *reached)
 {
-	struct mr_snapshot at = { .xip = NULL }, to = { .xip = NULL };
+	struct mr_snapshot at = { .xip = NULL }, to = { .xip = NULL }, last = { .xip = NULL };
 	struct stretch s = *whole;
 	bool kept = false, any = false, done = false;
 	enum mr_err e;
 
+	s.after = s.from;
 	while (!done) {
 		if ((e = copy_snapshot(p, whole->to, &to)) != MR_OK ||
 		    (e = plan_batch(p, &s, empty_wanted && !any, &to, &kept)) != MR_OK)
@@ -250,13 +252,19 @@ plan_stretch(struct planner *p, const struct stretch *whole, bool empty_wanted,
 		at = to;
 		to.xip = NULL;
 		s.from = &at;
-		if (kept && reached != NULL) {
-			mr_snapshot_free(reached);
-			if ((e = copy_snapshot(p, &at, reached)) != MR_OK)
+		if (kept) {
+			mr_snapshot_free(&last);
+			if ((e = copy_snapshot(p, &at, &last)) != MR_OK)
 				goto out;
+			s.after = &last;
 		}
 	}
+	if (reached != NULL) {
+		*reached = last;
+		last.xip = NULL;
+	}
 out:
+	mr_snapshot_free(&last);
 	mr_snapshot_free(&at);
 	mr_snapshot_free(&to);
 	return e;
@@ -296,8 +304,10 @@ load_chain(struct planner *p, struct chain *c)
 
 	*c = (struct chain){ .due = true };
 	p->empty_wanted = true;
-	e = ask(p, "SELECT system_identifier, snapshot, (planned_at < date_trunc($2, now()))::int, "
-	    "(planned_at < date_trunc('hour', now()))::int "
+	/* A plan of the future was made by a clock that was wrong; it holds up nothing. */
+	e = ask(p, "SELECT system_identifier, snapshot, "
+	    "(planned_at < date_trunc($2, now()) OR planned_at > now())::int, "
+	    "(planned_at < date_trunc('hour', now()) OR planned_at > now())::int "
 	    "FROM export_chains WHERE client = $1 FOR UPDATE", params, 2, &rows);
 	if (e != MR_OK || mr_db_n_rows(rows) == 0)
 		goto out;
@@ -347,7 +357,7 @@ plan_new_sites(struct planner *p, const struct chain *c)
 	    "SELECT (sites IS NULL OR sites <> '{}')::int, sites, ex FROM d";
 	const char *params[] = { p->request->client, p->request->sites != NULL ? p->sites.p : NULL,
 		p->except.p };
-	struct stretch s = { "backfill", NULL, NULL, &c->snapshot, NULL, NULL, 0 };
+	struct stretch s = { .kind = "backfill", .to = &c->snapshot };
 	struct mr_db_rows *rows;
 	enum mr_err e;
 
@@ -370,8 +380,8 @@ plan_new_destinations(struct planner *p, const struct chain *c)
 	    "INSERT INTO export_cursors (client, destination, batch, url) SELECT $1, $2, "
 	    "coalesce((SELECT max(id) FROM export_batches WHERE $4::boolean), 0), $3 "
 	    "ON CONFLICT (client, destination) DO NOTHING RETURNING 1";
-	struct stretch s = { "backfill", NULL, NULL, &c->snapshot,
-		p->request->sites != NULL ? p->sites.p : NULL, p->except.p, 0 };
+	struct stretch s = { .kind = "backfill", .to = &c->snapshot,
+		.sites = p->request->sites != NULL ? p->sites.p : NULL, .except = p->except.p };
 	struct mr_db_rows *rows;
 	enum mr_err e = MR_OK;
 
@@ -442,8 +452,8 @@ static enum mr_err
 plan_chain(struct planner *p)
 {
 	struct mr_snapshot to = { .xip = NULL }, reached = { .xip = NULL };
-	struct stretch s = { "cursor", NULL, NULL, &to,
-		p->request->sites != NULL ? p->sites.p : NULL, p->except.p, 0 };
+	struct stretch s = { .kind = "cursor", .to = &to,
+		.sites = p->request->sites != NULL ? p->sites.p : NULL, .except = p->except.p };
 	struct chain c = { .exists = false };
 	enum mr_err e;
 
@@ -467,8 +477,8 @@ out:
 static enum mr_err
 plan_manual(struct planner *p)
 {
-	struct stretch s = { "manual", NULL, NULL, &p->now,
-		p->request->sites != NULL ? p->sites.p : NULL, p->except.p, 0 };
+	struct stretch s = { .kind = "manual", .to = &p->now,
+		.sites = p->request->sites != NULL ? p->sites.p : NULL, .except = p->except.p };
 	enum mr_err e = load_now(p);
 
 	return e == MR_OK ? plan_stretch(p, &s, true, NULL) : e;

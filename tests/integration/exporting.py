@@ -30,6 +30,7 @@ class Exporter:
     def __init__(self, folder, pg, sections, database=None, env=None):
         self.folder, self.pg, self.database = folder, pg, database
         self.program = program()
+        self.prefix = []            # a command that runs it, under a limit
         self.ini = os.path.join(folder, "millrace.ini")
         self.more_env = env or {}
         self.configure(sections)
@@ -41,7 +42,7 @@ class Exporter:
             f.write(fcgi.ini_text(ini))
 
     def _command(self, args):
-        return [self.program, "-c", self.ini, *args]
+        return [*self.prefix, self.program, "-c", self.ini, *args]
 
     def _env(self):
         return proc.clean_env(**sanitizer.env(self.folder), **self.more_env)
@@ -279,3 +280,41 @@ def insert(pg, n, site="'shop'", created="now()", database=None, payload=None):
 
 def utc(text):
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+_COUNTS = ("SELECT (SELECT count(*) FROM export_batches) AS batches, "
+           "(SELECT count(*) FROM export_runs) AS runs, "
+           "(SELECT coalesce(json_agg(c ORDER BY client, destination), '[]') FROM "
+           "(SELECT client, destination, batch FROM export_cursors) c) AS cursors")
+
+
+def client(place, **keys):
+    """The keys of a client that exports to the folder."""
+    return {"bucket": place.url, "compression": "gzip", **keys}
+
+
+class Setting:
+    """A database of its own, two folders, and an exporter for the client acme."""
+
+    def __init__(self, pg, folder, name, **keys):
+        self.pg, self.name = pg, name
+        pg.create_database(name)
+        self.dir = os.path.join(folder, name)
+        self.bucket = self.folder("bucket")
+        self.backup = self.folder("backup")
+        self.exporter = Exporter(self.dir, pg, {"client acme": client(self.bucket, **keys)}, name)
+        self.exporter.run("--dry-run")   # makes the tables
+
+    def folder(self, name):
+        path = os.path.join(self.dir, name)
+        os.makedirs(path)
+        return Folder(path)
+
+    def insert(self, n, **more):
+        insert(self.pg, n, database=self.name, **more)
+
+    def state(self):
+        return self.pg.query(_COUNTS, self.name)[0]
+
+    def value(self, sql):
+        return self.pg.value(sql, self.name)

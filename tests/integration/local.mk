@@ -15,6 +15,7 @@ TESTS += \
 	tests/integration/test_database.py \
 	tests/integration/test_events.py \
 	tests/integration/test_export.py \
+	tests/integration/test_export_changes.py \
 	tests/integration/test_export_crash.py \
 	tests/integration/test_export_http.py \
 	tests/integration/test_export_s3.py \
@@ -68,6 +69,7 @@ EXTRA_DIST += \
 	tests/integration/test_database.py \
 	tests/integration/test_events.py \
 	tests/integration/test_export.py \
+	tests/integration/test_export_changes.py \
 	tests/integration/test_export_crash.py \
 	tests/integration/test_export_http.py \
 	tests/integration/test_export_s3.py \

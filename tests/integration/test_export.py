@@ -4,46 +4,9 @@ import os
 import re
 import subprocess
 
-from exporting import (Exporter, Folder, check_complete, insert, is_manifest, manifests,
+from exporting import (Exporter, Folder, Setting, check_complete, client, insert, is_manifest, manifests,
                        program, read_rows, utc)
 from harness import postgres, proc, sanitizer, tap
-
-COUNTS = ("SELECT (SELECT count(*) FROM export_batches) AS batches, "
-          "(SELECT count(*) FROM export_runs) AS runs, "
-          "(SELECT coalesce(json_agg(c ORDER BY client, destination), '[]') FROM "
-          "(SELECT client, destination, batch FROM export_cursors) c) AS cursors")
-
-
-def client(place, **keys):
-    return {"bucket": place.url, "compression": "gzip", **keys}
-
-
-class Setting:
-    """A database of its own, two folders, and an exporter for the client acme."""
-
-    def __init__(self, pg, folder, name, **keys):
-        self.pg, self.name = pg, name
-        pg.create_database(name)
-        self.dir = os.path.join(folder, name)
-        self.bucket = self.folder("bucket")
-        self.backup = self.folder("backup")
-        self.exporter = Exporter(self.dir, pg, {"client acme": client(self.bucket, **keys)}, name)
-        self.exporter.run("--dry-run")   # makes the tables
-
-    def folder(self, name):
-        path = os.path.join(self.dir, name)
-        os.makedirs(path)
-        return Folder(path)
-
-    def insert(self, n, **more):
-        insert(self.pg, n, database=self.name, **more)
-
-    def state(self):
-        return self.pg.query(COUNTS, self.name)[0]
-
-    def value(self, sql):
-        return self.pg.value(sql, self.name)
-
 
 def ordinary(t, pg, folder):
     """Nothing, something, nothing again; two destinations."""
@@ -284,6 +247,7 @@ def failures(t, pg, folder):
             ("bad format", r"no format 'xml'; there are ndjson, csv and parquet",
              ["--format", "xml"]),
             ("bad since", r"'yesterday' is no time; write it like", ["--since", "yesterday"]),
+            ("a number as since", r"'20250622' is no time", ["--since", "20250622"]),
             ("bad until", r"'x' is no time", ["--until", "x"]),
             ("since behind until", r"--since must be before --until",
              ["--since", "2025-02-01", "--until", "2025-01-01"]),

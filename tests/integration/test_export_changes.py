@@ -1,0 +1,220 @@
+"""millrace-export when something changes while a batch is planned or half delivered: the
+destination fails in the middle of an object, another bucket or prefix is configured, rows are
+deleted, the clock was wrong, the database is moved."""
+
+import os
+import shutil
+import subprocess
+
+from exporting import Folder, Setting, check_complete, client, manifests, read_rows
+from harness import postgres, proc, sanitizer, tap
+
+SITES = 6       # objects of a batch; four of them are written at a time
+
+
+def read_ids(place):
+    """The ids in all objects, also in those of no manifest."""
+    return sorted(row["id"] for row in read_rows(place))
+
+
+def block(place, site):
+    """A file where the site's folder would be, so that its object cannot be written."""
+    path = os.path.join(place.path, f"site_id=s{site}")
+    with open(path, "wb"):
+        return path
+
+
+def half_delivered(t, s):
+    """A batch of which the first four objects are there."""
+    s.insert(SITES * 5, site=f"'s' || i % {SITES}")
+    path = block(s.bucket, SITES - 2)
+    s.exporter.refused(t, "an object cannot be written", 1, "cannot open its folder")
+    os.unlink(path)
+    t.is_(len(read_ids(s.bucket)), 20, "four objects are there")
+    t.is_(s.value("SELECT sum(batch) FROM export_cursors"), 0, "and no manifest")
+
+
+def lost_within_an_object(t, pg, folder):
+    """The last destination fails while rows are read: said, and the next client gets its own."""
+    s = Setting(pg, folder, "within")
+    other = s.folder("other")
+    s.exporter.configure({"client acme": client(s.bucket, sites="big", compression="none"),
+                          "client late": client(other, sites="small")})
+    s.insert(4000, site="'big'")
+    s.insert(5, site="'small'")
+    # The file size's limit stands for the disk's: it holds for every user.
+    s.exporter.prefix = ["/bin/sh", "-c", "trap '' XFSZ; ulimit -f 256; exec \"$0\" \"$@\""]
+    s.exporter.refused(t, "one client's file grows too large", 1, r"client acme.* File too large")
+    check_complete(t, "the other client", other, pg, "site_id = 'small'", s.name)
+    t.like(s.value("SELECT error FROM export_cursors WHERE client = 'acme'"), "too large",
+           "the cursor says why")
+    t.is_(s.bucket.leftovers(), [], "nothing unfinished is left")
+    s.exporter.prefix = []
+    s.exporter.good(t, "without the limit")
+    check_complete(t, "everything", s.bucket, pg, "site_id = 'big'", s.name)
+
+
+def lost_within_small_objects(t, pg, folder):
+    """The same where objects are read one after the other, sorted."""
+    s = Setting(pg, folder, "sorted")
+    s.insert(900, site="'s' || i % 30")
+    path = block(s.bucket, 7)
+    s.exporter.refused(t, "an object cannot be written", 1, "cannot open its folder")
+    os.unlink(path)
+    s.exporter.good(t, "it can")
+    check_complete(t, "everything", s.bucket, pg, database=s.name)
+
+
+def another_bucket(t, pg, folder):
+    """What lies in the old bucket is not in the new one."""
+    s = Setting(pg, folder, "bucket")
+    half_delivered(t, s)
+    new = s.folder("new")
+    s.exporter.configure({"client acme": client(new)})
+    s.exporter.good(t, "another bucket")
+    check_complete(t, "it has the whole batch", new, pg, database=s.name)
+    t.like(s.exporter.good(t, "--verify", "--verify").stdout, ": 0 differences", "all is there")
+
+
+def another_prefix(t, pg, folder):
+    """A batch ends where it was begun; the next one goes to the new prefix."""
+    s = Setting(pg, folder, "prefix", prefix="old")
+    os.mkdir(os.path.join(s.bucket.path, "old"))
+    old = Folder(os.path.join(s.bucket.path, "old"))
+    s.insert(SITES * 5, site=f"'s' || i % {SITES}")
+    path = block(old, SITES - 2)
+    s.exporter.refused(t, "an object cannot be written", 1, "cannot open its folder")
+    os.unlink(path)
+    s.exporter.configure({"client acme": client(s.bucket, prefix="new")})
+    s.exporter.good(t, "another prefix")
+    check_complete(t, "the batch, under one prefix", s.bucket, pg, database=s.name)
+    t.ok(all(key.startswith("old/") for key in s.bucket.keys()), "under the old one")
+    s.exporter.good(t, "--force", "--force")
+    check_complete(t, "the same objects again", s.bucket, pg, database=s.name)
+    s.insert(3)
+    s.exporter.good(t, "the next batch")
+    t.is_(sum(key.startswith("new/") for key in s.bucket.keys()), 2, "is under the new prefix")
+    check_complete(t, "each once", s.bucket, pg, database=s.name)
+
+
+def a_prefix_that_was_wrong(t, pg, folder):
+    """As long as nothing is there, a prefix can be corrected."""
+    s = Setting(pg, folder, "corrected", prefix="wrong")
+    s.insert(10)
+    with open(os.path.join(s.bucket.path, "wrong"), "wb"):
+        pass
+    s.exporter.refused(t, "nothing can be written there", 1, "cannot open its folder")
+    os.unlink(os.path.join(s.bucket.path, "wrong"))
+    s.exporter.configure({"client acme": client(s.bucket, prefix="right")})
+    s.exporter.good(t, "it is corrected")
+    check_complete(t, "everything", s.bucket, pg, database=s.name)
+    t.ok(all(key.startswith("right/") for key in s.bucket.keys()), "under the right one")
+
+
+def deleted_after_delivery(t, pg, folder):
+    """Objects that are there keep the rows that are gone from the table."""
+    s = Setting(pg, folder, "deleted")
+    half_delivered(t, s)
+    before = s.bucket.everything()
+    pg.execute(f"DELETE FROM events WHERE site_id IN ('s0', 's{SITES - 1}') AND id > 15", s.name)
+    s.exporter.run()
+    after = s.bucket.everything()
+    t.is_({key: after.get(key) == data for key, data in before.items()},
+          {key: True for key in before}, "what was delivered is as it was")
+    t.is_(sum(m["rows"] for m in manifests(s.bucket)), len(read_ids(s.bucket)),
+          "the manifest tells what is there")
+
+
+def clock_that_ran_ahead(t, pg, folder):
+    """A plan with a time of the future holds up nothing."""
+    s = Setting(pg, folder, "ahead")
+    for frequency in ("realtime", "hourly"):
+        s.exporter.configure({"client acme": client(s.bucket, frequency=frequency)})
+        s.insert(4, created="now() - interval '2 hours'")
+        pg.execute("UPDATE export_chains SET planned_at = now() + interval '1 year'", s.name)
+        s.exporter.good(t, f"{frequency}: a run")
+        check_complete(t, frequency, s.bucket, pg, database=s.name)
+
+
+def manual_failure(t, pg, folder):
+    """A manual export that failed leaves no error with the regular one."""
+    s = Setting(pg, folder, "manual")
+    s.insert(5)
+    s.exporter.good(t, "a run")
+    os.rename(s.bucket.path, s.bucket.path + ".away")
+    s.exporter.refused(t, "--since", 1, "cannot be opened", "--since", "2026-01-01")
+    os.rename(s.bucket.path + ".away", s.bucket.path)
+    t.is_(s.value("SELECT count(*) FROM export_cursors WHERE error IS NOT NULL"), 0,
+          "the cursor has no error")
+
+
+def chained_manifests(t, pg, folder):
+    """Each manifest begins with the snapshot that the one before ended with."""
+    s = Setting(pg, folder, "chained")
+    s.exporter.configure({"export": {"batch_max_rows": 10}, "client acme": client(s.bucket)})
+    for _ in range(3):
+        s.insert(8)
+    # Transactions of others, so that batches would be empty.
+    pg.execute("DO $$ BEGIN FOR i IN 1 .. 3000 LOOP PERFORM pg_current_xact_id(); COMMIT; "
+               "END LOOP; END $$", s.name)
+    for _ in range(3):
+        s.insert(8)
+    s.exporter.good(t, "a run")
+    found = manifests(s.bucket)
+    t.ok(len(found) > 2, f"{len(found)} batches")
+    t.is_([m["snapshot_from"] for m in found[1:]], [m["snapshot_to"] for m in found[:-1]],
+          "they follow each other")
+    check_complete(t, "everything", s.bucket, pg, database=s.name)
+
+
+def rebind(t, s):
+    done = subprocess.run([os.path.join(proc.BUILDDIR, "cron", "millrace-admin"), "-c",
+                           s.exporter.ini, "rebind"], capture_output=True, text=True, check=False,
+                          env=proc.clean_env(**sanitizer.env(s.dir)))
+    t.is_((done.returncode, done.stderr), (0, ""), "rebind")
+
+
+def rebound_with_a_new_site(t, pg, folder):
+    """What a site that was added has yet to get is not taken for exported."""
+    s = Setting(pg, folder, "site", sites="a")
+    s.insert(10, site="'a'")
+    s.insert(20, site="'b'")
+    s.exporter.good(t, "one site")
+    s.exporter.configure({"client acme": client(s.bucket, sites="a, b")})
+    os.rename(s.bucket.path, s.bucket.path + ".away")
+    t.is_(s.exporter.run().returncode, 1, "another is planned, and not delivered")
+    os.rename(s.bucket.path + ".away", s.bucket.path)
+    rebind(t, s)
+    s.exporter.good(t, "the next run")
+    check_complete(t, "each once", s.bucket, pg, database=s.name)
+
+
+def rebound_with_a_new_backup(t, pg, folder):
+    """Nor is what a backup has yet to get."""
+    s = Setting(pg, folder, "rebackup")
+    s.insert(10)
+    s.exporter.good(t, "one destination")
+    shutil.rmtree(s.backup.path)
+    s.exporter.configure({"backup": {"bucket": s.backup.url}, **s.exporter.sections})
+    t.is_(s.exporter.run().returncode, 1, "another is planned, and not delivered")
+    # As if the tables had been moved, which dump and restore do.
+    pg.execute("UPDATE export_chains SET system_identifier = 1; "
+               "UPDATE events SET ingest_xid = ingest_xid;", s.name)
+    rebind(t, s)
+    os.mkdir(s.backup.path)
+    s.exporter.good(t, "the next run")
+    check_complete(t, "the backup has it all", s.backup, pg, database=s.name)
+
+
+def main():
+    postgres.need()
+    with tap.Suite() as t, postgres.Postgres(fsync=False) as pg, proc.temp_dir() as folder:
+        for case in (lost_within_an_object, lost_within_small_objects, another_bucket,
+                     another_prefix, a_prefix_that_was_wrong, deleted_after_delivery,
+                     clock_that_ran_ahead, manual_failure, chained_manifests,
+                     rebound_with_a_new_site, rebound_with_a_new_backup):
+            with t.case(case.__name__.replace("_", " ")):
+                case(t, pg, folder)
+
+
+main()
