@@ -211,7 +211,8 @@ leave_channel(struct mr_exchange *x)
 /*
  * Reads what is left of the body. Else its rest would be taken for the next
  * request; and a connection that we close, while the web server sends the next
- * request on it, costs that request. The answer goes out before.
+ * request on it, costs that request. Before the answer goes out: nginx sends no
+ * more of a body once the answer has begun, and waits for its end.
  */
 static void
 drain(struct mr_exchange *x)
@@ -221,7 +222,6 @@ drain(struct mr_exchange *x)
 	int n = 1;
 
 	mr_channel_step_aside();
-	(void)FCGX_FFlush(x->fcgi.out);
 	while (left > 0 && (n = FCGX_GetStr(waste, sizeof waste, x->fcgi.in)) > 0)
 		left -= (size_t)n;
 	x->body_done = n == 0 && FCGX_GetError(x->fcgi.in) == 0;

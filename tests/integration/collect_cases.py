@@ -1,7 +1,9 @@
 """The documented requests through a web server: the same answers, rows and log lines everywhere."""
 
+import contextlib
 import datetime
 import gzip
+import http.client
 import json
 import re
 
@@ -242,6 +244,26 @@ def transport(t, pg, server):
         answer = server.post("/collect", {**event, "text": "x" * 2_000_000})
         t.is_(answer.status, 413, "status")
         t.like(answer.headers.get("content-type"), r"^application/json\b", "is the worker's")
+
+    with t.case("the connection of a body that was refused"):
+        statuses = []
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=proc.DEADLINE_S)
+        with contextlib.closing(connection):
+            for size, encoding in ((2_000_000, None), (10, None), (900_000, "br"), (10, None)):
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    connection.request("POST", f"{server.prefix}/collect", json.dumps(
+                        {**event, "siteId": "kept.test", "text": "x" * size}),
+                        {"Content-Encoding": encoding} if encoding else {})
+                response = connection.getresponse()
+                response.read()
+                statuses.append(response.status)
+        t.is_(statuses, [413, 200, 415, 200], "takes the next request")
+
+    with t.case("no UTF-8 in an address"):
+        answer = server.get("/pixel.gif?eventType=open&siteId=latin.test&name=Ren%E9")
+        t.is_((answer.status, answer.headers.get("x-millrace")), (200, "stored"), "is stored")
+        t.is_(pg.value("SELECT payload ->> 'name' FROM events WHERE site_id = 'latin.test'"),
+              "Ren\ufffd", "mended")
 
     with t.case("forged X-Forwarded-For"):
         answer = server.post("/collect", {**event, "siteId": "forged.test"},
