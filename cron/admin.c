@@ -20,6 +20,7 @@ static const struct admin_command commands[] = {
 	    admin_rotate },
 	{ "rejected", "ACTION [ID ...]", "list, show, export, retry or delete rejected events",
 	    admin_rejected },
+	{ "migrate", "", "make or change the tables, as their owner", admin_migrate },
 	{ "rebind", "", "let the export go on in the cluster that the data were moved to",
 	    admin_rebind },
 };

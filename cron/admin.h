@@ -36,6 +36,7 @@ int admin_seal(const struct admin *admin, int argc, char **argv);
 int admin_rekey(const struct admin *admin, int argc, char **argv);
 int admin_rotate(const struct admin *admin, int argc, char **argv);
 int admin_rejected(const struct admin *admin, int argc, char **argv);
+int admin_migrate(const struct admin *admin, int argc, char **argv);
 int admin_rebind(const struct admin *admin, int argc, char **argv);
 
 /*

@@ -15,6 +15,7 @@ cron_millrace_admin_SOURCES = \
 	cron/admin.c cron/admin.h \
 	cron/admin_ini.c \
 	cron/admin_input.c \
+	cron/admin_migrate.c \
 	cron/admin_rejected.c \
 	cron/admin_rebind.c \
 	cron/admin_rekey.c \

@@ -7,7 +7,7 @@ MIGRATIONS = \
 	schema/003-visitor-salts.sql \
 	schema/004-export.sql
 schemadir = $(pkgdatadir)/schema
-dist_schema_DATA = $(MIGRATIONS)
+dist_schema_DATA = $(MIGRATIONS) schema/grants.sql
 
 schema/migrations.inc: $(MIGRATIONS) schema/embed.awk
 	$(AM_V_GEN)$(MKDIR_P) schema && \

@@ -17,6 +17,8 @@ struct sink {
 	struct mr_stage stage;
 	int folder;               /* -1: not open */
 	int fd;                   /* -1: closed */
+	uid_t uid;                /* the destination's owner */
+	gid_t gid;
 	char name[NAME_MAX + 1];
 	char temporary[NAME_MAX + 1]; /* ".name.part"; exists while not empty */
 	char path[];              /* for messages */
@@ -44,13 +46,24 @@ next_name(struct sink *s, const char **key, struct mr_error *err)
 	return MR_OK;
 }
 
+/*
+ * What root makes belongs to whom the destination belongs to, so that it is not in
+ * the way of the next run, of that user.
+ */
+static int
+hand_over(const struct sink *s, int fd)
+{
+	return geteuid() == 0 && s->uid != 0 ? fchown(fd, s->uid, s->gid) : 0;
+}
+
 /* Makes the folder s->name where it is missing, and goes into it. */
 static enum mr_err
 enter(struct sink *s, struct mr_error *err)
 {
+	bool made = mkdirat(s->folder, s->name, FOLDER_MODE) == 0;
 	int inner;
 
-	if (mkdirat(s->folder, s->name, FOLDER_MODE) == 0) {
+	if (made) {
 		if (fsync(s->folder) != 0)
 			return fail(s, "sync its folder", err);
 	} else if (errno != EEXIST) {
@@ -61,7 +74,8 @@ enter(struct sink *s, struct mr_error *err)
 		return fail(s, "open its folder", err);
 	close(s->folder);
 	s->folder = inner;
-	return MR_OK;
+	return made && hand_over(s, inner) != 0 ? fail(s, "give its folder to its owner", err) :
+	    MR_OK;
 }
 
 static enum mr_err
@@ -78,18 +92,21 @@ create(struct sink *s, struct mr_error *err)
 	if (s->fd < 0)
 		return fail(s, "create it", err);
 	memcpy(s->temporary, temporary, sizeof temporary);
-	return MR_OK;
+	return hand_over(s, s->fd) != 0 ? fail(s, "give it to its owner", err) : MR_OK;
 }
 
 static enum mr_err
 open_all(struct sink *s, const char *dir, const char *key, struct mr_error *err)
 {
+	struct stat st;
 	enum mr_err e;
 
 	s->folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (s->folder < 0)
+	if (s->folder < 0 || fstat(s->folder, &st) != 0)
 		return mr_fail(err, MR_EIO, "%s: cannot be opened as a directory: %s", dir,
 		    strerror(errno));
+	s->uid = st.st_uid;
+	s->gid = st.st_gid;
 	for (;;) {
 		if ((e = next_name(s, &key, err)) != MR_OK)
 			return e;

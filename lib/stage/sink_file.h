@@ -5,7 +5,8 @@
  * then replaces whatever had its name, and the directory is synced. So a
  * reader sees all of it or nothing, and after finish it survives a crash.
  * Abort removes it. What a killed process left is replaced by the next try.
- * Folders in the key are made (0750), the file has 0640, both less the umask.
+ * Folders in the key are made (0750), the file has 0640, both less the umask;
+ * made by root, they belong to the owner of the directory.
  */
 #ifndef MR_STAGE_SINK_FILE_H
 #define MR_STAGE_SINK_FILE_H

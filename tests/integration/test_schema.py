@@ -2,7 +2,9 @@
 PostgreSQL comes later. What it cannot use it says clearly, and goes on trying."""
 
 import contextlib
+import os
 import re
+import subprocess
 
 from common import LOG_LINE, NO_SPOOL, check_error, success, without_time, worker
 from harness import postgres, proc, tap
@@ -133,6 +135,47 @@ def later(t, pg):
             t.unlike(post(w).text, r"sekret|nowhere", "nor in an answer")
 
 
+def fewer(t, pg):
+    """The set-up of INSTALL for a role that owns nothing: all that it needs, it may."""
+    pg.create_database("fewer", owner=postgres.SUPERUSER)
+    owner = pg.dsn("fewer", postgres.SUPERUSER)
+
+    def program(name, *args, **env):
+        return subprocess.run([os.path.join(proc.BUILDDIR, "cron", name), *args], text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True, check=False,
+                              env=proc.clean_env(**env))
+    for wanted in ("is at version .* now; it was at 0", "is at version .* already"):
+        done = program("millrace-admin", "-c", "/dev/null", "migrate", DATABASE_URL=owner)
+        t.is_((done.returncode, done.stderr), (0, ""), "millrace-admin migrate, as the owner")
+        t.like(done.stdout, wanted, "says what it did")
+        done = subprocess.run([os.path.join(pg.bin, "psql"), "-Xq", "-v", "ON_ERROR_STOP=1", "-v",
+                               f"role={postgres.OWNER}", "-f",
+                               os.path.join(proc.SRCDIR, "schema", "grants.sql"), owner],
+                              capture_output=True, text=True, check=False, env=proc.clean_env())
+        t.is_((done.returncode, done.stderr), (0, ""), "grants.sql")
+    pg.execute("DROP TABLE events_" + pg.value("SELECT to_char(now() AT TIME ZONE 'UTC' + "
+               "interval '1 day', 'YYYYMMDD')", "fewer"), "fewer")
+    with proc.temp_dir() as folder, worker(pg, "fewer", {
+            **NO_SPOOL, "client acme": {"bucket": f"file://{folder}"}}) as w:
+        w.wait_healthy()
+        t.is_(post(w, "fewer").status, 200, "an event is stored")
+        body = {"eventType": "batch", "siteId": "fewer", "batchId": "b",
+                "events": [{"eventType": "a"}, {"bad": 1}]}
+        for status in ("partial", "success"):   # the second one is a duplicate
+            t.is_(w.request("POST", "/collect", body).json()["status"], status,
+                  "a batch with a bad event, and again")
+        t.is_(pg.query(PARTITIONS, "fewer")[:-1], pg.query(WEEK.format(7), "fewer"),
+              "the partition that was missing is made")
+        for name, *args in (("millrace-export",), ("millrace-export", "--since", "2025-01-01"),
+                            ("millrace-export", "--force"), ("millrace-export", "--verify"),
+                            ("millrace-admin", "rejected", "list"),
+                            ("millrace-admin", "rejected", "delete", "--all"),
+                            ("millrace-check", "--books")):
+            done = program(name, "-c", w.conffile, *args)
+            t.is_((done.returncode, done.stderr), (0, ""), f"{name} {' '.join(args)}")
+        t.unlike(program("millrace-check", "-c", w.conffile).stdout, "denied", "millrace-check")
+
+
 def privileges(t, pg):
     with t.case("may not create tables"):
         pg.create_database("closed", owner=postgres.SUPERUSER)
@@ -141,6 +184,9 @@ def privileges(t, pg):
             unavailable(t, w, r"permission denied")
             pg.execute("GRANT CREATE ON SCHEMA public TO millrace", "closed")
             recovers(t, w, pid, "closed")
+
+    with t.case("owns nothing"):
+        fewer(t, pg)
 
     with t.case("may not insert"):
         pg.create_database("readonly")

@@ -108,6 +108,7 @@ static void
 check_owner(void)
 {
 	struct mr_keyring *ring;
+	struct stat st;
 
 	if (geteuid() != 0) {
 		skip("a key file of another user", "only root can make one");
@@ -115,10 +116,18 @@ check_owner(void)
 	}
 	if (chown(path, 12345, 12345) != 0)
 		bail("chown: %s", strerror(errno));
+	is_int(mr_keyring_load(&ring, path, &err), MR_OK, "root may use another user's");
+	mr_keyring_free(ring);
+	is_int(mr_keyring_add(path, &err), MR_OK, "and add a key to it");
+	if (stat(path, &st) != 0)
+		bail("stat: %s", strerror(errno));
+	is_int(st.st_uid, 12345, "it is still that user's");
+	if (chmod(folder, 0755) != 0 || chmod(path, 0644) != 0 || seteuid(12346) != 0)
+		bail("another user: %s", strerror(errno));
 	is_int(mr_keyring_load(&ring, path, &err), MR_EINVAL, "a key file of another user");
 	is_part(err.text, "12345", "the reason names that user");
-	if (chown(path, 0, 0) != 0)
-		bail("chown: %s", strerror(errno));
+	if (seteuid(0) != 0 || chmod(folder, 0700) != 0 || chown(path, 0, 0) != 0)
+		bail("root again: %s", strerror(errno));
 }
 
 static void

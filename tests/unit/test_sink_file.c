@@ -209,6 +209,34 @@ test_errors(void)
 	is_int(access(in_dir(".full.part"), F_OK), -1, "nor a part of it");
 }
 
+static bool
+belongs_to(const char *path, uid_t uid, gid_t gid)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && st.st_uid == uid && st.st_gid == gid;
+}
+
+static void
+test_owner(void)
+{
+	struct mr_stage *s;
+
+	if (geteuid() != 0) {
+		skip("what root makes", "only root can make it");
+		return;
+	}
+	if (mkdir(in_dir("theirs"), 0755) != 0 || chown(in_dir("theirs"), 12345, 23456) != 0)
+		bail("a folder of another user: %s", strerror(errno));
+	s = mr_sink_file_new(in_dir("theirs"), "a/file", &err);
+	if (s == NULL)
+		bail("%s", err.text);
+	is_int(mr_stage_finish(s, &err), MR_OK, "root writes a file into another user's folder");
+	mr_stage_free(s);
+	ok(belongs_to(in_dir("theirs/a"), 12345, 23456), "the folder in it is that user's");
+	ok(belongs_to(in_dir("theirs/a/file"), 12345, 23456), "and so is the file");
+}
+
 static void
 remove_dir(void)
 {
@@ -230,5 +258,6 @@ main(void)
 	test_left_over();
 	test_keys();
 	test_errors();
+	test_owner();
 	return done();
 }
