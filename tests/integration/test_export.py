@@ -549,6 +549,14 @@ def parts_and_trouble(t, pg, folder):
     t.is_(s.bucket.leftovers(), [], "nothing unfinished is left")
 
     process = begin()
+    pg.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> "
+               f"pg_backend_pid() AND datname = '{s.name}'", s.name)
+    process.kill(18)
+    t.is_(process.wait(), 1, "all connections are lost: status")
+    t.like(process.text(), r"\A(millrace-export: database: [^\n]+\n){2}\Z",
+           "says so in one more line")
+
+    process = begin()
     process.kill(15)
     process.kill(18)
     t.is_(process.wait(), 5, "SIGTERM: status")
