@@ -220,8 +220,11 @@ print_summary(const struct exporter *x, int64_t started_ms)
 	if (x->options->quiet || x->options->dry_run)
 		return;
 	if (x->options->verify) {
-		printf("verified %" PRId64 " objects (%.1f MiB) in %.1f s: %" PRId64 " differences\n",
+		printf("verified %" PRId64 " objects (%.1f MiB) in %.1f s: %" PRId64 " differences",
 		    x->objects, mib, s, x->differences);
+		if (x->failures > 0)
+			printf("; %" PRId64 " destinations failed", x->failures);
+		putchar('\n');
 		return;
 	}
 	if (x->rows == 0 && x->backup_rows == 0 && !x->options->verbose)
