@@ -1,6 +1,8 @@
 """What quickstart says and leaves when it refuses; quickstart check is the test of the rest."""
 
 import os
+import re
+import socket
 import subprocess
 import sys
 
@@ -52,12 +54,46 @@ def hints(t, folder):
         server.stop()
 
 
+def leftovers(t, folder):
+    """A folder that was made for an up that was refused is taken away; what was there stays."""
+    path = os.path.join(folder, "new")
+    for name, want, args, env in (
+            ("a port of letters", "not a port: abc", ["--port", "abc"], {}),
+            ("a port too high", "not a port: 65536", ["--port", "65536"], {}),
+            ("a server", "--server is lighttpd or nginx, not apache", ["--server", "apache"], {}),
+            ("a profile", "MILLRACE_PROFILE is development, small, medium or large, not huge", [],
+             {"MILLRACE_PROFILE": "huge"}),
+            ("an environment", "ENVIRONMENT is development or production, not test", [],
+             {"ENVIRONMENT": "test"})):
+        refused(t, name, want, "up", "--dir", path, *args, **env)
+        t.ok(not os.path.lexists(path), f"{name}: no folder is left")
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = str(busy.getsockname()[1])
+        want = f"port {port} is busy: choose another with --port"
+        refused(t, "a busy port", want, "up", "--dir", path, "--port", port)
+        t.ok(not os.path.lexists(path), "a busy port: no folder is left")
+        os.mkdir(path)
+        refused(t, "in a folder of the user's", want, "up", "--dir", path, "--port", port)
+        t.ok(os.path.isdir(path), "which stays")
+
+        if os.geteuid() != 0:
+            t.skip("below a folder that is closed", "only root has one that others cannot reach")
+            return
+        closed = os.path.join(folder, "closed")
+        os.mkdir(closed, 0o700)
+        done = refused(t, "below a folder that is closed", want, "up", "--dir", f"{closed}/new",
+                       "--port", port)
+        place = re.search(r" is a link to (\S+),", done.stdout)[1]
+        t.is_((os.listdir(closed), os.path.lexists(place)), ([], False),
+              "neither the link nor its folder is left")
+
+
 def main():
     if not proc.find("curl"):
         tap.skip_all("curl is not installed")
     with tap.Suite() as t, proc.temp_dir() as folder:
         os.chmod(folder, 0o755)
-        for case in (hints,):
+        for case in (hints, leftovers):
             with t.case(case.__name__.replace("_", " ")):
                 case(t, folder)
 
