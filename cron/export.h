@@ -126,9 +126,13 @@ struct mr_stage *destination_sink(struct destination *d, const struct exporter *
  */
 void destination_abort_stale(struct destination *d, const struct exporter *x);
 
-/* Reads an object back, piece by piece. */
+/*
+ * Reads an object back, piece by piece. *missing: it failed because there is no
+ * such object, at a destination that can be reached.
+ */
 enum mr_err destination_read(struct destination *d, const struct exporter *x, const char *key,
-    bool (*take)(void *arg, const char *p, size_t n), void *arg, struct mr_error *err);
+    bool (*take)(void *arg, const char *p, size_t n), void *arg, bool *missing,
+    struct mr_error *err);
 
 /* --- export_stream.c --- */
 
@@ -224,8 +228,13 @@ enum mr_err export_client(struct exporter *x, const struct mr_conf_client *clien
 
 /* --- export_verify.c --- */
 
-enum mr_err verify_client(struct exporter *x, const struct mr_conf_client *client,
-    struct destination *const *to, size_t n_to, struct mr_error *err);
+/*
+ * Compares what lies at the destinations with what was delivered, and counts
+ * what is missing or differs. One where an object cannot be read has failed:
+ * that is said once, and nothing more of it is read.
+ */
+enum mr_err verify_client(struct exporter *x, struct destination *const *to, size_t n_to,
+    struct mr_error *err);
 
 /* --- export_upkeep.c --- */
 

@@ -307,7 +307,7 @@ deliver(struct client *c, bool manual, struct mr_error *err)
 	if (o->verify) {
 		struct destination *to[EXPORT_DESTINATIONS] = { &c->to[0], &c->to[1] };
 
-		return verify_client(c->x, c->conf, to, c->n_to, err);
+		return verify_client(c->x, to, c->n_to, err);
 	}
 	e = o->force ? deliver_again(c, err) : manual ? deliver_manual(c, err) :
 	    deliver_chain(c, err);

@@ -228,7 +228,8 @@ destination_abort_stale(struct destination *d, const struct exporter *x)
 
 static enum mr_err
 read_file(const struct destination *d, const char *key,
-    bool (*take)(void *arg, const char *p, size_t n), void *arg, struct mr_error *err)
+    bool (*take)(void *arg, const char *p, size_t n), void *arg, bool *missing,
+    struct mr_error *err)
 {
 	static char buffer[65536];
 	size_t n = strlen(d->at.folder) + strlen(key) + 2;
@@ -244,8 +245,10 @@ read_file(const struct destination *d, const char *key,
 		while ((got = read(fd, buffer, sizeof buffer)) > 0 || (got < 0 && errno == EINTR))
 			if (got > 0 && !take(arg, buffer, (size_t)got))
 				break;
-	if (got < 0)
+	if (got < 0) {
 		(void)mr_fail(err, MR_EIO, "%s: cannot be read: %s", path, strerror(errno));
+		*missing = errno == ENOENT && access(d->at.folder, F_OK) == 0;
+	}
 	if (fd >= 0)
 		close(fd);
 	free(path);
@@ -254,13 +257,19 @@ read_file(const struct destination *d, const char *key,
 
 enum mr_err
 destination_read(struct destination *d, const struct exporter *x, const char *key,
-    bool (*take)(void *arg, const char *p, size_t n), void *arg, struct mr_error *err)
+    bool (*take)(void *arg, const char *p, size_t n), void *arg, bool *missing,
+    struct mr_error *err)
 {
+	struct mr_error why = MR_ERROR_INIT;
 	enum mr_err e;
 
+	*missing = false;
 	if (d->at.folder != NULL)
-		return read_file(d, key, take, arg, err);
+		return read_file(d, key, take, arg, missing, err);
 	if ((e = open_s3(d, x, err)) != MR_OK)
 		return e;
-	return mr_s3_get(d->s3, d->at.bucket, key, take, arg, err);
+	if ((e = mr_s3_get(d->s3, d->at.bucket, key, take, arg, &why)) == MR_OK)
+		return MR_OK;
+	*missing = strcmp(mr_s3_error_code(d->s3), "NoSuchKey") == 0;
+	return mr_fail(err, e, "%.150s: %.350s", key, why.text);
 }

@@ -207,7 +207,7 @@ do_run(struct exporter *x)
 	if (run_clients(x, &err) != MR_OK) {
 		export_complain(x, &err);
 		x->failures++;
-		(void)export_tell(x, "ROLLBACK", NULL, 0, NULL);
+		mr_db_abort(x->db, LOCK_WAIT_MS);
 	}
 }
 
@@ -220,8 +220,11 @@ print_summary(const struct exporter *x, int64_t started_ms)
 	if (x->options->quiet || x->options->dry_run)
 		return;
 	if (x->options->verify) {
-		printf("verified %" PRId64 " objects (%.1f MiB) in %.1f s: %" PRId64 " differences\n",
+		printf("verified %" PRId64 " objects (%.1f MiB) in %.1f s: %" PRId64 " differences",
 		    x->objects, mib, s, x->differences);
+		if (x->failures > 0)
+			printf("; %" PRId64 " destinations failed", x->failures);
+		putchar('\n');
 		return;
 	}
 	if (x->rows == 0 && x->backup_rows == 0 && !x->options->verbose)
@@ -263,6 +266,13 @@ run_command(struct exporter *all, struct mr_error *err)
 	end_run(&x);
 	add_up(all, &x);
 	return MR_OK;
+}
+
+/* A connection that was lost took the lock with it; who lost it has said so. */
+static bool
+may_go_on(const struct exporter *x)
+{
+	return *x->stop == 0 && mr_db_is_connected(x->db);
 }
 
 /* --- requests --- */
@@ -322,7 +332,7 @@ run_requests(struct exporter *all, struct mr_error *err)
 	enum mr_err e = MR_OK;
 	bool found = true;
 
-	while (e == MR_OK && found && *all->stop == 0) {
+	while (e == MR_OK && found && may_go_on(all)) {
 		struct export_options o = *all->options;
 		struct exporter x = *all;
 		char client[65], format[16];
@@ -359,9 +369,9 @@ work(struct exporter *x, struct mr_error *err)
 
 	if ((e = sweep_runs(x, err)) != MR_OK ||
 	    (!x->options->requests && (e = run_command(x, err)) != MR_OK) ||
-	    (plain && (e = run_requests(x, err)) != MR_OK))
+	    (plain && may_go_on(x) && (e = run_requests(x, err)) != MR_OK))
 		return e;
-	if (!plain || x->options->requests || *x->stop != 0)
+	if (!plain || x->options->requests || !may_go_on(x))
 		return MR_OK;
 	if ((e = sites_report(x, err)) != MR_OK)
 		return e;

@@ -33,23 +33,22 @@ differs(struct exporter *x, const struct destination *d, const char *key, const 
 	export_complain(x, &err);
 }
 
-/* bytes < 0: not known. */
-static enum mr_err
+/* One that cannot be read tells nothing: the destination has failed. bytes < 0: not known. */
+static void
 check_object(struct exporter *x, struct destination *d, const char *key, int64_t bytes,
     const char *sha256)
 {
 	unsigned char digest[MR_SHA256_BYTES];
-	struct mr_error err = MR_ERROR_INIT;
 	char hex[MR_SHA256_HEX];
 	struct sum s = { .bytes = 0 };
-	enum mr_err e;
+	bool missing;
 
 	mr_sha256_init(&s.sha256);
-	e = destination_read(d, x, key, take, &s, &err);
-	if (e != MR_OK) {
-		differs(x, d, key, "cannot be read:");
-		export_complain(x, &err);
-		return MR_OK;
+	if (destination_read(d, x, key, take, &s, &missing, &d->err) != MR_OK) {
+		d->failed = !missing;
+		if (missing)
+			differs(x, d, key, "is missing");
+		return;
 	}
 	mr_sha256_final(&s.sha256, digest);
 	mr_secret_hex(digest, sizeof digest, hex);
@@ -59,7 +58,12 @@ check_object(struct exporter *x, struct destination *d, const char *key, int64_t
 		differs(x, d, key, "has another content than when it was delivered");
 	x->objects++;
 	x->bytes += s.bytes;
-	return *x->stop != 0 ? MR_EAGAIN : MR_OK;
+}
+
+static bool
+may_go_on(const struct exporter *x, const struct destination *d)
+{
+	return !d->failed && *x->stop == 0;
 }
 
 static enum mr_err
@@ -68,19 +72,18 @@ check_batch(struct exporter *x, struct destination *d, const char *batch, const 
 {
 	const char *params[] = { batch, d->name };
 	struct mr_db_rows *rows;
-	enum mr_err e;
 
 	if (mr_db_query(x->db, "SELECT key, bytes, sha256 FROM export_objects WHERE "
 	    "batch = $1::bigint AND destination = $2 ORDER BY number", params, 2, &rows,
 	    err) != MR_DB_OK)
 		return MR_EAGAIN;
-	e = check_object(x, d, manifest, -1, sha256);
-	for (int i = 0; i < mr_db_n_rows(rows) && e == MR_OK; i++)
-		e = check_object(x, d, mr_db_value(rows, i, 0).p, mr_batch_int(rows, i, 1),
+	check_object(x, d, manifest, -1, sha256);
+	for (int i = 0; i < mr_db_n_rows(rows) && may_go_on(x, d); i++)
+		check_object(x, d, mr_db_value(rows, i, 0).p, mr_batch_int(rows, i, 1),
 		    mr_db_value(rows, i, 2).p);
 	mr_db_rows_free(rows);
 	x->batches++;
-	return e;
+	return MR_OK;
 }
 
 /* Those delivered in the span, or the last one. */
@@ -106,24 +109,38 @@ list_batches(struct exporter *x, const struct destination *d, struct mr_db_rows 
 	return mr_db_query(x->db, sql, params, 4, rows, err) == MR_DB_OK ? MR_OK : MR_EAGAIN;
 }
 
+static enum mr_err
+verify_destination(struct exporter *x, struct destination *d, struct mr_error *err)
+{
+	struct mr_error why = MR_ERROR_INIT;
+	struct mr_db_rows *rows;
+	enum mr_err e;
+
+	if ((e = list_batches(x, d, &rows, err)) != MR_OK)
+		return e;
+	for (int r = 0; r < mr_db_n_rows(rows) && e == MR_OK && may_go_on(x, d); r++) {
+		x->rows += mr_batch_int(rows, r, 3);
+		e = check_batch(x, d, mr_db_value(rows, r, 0).p, mr_db_value(rows, r, 1).p,
+		    mr_db_value(rows, r, 2).p, err);
+	}
+	mr_db_rows_free(rows);
+	/* What a signal cut off is nobody's failure. */
+	if (d->failed && *x->stop == 0) {
+		(void)mr_fail(&why, d->err.code, "client %s, %s: %.400s", d->client, d->at.url,
+		    d->err.text);
+		export_complain(x, &why);
+		x->failures++;
+	}
+	return e;
+}
+
 enum mr_err
-verify_client(struct exporter *x, const struct mr_conf_client *client,
-    struct destination *const *to, size_t n_to, struct mr_error *err)
+verify_client(struct exporter *x, struct destination *const *to, size_t n_to,
+    struct mr_error *err)
 {
 	enum mr_err e = MR_OK;
 
-	(void)client;
-	for (size_t i = 0; i < n_to && e == MR_OK; i++) {
-		struct mr_db_rows *rows;
-
-		if ((e = list_batches(x, to[i], &rows, err)) != MR_OK)
-			return e;
-		for (int r = 0; r < mr_db_n_rows(rows) && e == MR_OK; r++) {
-			x->rows += mr_batch_int(rows, r, 3);
-			e = check_batch(x, to[i], mr_db_value(rows, r, 0).p, mr_db_value(rows, r, 1).p,
-			    mr_db_value(rows, r, 2).p, err);
-		}
-		mr_db_rows_free(rows);
-	}
+	for (size_t i = 0; i < n_to && e == MR_OK && *x->stop == 0; i++)
+		e = verify_destination(x, to[i], err);
 	return *x->stop != 0 ? mr_fail(err, MR_EAGAIN, "stopped by a signal") : e;
 }

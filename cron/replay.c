@@ -126,8 +126,9 @@ give_up(int status, const char *text)
 /* --- looking ------------------------------------------------------------------- */
 
 struct totals {
-	size_t segments, busy, foreign, records, events, damaged, torn;
+	size_t segments, foreign, records, events, damaged, torn;
 	int64_t bytes;
+	size_t busy, busy_events; /* in none of the others */
 };
 
 static void
@@ -135,8 +136,12 @@ add_segment(void *arg, const struct mr_replay_segment *s)
 {
 	struct totals *t = arg;
 
+	if (s->busy) {
+		t->busy++;
+		t->busy_events += s->events;
+		return;
+	}
 	t->segments++;
-	t->busy += s->busy;
 	t->foreign += s->foreign;
 	t->records += s->records;
 	t->events += s->events;
@@ -175,9 +180,10 @@ look(const struct mr_conf *conf, const struct options *options)
 		return give_up(STATUS_LEFT, err.text);
 	if (options->dry_run)
 		printf("would store %zu event(s) in %zu record(s) of %zu segment(s), %lld bytes; "
-		    "%zu segment(s) in use; would put aside %zu damaged piece(s) and %zu "
-		    "incomplete end(s)\n", t.events, t.records, t.segments - t.busy - t.foreign,
-		    (long long)t.bytes, t.busy, t.damaged + t.foreign, t.torn);
+		    "would leave %zu event(s) of %zu segment(s) in use; would put aside %zu "
+		    "damaged piece(s) and %zu incomplete end(s)\n", t.events, t.records,
+		    t.segments - t.foreign, (long long)t.bytes, t.busy_events, t.busy,
+		    t.damaged + t.foreign, t.torn);
 	return STATUS_DONE;
 }
 

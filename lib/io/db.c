@@ -91,8 +91,8 @@ mr_db_new(const struct mr_db_options *options)
 	return db;
 }
 
-static void
-disconnect(struct mr_db *db)
+void
+mr_db_disconnect(struct mr_db *db)
 {
 	PQfreemem(db->copied);
 	PQfinish(db->conn);
@@ -101,10 +101,10 @@ disconnect(struct mr_db *db)
 	db->copying = false;
 }
 
-void
-mr_db_disconnect(struct mr_db *db)
+bool
+mr_db_is_connected(const struct mr_db *db)
 {
-	disconnect(db);
+	return db->conn != NULL;
 }
 
 void
@@ -126,7 +126,7 @@ mr_db_free(struct mr_db *db)
 {
 	if (db == NULL)
 		return;
-	disconnect(db);
+	mr_db_disconnect(db);
 	free(db);
 }
 
@@ -259,7 +259,7 @@ collect(struct mr_db *db, int64_t deadline_ms, struct mr_db_rows **rows, struct 
 		PQclear(result);
 	}
 	if (spoiled)
-		disconnect(db);
+		mr_db_disconnect(db);
 	db->used_ms = mr_clock_mono_ms();
 	if (class == MR_DB_OK && rows != NULL)
 		*rows = (struct mr_db_rows *)good;
@@ -274,9 +274,9 @@ not_sent(struct mr_db *db, struct mr_error *err)
 {
 	char text[400];
 
-	(void)mr_fail(err, MR_EAGAIN, "database: %s",
+	(void)mr_fail(err, MR_EAGAIN, "database: %s", db->conn == NULL ? "not connected" :
 	    message_of(PQerrorMessage(db->conn), text, sizeof text));
-	disconnect(db);
+	mr_db_disconnect(db);
 	return MR_DB_UNAVAILABLE;
 }
 
@@ -293,7 +293,7 @@ mr_db_abort(struct mr_db *db, int64_t timeout_ms)
 {
 	if (db->conn != NULL && PQtransactionStatus(db->conn) != PQTRANS_IDLE &&
 	    mr_db_script(db, "ROLLBACK", timeout_ms, NULL) != MR_DB_OK)
-		disconnect(db);
+		mr_db_disconnect(db);
 }
 
 enum mr_db_class
@@ -336,7 +336,7 @@ mr_db_copy_start(struct mr_db *db, const char *sql, struct mr_error *err)
 	if (PQsendQuery(db->conn, sql) == 0)
 		return not_sent(db, err);
 	if (!await_result(db, deadline(db, db->options.query_timeout_ms))) {
-		disconnect(db);
+		mr_db_disconnect(db);
 		(void)mr_fail(err, MR_EAGAIN, "database: no answer in time");
 		return MR_DB_UNKNOWN;
 	}
@@ -346,7 +346,7 @@ mr_db_copy_start(struct mr_db *db, const char *sql, struct mr_error *err)
 		enum mr_db_class class = report(db, result, class_of(result), err);
 
 		PQclear(result);
-		disconnect(db);
+		mr_db_disconnect(db);
 		return class;
 	}
 	PQclear(result);
@@ -389,7 +389,7 @@ mr_db_copy_next(struct mr_db *db, struct mr_str *data, struct mr_error *err)
 		return collect(db, deadline(db, db->options.query_timeout_ms), NULL, err);
 	}
 	(void)mr_fail(err, MR_EAGAIN, "database: the connection was lost during COPY");
-	disconnect(db);
+	mr_db_disconnect(db);
 	return MR_DB_UNKNOWN;
 }
 
@@ -397,7 +397,7 @@ void
 mr_db_copy_stop(struct mr_db *db)
 {
 	if (db->copying)
-		disconnect(db);
+		mr_db_disconnect(db);
 }
 
 /* Notices of the server go to the log, not to stderr. */
@@ -516,7 +516,7 @@ connect_fully(struct mr_db *db, struct mr_error *err)
 	    (e = call_hook(db, err)) == MR_OK && (e = set_up_session(db, err)) == MR_OK)
 		e = prepare_all(db, err);
 	if (e != MR_OK) {
-		disconnect(db);
+		mr_db_disconnect(db);
 		return e;
 	}
 	mr_stat_add(MR_STAT_DB_CONNECTS, 1);
@@ -559,7 +559,7 @@ mr_db_ensure(struct mr_db *db, struct mr_error *err)
 {
 	if (db->conn != NULL && still_good(db))
 		return MR_OK;
-	disconnect(db);
+	mr_db_disconnect(db);
 	return connect_fully(db, err);
 }
 

@@ -80,6 +80,9 @@ void mr_db_set_deadline(struct mr_db *db, int64_t mono_ms);
 /* Closes the connection, if there is one. */
 void mr_db_disconnect(struct mr_db *db);
 
+/* Whether there is a connection that was not found lost; nothing is tried. */
+bool mr_db_is_connected(const struct mr_db *db);
+
 /*
  * Makes sure of a live connection with everything prepared: connects when
  * there is none, replaces an old one, tries an idle one. MR_EAGAIN when the

@@ -67,6 +67,8 @@ inspect(const char *path, struct mr_arena *arena, struct mr_replay_segment *show
 		.foreign = e != MR_OK && e != MR_EAGAIN };
 	if (stat(path, &st) == 0)
 		shown->bytes = st.st_size;
+	if (shown->busy)
+		e = mr_segment_peek(&segment, path, NULL);
 	if (e != MR_OK)
 		return;
 	for (mr_segment_next(segment, &item); item.what != MR_SEGMENT_END;
@@ -74,7 +76,8 @@ inspect(const char *path, struct mr_arena *arena, struct mr_replay_segment *show
 		if (item.what == MR_SEGMENT_RECORD)
 			inspect_record(&item, arena, shown);
 		shown->damaged += item.what == MR_SEGMENT_DAMAGE;
-		shown->torn += item.what == MR_SEGMENT_TORN;
+		/* Of one that is in use, the end is just being written. */
+		shown->torn += item.what == MR_SEGMENT_TORN && !shown->busy;
 	}
 	mr_segment_close(segment);
 }

@@ -64,7 +64,7 @@ enum mr_err mr_replay_run(const struct mr_replay_options *options,
 /* Bytes of the segments that nobody writes to now; 0 when that cannot be known. */
 int64_t mr_replay_pending(const char *dir);
 
-/* What one segment holds. */
+/* What one segment holds; one that is busy, so far. */
 struct mr_replay_segment {
 	const char *path;
 	int64_t bytes;

@@ -297,6 +297,9 @@ class Client:
     def put(self, bucket, key, body):
         self._good("PUT", bucket, key, body=body)
 
+    def delete(self, bucket, key):
+        self._good("DELETE", bucket, key)
+
     def _list(self, bucket, query, tag):
         found, marker = [], {}
         while True:

@@ -23,6 +23,7 @@ TESTS += \
 	tests/integration/test_install.py \
 	tests/integration/test_metrics.py \
 	tests/integration/test_privacy.py \
+	tests/integration/test_quickstart.py \
 	tests/integration/test_rejected.py \
 	tests/integration/test_replay.py \
 	tests/integration/test_restart.py \
@@ -77,6 +78,7 @@ EXTRA_DIST += \
 	tests/integration/test_install.py \
 	tests/integration/test_metrics.py \
 	tests/integration/test_privacy.py \
+	tests/integration/test_quickstart.py \
 	tests/integration/test_rejected.py \
 	tests/integration/test_replay.py \
 	tests/integration/test_restart.py \

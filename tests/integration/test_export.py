@@ -58,9 +58,25 @@ def ordinary(t, pg, folder):
     os.truncate(path, 10)
     s.exporter.refused(t, "an object is cut", 4, re.escape(key) + ".*length", "--verify")
     os.unlink(path)
+    s.exporter.refused(t, "an object is gone", 4,
+                       re.escape(f"{key} is missing; --force writes the last batch again"),
+                       "--verify")
+    os.mkdir(path)
+    done = s.exporter.refused(t, "one that cannot be read is no difference", 1,
+                              re.escape(f"{path}: cannot be read: Is a directory\n"), "--verify")
+    t.like(done.stdout, r"\Averified \d+ objects .*: 0 differences; 1 destinations failed\n\Z",
+           "the summary says it")
+    os.rename(s.backup.path, s.backup.path + ".away")
+    s.exporter.refused(t, "neither is a folder that is away", 1,
+                       r"backup/kept/acme/_manifest/\S+: cannot be read: No such file",
+                       "--verify")
+    os.unlink(os.path.join(s.bucket.path, last))
     done = s.exporter.run("--verify")
-    t.is_(done.returncode, 4, "an object is gone: status")
-    t.like(done.stderr, re.escape(key), "an object is gone: says which")
+    t.is_(done.returncode, 4, "a difference in one place and a failure in the other: status")
+    t.is_(len(done.stderr.splitlines()), 2, "a line for each")
+    t.ok("the/prefix/_manifest" in done.stderr.splitlines()[0] and
+         done.stderr.splitlines()[0].endswith(" is missing; --force writes the last batch again"),
+         "the one that is missing", done.stderr)
 
 
 def hours_and_caps(t, pg, folder):
@@ -511,6 +527,14 @@ def parts_and_trouble(t, pg, folder):
     t.is_(process.wait(), 1, "a connection is lost: status")
     t.like(process.text(), r"\Amillrace-export: database: [^\n]+\n\Z", "says so in one line")
     t.is_(s.bucket.leftovers(), [], "nothing unfinished is left")
+
+    process = begin()
+    pg.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> "
+               f"pg_backend_pid() AND datname = '{s.name}'", s.name)
+    process.kill(18)
+    t.is_(process.wait(), 1, "all connections are lost: status")
+    t.like(process.text(), r"\A(millrace-export: database: [^\n]+\n){2}\Z",
+           "says so in one more line")
 
     process = begin()
     process.kill(15)

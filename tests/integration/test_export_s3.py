@@ -23,6 +23,31 @@ def sealed(t, x, folder):
     return keys, done.stdout.strip()
 
 
+def unreadable(t, x, server, client, key):
+    """--verify: what cannot be read is a failure, only what is missing is a difference."""
+    sections = x.sections
+    acme = sections["client acme"]
+    server.add_user("writer", "WRITERKEY", "writer-secret")
+    for name, pattern, more, env in (
+            ("the bucket is missing", r"NoSuchBucket", {"bucket": "nowhere"}, {}),
+            ("a port that nobody listens on", r"GetObject: .*(connect|refused)",
+             {"endpoint": f"http://127.0.0.1:{proc.free_port()}", "insecure": "on"}, {}),
+            ("the keys may not read", r"AccessDenied.*s3:GetObject",
+             {"access_key": None, "secret_key": None},
+             {"AWS_ACCESS_KEY_ID": "WRITERKEY", "AWS_SECRET_ACCESS_KEY": "writer-secret"})):
+        x.configure({**sections, "client acme": {k: v for k, v in {**acme, **more}.items()
+                                                 if v is not None}})
+        x.more_env |= env
+        done = x.refused(t, f"--verify, {name}", 1, pattern, "--verify")
+        t.like(done.stdout, r": 0 differences; 1 destinations failed$", f"{name}: the summary")
+    x.configure(sections)
+    data = client.get("ordinary", key)
+    client.delete("ordinary", key)
+    x.refused(t, "an object is gone", 4, r"site_id=large\S+ is missing; --force", "--verify")
+    client.put("ordinary", key, data)
+    x.good(t, "--verify when it is back", "--verify")
+
+
 def ordinary(t, pg, folder, server, client):
     """Small and large objects; what other programs see of them."""
     bucket, backup = Bucket(client, "ordinary"), Bucket(client, "ordinary-backup")
@@ -56,6 +81,8 @@ def ordinary(t, pg, folder, server, client):
     text = proc.read_text(log)
     t.ok("exported batch" in text and s3.SECRET not in text and secret not in text,
          "the log says what was exported, and no secret")
+
+    unreadable(t, x, server, client, large)
 
     for name, command in (("awscli", ["aws", "--endpoint-url", server.endpoint, "s3api",
                                       "list-objects-v2", "--bucket", "ordinary", "--query",

@@ -318,11 +318,20 @@ def small(name):
 def not_now(t, pg, folder):
     with t.case("in use"):
         r = make(pg, folder, "busy")
-        s = Segment().add(group(batch([event("busy")])))
+        s = Segment().add(group(batch([event("busy")]), batch([event("busy")])))
         with open(s.write(r.spool), "rb") as f:
             fcntl.flock(f, fcntl.LOCK_EX)
             is_done(t, r.run(), 0)
-            is_done(t, r.run("-l"), 0, r"\(in use\)")
+            is_done(t, r.run("-l"), 0,
+                    rf"\n +{len(s.data)} +1 +2 2\S+ +2\S+ +{s.name} \(in use\)\n\Z")
+            is_done(t, r.run("-n"), 0, r"\Awould store 0 event\(s\) in 0 record\(s\) of 0 "
+                    r"segment\(s\), 0 bytes; would leave 2 event\(s\) of 1 segment\(s\) in use; "
+                    r"would put aside 0 ")
+            # Just being written.
+            with open(f"{r.spool}/{s.name}", "ab") as end:
+                end.write(s.data[s.starts[0]:-1])
+            is_done(t, r.run("-l"), 0, r" +1 +2 .*\(in use\)\n\Z")
+            os.truncate(f"{r.spool}/{s.name}", len(s.data))
         with open(f"{r.spool}/replay.lock", "rb") as f:
             fcntl.flock(f, fcntl.LOCK_EX)
             is_done(t, r.run(), 75, stderr="another replay")

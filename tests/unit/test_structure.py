@@ -1,10 +1,14 @@
-"""The shape of the C sources: who may include whom, and how long a file may be.
+"""The shape of the C sources: who may include whom, and how long a file may be. And of the
+manual pages: that man formats them without a warning.
 
 The rules are tried on a made-up tree that breaks each of them first, so that a
 rule that finds nothing is known to be one that could have found something.
 """
+import glob
 import os
 import re
+import shutil
+import subprocess
 import sys
 import tempfile
 
@@ -151,6 +155,32 @@ def made_up(tree):
         return sources(root)
 
 
+def man_warnings(path):
+    """What man says of a page besides the page itself."""
+    return subprocess.run(["man", "--warnings", "-l", path], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, text=True, check=False, timeout=60,
+                          env={**os.environ, "LC_ALL": "C.UTF-8", "MANPAGER": "cat"}).stderr
+
+
+def manual_pages(t, root):
+    """Each page is formatted without a warning, and one that is broken would not be."""
+    pages = [path for folder in ("cron", "etc", "fcgi")
+             for path in sorted(glob.glob(os.path.join(root, folder, "*.[1-9]")))]
+    t.ok(len(pages) >= 6, f"the manual pages are there, {len(pages)} files")
+    if not shutil.which("man") or not shutil.which("groff"):
+        t.skip("man formats the manual pages without a warning", "man or groff is not installed")
+        return
+    with tempfile.TemporaryDirectory(prefix="mr-structure-") as folder:
+        broken = os.path.join(folder, "broken.8")
+        with open(broken, "w", encoding="utf-8") as f:
+            f.write(".Dd November 23, 2026\n.Dt BROKEN 8\n.Os\n.Sh NAME\n.Nm broken\n"
+                    ".Nd a list without an end\n.Bl -tag -width Ds\n.It one\nItem.\n"
+                    ".Sh SEE ALSO\nNothing.\n")
+        t.like(man_warnings(broken), r"no matching \.El", "man finds a list without an end")
+    for path in pages:
+        t.is_(man_warnings(path), "", f"{os.path.relpath(path, root)}: no warning")
+
+
 def main():
     root = os.environ.get("MR_SRCDIR") or os.path.dirname(TESTS)
     with tap.Suite() as t:
@@ -166,6 +196,7 @@ def main():
         for name, rule in RULES:
             problems = rule(files)
             t.ok(not problems, name, "\n".join(problems))
+        manual_pages(t, root)
 
 
 main()
