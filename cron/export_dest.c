@@ -246,8 +246,9 @@ read_file(const struct destination *d, const char *key,
 			if (got > 0 && !take(arg, buffer, (size_t)got))
 				break;
 	if (got < 0) {
+		*missing = errno == ENOENT;
 		(void)mr_fail(err, MR_EIO, "%s: cannot be read: %s", path, strerror(errno));
-		*missing = errno == ENOENT && access(d->at.folder, F_OK) == 0;
+		*missing = *missing && access(d->at.folder, F_OK) == 0;
 	}
 	if (fd >= 0)
 		close(fd);
