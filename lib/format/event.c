@@ -241,12 +241,13 @@ static enum mr_err
 reject_member(struct decoder *d, int node, int64_t index)
 {
 	struct mr_reject *r = &d->batch->rejects[d->batch->n_rejects];
+	bool drop = d->ctx->drop_visitor && d->json.nodes[node].type == MR_JSON_OBJECT;
 
 	r->index = index;
-	r->payload = mr_json_raw(&d->json, node);
+	r->payload = drop ? payload_of(d, node, false) : mr_json_raw(&d->json, node);
 	r->sqlstate = MR_STR_NULL;
 	r->reason = mr_arena_dup(d->arena, mr_str(d->err->text));
-	if (r->reason.p == NULL)
+	if (r->payload.p == NULL || r->reason.p == NULL)
 		return no_memory(d->err);
 	d->batch->n_rejects++;
 	d->batch->bytes += r->payload.n + r->reason.n + ROW_OVERHEAD;

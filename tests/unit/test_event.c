@@ -702,6 +702,12 @@ test_drop_visitor(void)
 	is_str(batch.rows[2].payload, "{\"eventType\":\"b\"}", "member");
 	ok(batch.rows[1].visitor_id.p == NULL && batch.rows[2].visitor_id.p == NULL,
 	    "members inherit no visitor and have none");
+	is_int(decode_with(mr_str("{\"eventType\":\"batch\",\"events\":[{\"eventType\":\"a\"},"
+	    "{\"visitorId\":\"w\",\"siteId\":[1],\"visitor\\u0049d\":\"x\"},\"visitorId\"]}"), &ctx),
+	    MR_OK, "a batch with members that are refused");
+	is_int(batch.n_rejects, 2, "refusals");
+	is_str(batch.rejects[0].payload, "{\"siteId\":[1]}", "a refused member");
+	is_str(batch.rejects[1].payload, "\"visitorId\"", "one that is no object is kept as sent");
 	fresh();
 	is_int(mr_event_decode_query(&arena, mr_str("visitorId=v&eventType=a&n=1"), &ctx, &batch, &err),
 	    MR_OK, "a query");
