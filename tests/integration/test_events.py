@@ -193,6 +193,14 @@ def pixel(t, pg, w):
     with t.case("pixel header"):
         answer = w.request("GET", "/pixel.gif?x=%0d%0aSet-Cookie:%20a=b&eventType=")
         t.is_(answer.headers.get("set-cookie"), None, "nothing from the client is a header")
+    with t.case("pixel header of what the database says"):
+        pg.execute("CREATE INDEX numbers ON events (((payload->>'n')::integer))")
+        answer = w.request("GET", "/pixel.gif?eventType=x&siteId=index&"
+                                  "n=a%0d%0aSet-Cookie:%20a=b%0dc%1b%01%7f%09d")
+        pg.execute("DROP INDEX numbers")
+        t.is_(answer.headers.get("set-cookie"), None, "nothing from the client is a header")
+        t.like(answer.headers.get("x-millrace"), r'^rejected: .*"a  Set-Cookie: a=b c    d"',
+               "its control characters are blanks")
 
 
 postgres.need()
