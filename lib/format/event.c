@@ -343,14 +343,17 @@ mr_event_decode(struct mr_arena *arena, char *body, size_t len,
 	return e;
 }
 
+/* The last of a repeated parameter counts, also when it is empty, which is as absent. */
 static enum mr_err
-query_text(enum field f, struct mr_str value, struct mr_str *out, struct mr_error *err)
+query_text(struct decoder *d, enum field f, struct mr_str value, struct mr_str *out)
 {
 	if (value.n > MR_EVENT_MAX_TEXT)
-		return mr_fail(err, MR_EINVAL, "%s is longer than %d bytes", keys[f].name,
+		return mr_fail(d->err, MR_EINVAL, "%s is longer than %d bytes", keys[f].name,
 		    MR_EVENT_MAX_TEXT);
 	if (value.n > 0)
 		*out = value;
+	else
+		*out = f == SITE ? d->ctx->default_site : MR_STR_NULL;
 	return MR_OK;
 }
 
@@ -372,7 +375,7 @@ query_field(struct decoder *d, const struct mr_query_pair *pair, struct mr_event
 		if (f == TIME)
 			set_time(d, pair->value, true, row);
 		if (columns[f] != NULL)
-			return query_text((enum field)f, pair->value, columns[f], d->err);
+			return query_text(d, (enum field)f, pair->value, columns[f]);
 	}
 	return MR_OK;
 }

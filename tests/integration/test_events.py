@@ -57,6 +57,9 @@ def text(t, pg, w):
     with t.case("keys with escapes"):
         store(t, w, rb'{"\u0065ventType":"x","site\u0049d":"escaped.test"}')
         t.includes(row(pg, "escaped.test"), {"event_type": "x"}, "are the same keys")
+        store(t, w, rb'{"\u0065ventType":"first","siteId":"twice.test","eventType":"second"}')
+        t.includes(row(pg, "twice.test"), {"event_type": "second", "payload": {
+            "siteId": "twice.test", "eventType": "second"}}, "of the same key the last counts")
 
     with t.case("numbers"):
         big = "9" * 128
