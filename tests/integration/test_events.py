@@ -77,6 +77,13 @@ def sites(t, pg, w):
             ("Origin with a port", {"Origin": "https://port.test:8443"}, "port.test"),
             ("Referer", {"Referer": "https://ref.test/page?x=https://no.test/"}, "ref.test"),
             ("Origin null", {"Origin": "null", "Referer": "https://ref2.test/"}, "ref2.test"),
+            ("Origin with an address", {"Origin": "http://[2001:DB8::1]:8000"}, "[2001:db8::1]"),
+            ("Origin with no port", {"Origin": "http://[::1]"}, "[::1]"),
+            ("Origin with half an address", {"Origin": "http://[::1"}, "default"),
+            ("Referer with a user", {"Referer": "https://u:p@w@Host.test:1/x@no.test"},
+             "host.test"),
+            ("Referer with no host", {"Referer": "https://user@/x"}, "default"),
+            ("Referer with a query", {"Referer": "https://q.test?x=@no.test"}, "q.test"),
             ("neither", {}, "default")):
         with t.case(f"site from {name}"):
             pg.execute("DELETE FROM events")
