@@ -342,7 +342,7 @@ settle(struct taking *t)
 	} else if (outcome == MR_STORED || outcome == MR_SPOOLED) {
 		mr_log(batch->is_batch ? MR_LOG_INFO : MR_LOG_DEBUG, "%s %zu events from %.*s",
 		    outcome == MR_STORED ? "Bulk inserted" : "Queued", batch->n_rows,
-		    (int)batch->rows[0].site_id.n, batch->rows[0].site_id.p);
+		    (int)batch->site_id.n, batch->site_id.p);
 	}
 }
 
@@ -443,7 +443,6 @@ finish_collect(struct mr_worker *worker, struct mr_request *request,
     struct mr_response *response)
 {
 	struct taking *t = response->state;
-	struct mr_str site = MR_STR_NULL;
 
 	if (response->job != NULL)
 		settle(t);
@@ -454,9 +453,7 @@ finish_collect(struct mr_worker *worker, struct mr_request *request,
 		answer_refused(t, response);
 	else
 		answer_kept(t, response);
-	if (t->batch.n_rows > 0)
-		site = t->batch.rows[0].site_id;
-	mr_cors_answer(worker->conf, request->origin, site, &response->headers);
+	mr_cors_answer(worker->conf, request->origin, t->batch.site_id, &response->headers);
 	mr_buf_free(&t->body);
 }
 

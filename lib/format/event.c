@@ -201,6 +201,16 @@ add_row(struct mr_batch *batch, const struct mr_event *row)
 	batch->rows[batch->n_rows++] = *row;
 }
 
+/* The first row, the envelope of a batch, says also where the batch belongs. */
+static void
+add_first_row(struct mr_batch *batch, const struct mr_event *row)
+{
+	add_row(batch, row);
+	batch->site_id = row->site_id;
+	batch->received_us = row->received_us;
+	batch->client_ip = row->client_ip;
+}
+
 /* The event as it was sent, but for what is left out. */
 static struct mr_str
 payload_of(struct decoder *d, int object, bool envelope)
@@ -321,7 +331,7 @@ decode_top(struct decoder *d)
 	row.payload = payload_of(d, 0, events >= 0);
 	if (row.payload.p == NULL)
 		return no_memory(d->err);
-	add_row(d->batch, &row);
+	add_first_row(d->batch, &row);
 	return events >= 0 ? decode_members(d, events) : MR_OK;
 }
 
@@ -338,8 +348,10 @@ mr_event_decode(struct mr_arena *arena, char *body, size_t len,
 	e = mr_json_parse(arena, body, len, &d.json, d.err);
 	if (e == MR_OK)
 		e = decode_top(&d);
-	if (e != MR_OK)
+	if (e != MR_OK) {
 		batch->n_rows = 0;
+		batch->site_id = MR_STR_NULL;
+	}
 	return e;
 }
 
@@ -425,6 +437,6 @@ mr_event_decode_query(struct mr_arena *arena, struct mr_str query,
 	e = decode_pairs(&d, query, &payload, &row);
 	mr_buf_free(&payload);
 	if (e == MR_OK)
-		add_row(batch, &row);
+		add_first_row(batch, &row);
 	return e;
 }

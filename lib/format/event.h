@@ -46,7 +46,10 @@ struct mr_batch {
 	size_t n_rows;
 	struct mr_reject *rejects;
 	size_t n_rejects;
-	bool is_batch;        /* eventType "batch": rows[0] is the envelope */
+	struct mr_str site_id; /* its own, as are the next two, also without an envelope */
+	int64_t received_us;
+	struct mr_ip client_ip;
+	bool is_batch;        /* eventType "batch": rows[0] is the envelope, unless refused */
 	size_t n_members;     /* length of its events array */
 	struct mr_str batch_id; /* p == NULL: none */
 	size_t bytes;         /* of all payloads and texts, for the writer's cap */
