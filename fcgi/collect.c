@@ -37,31 +37,66 @@ struct taking {
 	int status; /* 0: the job's receipt tells; else refused with err */
 };
 
+/* What is between the scheme and the path, RFC 3986 section 3.2; n == 0: nothing. */
+static struct mr_str
+authority_of(struct mr_str url)
+{
+	size_t start = 0, end;
+
+	while (start + 3 <= url.n && memcmp(url.p + start, "://", 3) != 0)
+		start++;
+	if (start + 3 > url.n)
+		return MR_STR_NULL;
+	start += 3;
+	for (end = start; end < url.n && strchr("/?#", url.p[end]) == NULL; end++)
+		;
+	return (struct mr_str){ url.p + start, end - start };
+}
+
+/*
+ * [userinfo "@"] host [":" port]. An IPv6 address keeps its brackets, as in the
+ * browser's location.hostname, which the tracker sends.
+ */
+static struct mr_str
+host_in(struct mr_str authority)
+{
+	size_t start = 0, end;
+
+	if (authority.n == 0)
+		return MR_STR_NULL;
+	for (size_t i = 0; i < authority.n; i++)
+		if (authority.p[i] == '@')
+			start = i + 1;
+	end = start;
+	if (end < authority.n && authority.p[end] == '[') {
+		while (end < authority.n && authority.p[end] != ']')
+			end++;
+		if (end == authority.n)
+			return MR_STR_NULL;
+		end++;
+	}
+	while (end < authority.n && authority.p[end] != ':')
+		end++;
+	return (struct mr_str){ authority.p + start, end - start };
+}
+
 /* The host of an absolute URL in lower case; p == NULL: it has none. */
 static struct mr_str
 host_of(struct mr_arena *arena, struct mr_str url)
 {
-	size_t start = 0, end;
-	char *host;
+	struct mr_str host = host_in(authority_of(url));
+	char *lower;
 
-	while (start + 3 <= url.n && memcmp(url.p + start, "://", 3) != 0)
-		start++;
-	if (url.p == NULL || start + 3 > url.n)
+	if (host.n == 0 || host.n > MAX_HOST || (lower = mr_arena_alloc(arena, host.n)) == NULL)
 		return MR_STR_NULL;
-	start += 3;
-	for (end = start; end < url.n && strchr("/?#:", url.p[end]) == NULL; end++)
-		;
-	if (end == start || end - start > MAX_HOST ||
-	    (host = mr_arena_alloc(arena, end - start)) == NULL)
-		return MR_STR_NULL;
-	for (size_t i = 0; i < end - start; i++) {
-		unsigned char c = (unsigned char)url.p[start + i];
+	for (size_t i = 0; i < host.n; i++) {
+		unsigned char c = (unsigned char)host.p[i];
 
-		host[i] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
-		if (c <= ' ' || c >= 0x7f || c == '@')
+		lower[i] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+		if (c <= ' ' || c >= 0x7f)
 			return MR_STR_NULL;
 	}
-	return (struct mr_str){ host, end - start };
+	return (struct mr_str){ lower, host.n };
 }
 
 static struct mr_str
@@ -307,7 +342,7 @@ settle(struct taking *t)
 	} else if (outcome == MR_STORED || outcome == MR_SPOOLED) {
 		mr_log(batch->is_batch ? MR_LOG_INFO : MR_LOG_DEBUG, "%s %zu events from %.*s",
 		    outcome == MR_STORED ? "Bulk inserted" : "Queued", batch->n_rows,
-		    (int)batch->rows[0].site_id.n, batch->rows[0].site_id.p);
+		    (int)batch->site_id.n, batch->site_id.p);
 	}
 }
 
@@ -408,7 +443,6 @@ finish_collect(struct mr_worker *worker, struct mr_request *request,
     struct mr_response *response)
 {
 	struct taking *t = response->state;
-	struct mr_str site = MR_STR_NULL;
 
 	if (response->job != NULL)
 		settle(t);
@@ -419,9 +453,7 @@ finish_collect(struct mr_worker *worker, struct mr_request *request,
 		answer_refused(t, response);
 	else
 		answer_kept(t, response);
-	if (t->batch.n_rows > 0)
-		site = t->batch.rows[0].site_id;
-	mr_cors_answer(worker->conf, request->origin, site, &response->headers);
+	mr_cors_answer(worker->conf, request->origin, t->batch.site_id, &response->headers);
 	mr_buf_free(&t->body);
 }
 

@@ -14,6 +14,8 @@
 
 #define DEFAULT_LIMIT "20"
 #define MAX_LIMIT 500
+/* Bytes of a payload that is shown, 32 MiB in all: half of what an answer may have. */
+#define MAX_PAYLOAD "65536"
 
 static pthread_mutex_t one_reader = PTHREAD_MUTEX_INITIALIZER;
 
@@ -23,13 +25,18 @@ static pthread_mutex_t one_reader = PTHREAD_MUTEX_INITIALIZER;
 /*
  * $1: how far back, $2: how many, $3: the site or NULL. The span lets the BRIN
  * index pass over all but the last pages of a large day.
+ *
+ * Payloads are measured as text, which may be many times what is stored, and only
+ * those of the rows that are found; OFFSET 0: once each. A larger one stays there.
  */
 static const char sql[] =
-    "SELECT row_to_json(e) FROM (SELECT id, " TIME("created_at") ", " TIME("received_at") ", "
+    "SELECT row_to_json(r) FROM (SELECT id, " TIME("created_at") ", " TIME("received_at") ", "
     TIME("event_time") ", site_id, event_type, session_id, visitor_id, "
-    "host(client_ip) AS client_ip, user_agent, payload FROM events e "
-    "WHERE e.created_at >= now() - $1::interval AND ($3::text IS NULL OR site_id = $3) "
-    "ORDER BY e.created_at DESC, e.id DESC LIMIT $2::integer) e";
+    "host(client_ip) AS client_ip, user_agent, "
+    "CASE WHEN payload_bytes <= " MAX_PAYLOAD " THEN payload END AS payload, payload_bytes "
+    "FROM (SELECT *, octet_length(payload::text) AS payload_bytes FROM (SELECT * FROM events "
+    "WHERE created_at >= now() - $1::interval AND ($3::text IS NULL OR site_id = $3) "
+    "ORDER BY created_at DESC, id DESC LIMIT $2::integer) AS newest OFFSET 0) AS e) AS r";
 
 /* Looked at one after the other until enough is found. */
 static const char *const spans[] = { "1 minute", "1 hour", "1 day", "100 years" };

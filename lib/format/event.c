@@ -201,6 +201,16 @@ add_row(struct mr_batch *batch, const struct mr_event *row)
 	batch->rows[batch->n_rows++] = *row;
 }
 
+/* The first row, the envelope of a batch, says also where the batch belongs. */
+static void
+add_first_row(struct mr_batch *batch, const struct mr_event *row)
+{
+	add_row(batch, row);
+	batch->site_id = row->site_id;
+	batch->received_us = row->received_us;
+	batch->client_ip = row->client_ip;
+}
+
 /* The event as it was sent, but for what is left out. */
 static struct mr_str
 payload_of(struct decoder *d, int object, bool envelope)
@@ -241,12 +251,13 @@ static enum mr_err
 reject_member(struct decoder *d, int node, int64_t index)
 {
 	struct mr_reject *r = &d->batch->rejects[d->batch->n_rejects];
+	bool drop = d->ctx->drop_visitor && d->json.nodes[node].type == MR_JSON_OBJECT;
 
 	r->index = index;
-	r->payload = mr_json_raw(&d->json, node);
+	r->payload = drop ? payload_of(d, node, false) : mr_json_raw(&d->json, node);
 	r->sqlstate = MR_STR_NULL;
 	r->reason = mr_arena_dup(d->arena, mr_str(d->err->text));
-	if (r->reason.p == NULL)
+	if (r->payload.p == NULL || r->reason.p == NULL)
 		return no_memory(d->err);
 	d->batch->n_rejects++;
 	d->batch->bytes += r->payload.n + r->reason.n + ROW_OVERHEAD;
@@ -320,7 +331,7 @@ decode_top(struct decoder *d)
 	row.payload = payload_of(d, 0, events >= 0);
 	if (row.payload.p == NULL)
 		return no_memory(d->err);
-	add_row(d->batch, &row);
+	add_first_row(d->batch, &row);
 	return events >= 0 ? decode_members(d, events) : MR_OK;
 }
 
@@ -337,19 +348,24 @@ mr_event_decode(struct mr_arena *arena, char *body, size_t len,
 	e = mr_json_parse(arena, body, len, &d.json, d.err);
 	if (e == MR_OK)
 		e = decode_top(&d);
-	if (e != MR_OK)
+	if (e != MR_OK) {
 		batch->n_rows = 0;
+		batch->site_id = MR_STR_NULL;
+	}
 	return e;
 }
 
+/* The last of a repeated parameter counts, also when it is empty, which is as absent. */
 static enum mr_err
-query_text(enum field f, struct mr_str value, struct mr_str *out, struct mr_error *err)
+query_text(struct decoder *d, enum field f, struct mr_str value, struct mr_str *out)
 {
 	if (value.n > MR_EVENT_MAX_TEXT)
-		return mr_fail(err, MR_EINVAL, "%s is longer than %d bytes", keys[f].name,
+		return mr_fail(d->err, MR_EINVAL, "%s is longer than %d bytes", keys[f].name,
 		    MR_EVENT_MAX_TEXT);
 	if (value.n > 0)
 		*out = value;
+	else
+		*out = f == SITE ? d->ctx->default_site : MR_STR_NULL;
 	return MR_OK;
 }
 
@@ -371,7 +387,7 @@ query_field(struct decoder *d, const struct mr_query_pair *pair, struct mr_event
 		if (f == TIME)
 			set_time(d, pair->value, true, row);
 		if (columns[f] != NULL)
-			return query_text((enum field)f, pair->value, columns[f], d->err);
+			return query_text(d, (enum field)f, pair->value, columns[f]);
 	}
 	return MR_OK;
 }
@@ -421,6 +437,6 @@ mr_event_decode_query(struct mr_arena *arena, struct mr_str query,
 	e = decode_pairs(&d, query, &payload, &row);
 	mr_buf_free(&payload);
 	if (e == MR_OK)
-		add_row(batch, &row);
+		add_first_row(batch, &row);
 	return e;
 }

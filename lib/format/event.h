@@ -35,7 +35,7 @@ struct mr_event {
 /* An event that was refused, and why: one row of `rejected_events`. */
 struct mr_reject {
 	int64_t index;         /* in the client's array; of an envelope -1, else 0 */
-	struct mr_str payload; /* its bytes as sent */
+	struct mr_str payload; /* its bytes as sent, but for what drop_visitor leaves out */
 	struct mr_str reason;
 	struct mr_str sqlstate; /* when the database refused it; else p == NULL */
 };
@@ -46,7 +46,10 @@ struct mr_batch {
 	size_t n_rows;
 	struct mr_reject *rejects;
 	size_t n_rejects;
-	bool is_batch;        /* eventType "batch": rows[0] is the envelope */
+	struct mr_str site_id; /* its own, as are the next two, also without an envelope */
+	int64_t received_us;
+	struct mr_ip client_ip;
+	bool is_batch;        /* eventType "batch": rows[0] is the envelope, unless refused */
 	size_t n_members;     /* length of its events array */
 	struct mr_str batch_id; /* p == NULL: none */
 	size_t bytes;         /* of all payloads and texts, for the writer's cap */
@@ -60,7 +63,7 @@ struct mr_event_context {
 	struct mr_str user_agent;   /* UTF-8 without NUL; p == NULL: none */
 	struct mr_ip client_ip;
 	size_t max_batch_events;
-	bool drop_visitor; /* visitorId is left out, also of the payload */
+	bool drop_visitor; /* visitorId is left out, also of payloads, refused ones too */
 };
 
 /*

@@ -26,6 +26,7 @@ struct checker {
 	size_t len;
 	size_t pos;
 	int nodes;
+	int exponents; /* added up */
 	unsigned depth;
 	uint32_t in_object; /* bit d: the container at depth d + 1 is an object */
 	struct mr_error *err;
@@ -183,10 +184,40 @@ skip_digits(struct checker *c)
 	return c->pos > from;
 }
 
+/* An exponent as written, its sign apart; how far it is beyond the limit is not told. */
+static int
+exponent_of(const char *p, size_t n)
+{
+	int exponent = 0;
+
+	for (size_t i = 0; i < n && exponent <= MR_JSON_MAX_EXPONENT; i++)
+		if (p[i] >= '0' && p[i] <= '9')
+			exponent = exponent * 10 + (p[i] - '0');
+	return exponent;
+}
+
+/*
+ * PostgreSQL writes the digits out: of many numbers together they would be forty times
+ * the text. One beyond the limit makes a bad number, which is not stored, and is free.
+ */
+static enum mr_err
+count_exponent(struct checker *c, size_t number, size_t from)
+{
+	int exponent = exponent_of(c->text + from, c->pos - from);
+
+	if (exponent <= MR_JSON_MAX_EXPONENT)
+		c->exponents += exponent;
+	if (c->exponents > MR_JSON_MAX_EXPONENTS)
+		return wrong(c, number, "the exponents add up to more than 1048576");
+	return MR_OK;
+}
+
 /* number = [ "-" ] int [ frac ] [ exp ], RFC 8259 section 6. */
 static enum mr_err
 check_number(struct checker *c)
 {
+	size_t number = c->pos, exponent;
+
 	if (at(c, '-'))
 		c->pos++;
 	if (at(c, '0'))
@@ -202,8 +233,10 @@ check_number(struct checker *c)
 		c->pos++;
 		if (at(c, '+') || at(c, '-'))
 			c->pos++;
+		exponent = c->pos;
 		if (!skip_digits(c))
 			return wrong(c, c->pos, "a number needs a digit in its exponent");
+		return count_exponent(c, number, exponent);
 	}
 	return MR_OK;
 }
@@ -355,16 +388,13 @@ static bool
 number_fits(const char *p, size_t n)
 {
 	size_t digits = 0, i = 0;
-	int exponent = 0;
 
 	if (n <= 20 && memchr(p, 'e', n) == NULL && memchr(p, 'E', n) == NULL)
 		return true;
 	for (; i < n && p[i] != 'e' && p[i] != 'E'; i++)
 		digits += p[i] >= '0' && p[i] <= '9';
-	for (i++; i < n && exponent <= MR_JSON_MAX_EXPONENT; i++)
-		if (p[i] >= '0' && p[i] <= '9')
-			exponent = exponent * 10 + (p[i] - '0');
-	return digits <= MR_JSON_MAX_DIGITS && exponent <= MR_JSON_MAX_EXPONENT;
+	return digits <= MR_JSON_MAX_DIGITS &&
+	    exponent_of(p + i, n - i) <= MR_JSON_MAX_EXPONENT;
 }
 
 static int

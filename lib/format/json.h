@@ -18,6 +18,7 @@
 #define MR_JSON_MAX_KEY 1024       /* bytes of a key as written */
 #define MR_JSON_MAX_DIGITS 128     /* digits of a number, exponent apart */
 #define MR_JSON_MAX_EXPONENT 400   /* PostgreSQL would write 1e131071 out */
+#define MR_JSON_MAX_EXPONENTS 1048576 /* all of one text, their signs apart, added up */
 
 enum mr_json_type {
 	MR_JSON_OBJECT = 1,
@@ -55,8 +56,8 @@ struct mr_json {
  * PostgreSQL could not hold it: \u0000 and lone surrogate escapes inside
  * strings become \ufffd, which is as long.
  * Errors: MR_EINVAL with the offset of the first wrong byte (empty text, not
- * JSON, invalid UTF-8, a NUL byte, too deep, too many nodes, too long a key),
- * which is the first of a misspelt literal, an escape or a UTF-8 sequence, and
+ * JSON, invalid UTF-8, a NUL byte, too deep, too many nodes, too long a key, too
+ * large exponents altogether), which is the first of a misspelt literal, an escape or a UTF-8 sequence, and
  * 0 for an empty text; MR_ENOMEM.
  * The text must stay, and stay unchanged, while *json is used.
  */

@@ -9,7 +9,7 @@ struct writer {
 	char *to; /* there is room: nothing gets longer */
 };
 
-/* jsonb's order; a key with escapes is compared as written, which only costs jsonb a swap. */
+/* jsonb's order, of keys without escapes. */
 static bool
 is_before(const struct mr_json *json, int key, int other)
 {
@@ -18,6 +18,25 @@ is_before(const struct mr_json *json, int key, int other)
 
 	return n != m ? n < m :
 	    memcmp(json->text + a->start, json->text + b->start, (size_t)n) < 0;
+}
+
+/*
+ * Whether the members may change places: two keys that are equal, of which the last
+ * counts, must not, and an escape hides that they are.
+ */
+static bool
+is_sortable(const struct mr_json *json, int object)
+{
+	const struct mr_json_node *nodes = json->nodes;
+	int key = object + 1;
+
+	if (nodes[object].size > MR_PAYLOAD_MAX_SORTED)
+		return false;
+	for (int i = 0; i < nodes[object].size; i++, key = nodes[key + 1].next)
+		if (memchr(json->text + nodes[key].start, '\\',
+		    (size_t)(nodes[key].end - nodes[key].start)) != NULL)
+			return false;
+	return true;
 }
 
 static bool
@@ -57,7 +76,7 @@ static void
 put_object(struct writer *w, int object, const struct mr_str *without, size_t n_without)
 {
 	const struct mr_json_node *nodes = w->json->nodes;
-	bool sorted = nodes[object].size <= MR_PAYLOAD_MAX_SORTED, first = true;
+	bool sorted = is_sortable(w->json, object), first = true;
 	int keys[MR_PAYLOAD_MAX_SORTED], n = 0, key = object + 1;
 
 	*w->to++ = '{';

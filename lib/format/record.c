@@ -2,6 +2,7 @@
 #include "format/record.h"
 
 #define NO_VALUE UINT32_MAX
+enum kind { EVENT, BATCH, BATCH_WITHOUT_ENVELOPE };
 /* The least that a batch, a row and a refusal take up: what a count may promise. */
 #define MIN_BATCH 13
 #define MIN_ROW 41
@@ -36,13 +37,26 @@ put_row(struct mr_buf *out, const struct mr_event *e)
 	put_text(out, e->payload);
 }
 
+/* Of a batch whose envelope was refused, the first row need not be of its site. */
+static enum kind
+kind_of(const struct mr_batch *batch)
+{
+	if (!batch->is_batch)
+		return EVENT;
+	return mr_str_eq(batch->site_id, batch->rows[0].site_id) ? BATCH : BATCH_WITHOUT_ENVELOPE;
+}
+
 void
 mr_record_encode(const struct mr_batch *const *batches, size_t n, struct mr_buf *out)
 {
 	mr_buf_add_be32(out, (uint32_t)n);
 	for (size_t b = 0; b < n; b++) {
-		mr_buf_add_char(out, batches[b]->is_batch);
+		enum kind kind = kind_of(batches[b]);
+
+		mr_buf_add_char(out, (char)kind);
 		put_text(out, batches[b]->batch_id);
+		if (kind == BATCH_WITHOUT_ENVELOPE)
+			put_text(out, batches[b]->site_id);
 		mr_buf_add_be32(out, (uint32_t)batches[b]->n_rows);
 		mr_buf_add_be32(out, (uint32_t)batches[b]->n_rejects);
 		for (size_t i = 0; i < batches[b]->n_rows; i++)
@@ -152,16 +166,30 @@ take_reject(struct cursor *c, struct mr_reject *r)
 		c->bad = true;
 }
 
+/* What the request contributed is the same in each row. */
+static void
+set_source(struct mr_batch *batch)
+{
+	const struct mr_event *first = &batch->rows[0];
+
+	if (batch->site_id.p == NULL)
+		batch->site_id = first->site_id;
+	batch->received_us = first->received_us;
+	batch->client_ip = first->client_ip;
+}
+
 static enum mr_err
 take_batch(struct mr_arena *arena, struct cursor *c, struct mr_batch *batch)
 {
 	uint64_t kind = take_number(c, 1);
 
-	*batch = (struct mr_batch){ .is_batch = kind == 1 };
+	*batch = (struct mr_batch){ .is_batch = kind != EVENT };
 	batch->batch_id = take_text(c);
+	if (kind == BATCH_WITHOUT_ENVELOPE && (batch->site_id = take_text(c)).p == NULL)
+		c->bad = true;
 	batch->n_rows = take_count(c, MIN_ROW);
 	batch->n_rejects = take_count(c, MIN_REJECT);
-	if (kind > 1 || batch->n_rows == 0)
+	if (kind > BATCH_WITHOUT_ENVELOPE || batch->n_rows == 0)
 		c->bad = true;
 	batch->rows = mr_arena_array(arena, batch->n_rows, sizeof *batch->rows);
 	batch->rejects = mr_arena_array(arena, batch->n_rejects, sizeof *batch->rejects);
@@ -171,6 +199,8 @@ take_batch(struct mr_arena *arena, struct cursor *c, struct mr_batch *batch)
 		take_row(c, &batch->rows[i]);
 	for (size_t i = 0; i < batch->n_rejects && !c->bad; i++)
 		take_reject(c, &batch->rejects[i]);
+	if (!c->bad)
+		set_source(batch);
 	return MR_OK;
 }
 

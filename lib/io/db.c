@@ -130,14 +130,15 @@ mr_db_free(struct mr_db *db)
 	free(db);
 }
 
-/* libpq's messages end in newlines and may have several lines. */
+/* The messages have lines and quote what was sent; no control character may reach a header. */
 static const char *
 message_of(const char *libpq_text, char *out, size_t size)
 {
 	size_t n = 0;
 
 	for (; *libpq_text != '\0' && n + 1 < size; libpq_text++)
-		out[n++] = *libpq_text == '\n' || *libpq_text == '\t' ? ' ' : *libpq_text;
+		out[n++] = (unsigned char)*libpq_text < ' ' || *libpq_text == 0x7f ? ' ' :
+		    *libpq_text;
 	while (n > 0 && out[n - 1] == ' ')
 		n--;
 	out[n] = '\0';

@@ -47,7 +47,7 @@ index_of(const struct mr_batch *batch, size_t row)
 
 	if (!batch->is_batch)
 		return 0;
-	for (size_t i = 0; row > 0 && i < batch->n_rejects; i++)
+	for (size_t i = 0; i < batch->n_rejects; i++)
 		if (batch->rejects[i].index <= index)
 			index++;
 	return index;

@@ -186,7 +186,7 @@ append(struct mr_lane *l, struct mr_group *group, struct mr_job **jobs, size_t n
 	mr_record_encode(group->batches, n, &l->record);
 	if (l->record.failed)
 		return mr_fail(err, MR_ENOMEM, "spool: no memory for a group of %zu requests", n);
-	return mr_spool_append(l->spool, group->id, jobs[0]->batch->rows[0].received_us,
+	return mr_spool_append(l->spool, group->id, jobs[0]->batch->received_us,
 	    mr_buf_str(&l->record), err);
 }
 

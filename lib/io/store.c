@@ -211,11 +211,10 @@ add_reject(struct mr_store *store, const struct mr_batch *batch, const struct mr
     int32_t key_no)
 {
 	struct mr_pgarray *c = store->columns;
-	const struct mr_event *envelope = &batch->rows[0];
 
-	mr_pgarray_add_time(&c[R_RECEIVED], envelope->received_us);
-	mr_pgarray_add_str(&c[R_SITE], envelope->site_id);
-	mr_pgarray_add_inet(&c[R_IP], &envelope->client_ip);
+	mr_pgarray_add_time(&c[R_RECEIVED], batch->received_us);
+	mr_pgarray_add_str(&c[R_SITE], batch->site_id);
+	mr_pgarray_add_inet(&c[R_IP], &batch->client_ip);
 	mr_pgarray_add_int8(&c[R_INDEX], r->index);
 	mr_pgarray_add_str(&c[R_SQLSTATE], r->sqlstate);
 	mr_pgarray_add_str(&c[R_REASON], r->reason);
@@ -228,7 +227,7 @@ add_key(struct mr_store *store, const struct mr_batch *batch)
 {
 	if (batch->batch_id.p == NULL)
 		return;
-	mr_pgarray_add_str(&store->columns[KEY_SITE], batch->rows[0].site_id);
+	mr_pgarray_add_str(&store->columns[KEY_SITE], batch->site_id);
 	mr_pgarray_add_str(&store->columns[KEY_BATCH], batch->batch_id);
 }
 

@@ -70,7 +70,7 @@ same_key(struct mr_job *const *group, size_t n, const struct mr_batch *batch)
 	for (size_t i = 0; i < n; i++)
 		if (group[i]->batch->batch_id.p != NULL &&
 		    mr_str_eq(group[i]->batch->batch_id, batch->batch_id) &&
-		    mr_str_eq(group[i]->batch->rows[0].site_id, batch->rows[0].site_id))
+		    mr_str_eq(group[i]->batch->site_id, batch->site_id))
 			return true;
 	return false;
 }

@@ -1,6 +1,7 @@
 """Who is asking: client addresses and proxies, privacy, the admin token, CORS, routes."""
 
 import hashlib
+import json
 import re
 import subprocess
 
@@ -115,6 +116,45 @@ def admin_token(t, pg):
                               ("?limit=501", 400), ("?limit=-1", 400), ("?limit=abc", 400),
                               ("?limit=1x", 400), ("?limit=" + "9" * 30, 400)):
             t.is_(recent(w, authorization=f"Bearer {TOKEN}", query=query).status, status, query)
+
+
+def large_payloads(t, pg):
+    pg.create_database("large")
+    with worker(pg, "large", ADMIN) as w:
+        w.wait_healthy()
+
+        def stored(size):
+            """One event whose payload has so many bytes as PostgreSQL writes it."""
+            body = {"eventType": "x", "siteId": "large.test", "pad": ""}
+            body["pad"] = "é" * ((size - len(json.dumps(body))) // 2)
+            body["pad"] += "x" * (size - len(json.dumps(body, ensure_ascii=False).encode()))
+            w.request("POST", "/collect", body)
+            return body
+
+        def newest(query=""):
+            answer = recent(w, authorization=f"Bearer {TOKEN}", query=query)
+            t.is_(answer.status, 200, "status")
+            return [(e["payload"], e["payload_bytes"]) for e in answer.json()["events"]]
+
+        with t.case("payloads in /events/recent"):
+            largest = stored(65536)
+            stored(65537)
+            small = stored(100)
+            t.is_(newest(), [(small, 100), (None, 65537), (largest, 65536)], "up to 64 KiB")
+        with t.case("numbers that are written out"):
+            w.request("POST", "/collect", '{"eventType":"x","n":[%s1]}' % ("1e400," * 2000))
+            t.is_(newest("?limit=1"), [(None, 2000 * 403 + 28)], "count with their digits")
+            pg.execute("INSERT INTO events (received_at, event_time, site_id, event_type, payload) "
+                       "SELECT now(), now(), 'x', 'x', jsonb_build_object('n', "
+                       "(SELECT jsonb_agg(1e400::numeric) FROM generate_series(1, 99980))) "
+                       "FROM generate_series(1, 2)", "large")
+            t.is_(newest("?limit=2"), [(None, 99980 * 403 + 7)] * 2, "of old events too")
+        with t.case("as many and as large as are shown"):
+            pg.execute("INSERT INTO events (received_at, event_time, site_id, event_type, payload, "
+                       "user_agent) SELECT now(), now(), 'x', 'x', "
+                       "jsonb_build_object('n', repeat('y', 65527)), repeat(chr(1), 1024) "
+                       "FROM generate_series(1, 500)", "large")
+            t.is_([n for p, n in newest("?limit=500") if p], [65536] * 500, "are answered")
 
 
 def development(t, pg):
@@ -281,6 +321,7 @@ with tap.Suite() as t, postgres.Postgres() as pg:
     addresses(t, pg)
     privacy(t, pg)
     admin_token(t, pg)
+    large_payloads(t, pg)
     development(t, pg)
     production(t, pg)
     cors(t, pg)

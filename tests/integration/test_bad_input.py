@@ -39,6 +39,8 @@ NOT_JSON = [
     ("NUL byte at the end", GOOD + b"\x00", r"NUL|follows", 20),
     ("100,000 brackets", b"[" * 100_000, r"deep|depth|nest", 32),
     ("100,000 objects", b'{"a":' * 100_000, r"deep|depth|nest", 160),
+    ("numbers that PostgreSQL would write out", b'{"eventType":"x","n":[' + b"1e400," * 99_980
+     + b"1]}", r"exponents", 22 + 6 * 2621),
 ]
 
 # name, value, message

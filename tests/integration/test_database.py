@@ -153,6 +153,25 @@ def refused(t, pg):
                   [{"event_index": 1, "sqlstate": "23514"}],
                   "a partly refused batch: the bad one is kept with the reason")
 
+            pg.execute("ALTER TABLE events ADD CONSTRAINT no_bad CHECK (NOT payload ? 'bad')",
+                       "poison")
+            other = {"eventType": "batch", "batchId": "k", "siteId": "other",
+                     "events": [{"eventType": "a"}]}
+            answer = post(w, {**other, "bad": 1, "siteId": "own",
+                              "events": [{"eventType": "a", "siteId": "other"}, 42]})
+            t.includes(without_time(answer), {"events_processed": 1, "events_rejected": 2},
+                       "a refused envelope: its member is stored")
+            t.is_(pg.query("SELECT event_index, site_id FROM rejected_events "
+                           "WHERE site_id IN ('own', 'other') ORDER BY event_index", "poison"),
+                  [{"event_index": -1, "site_id": "own"}, {"event_index": 1, "site_id": "own"}],
+                  "a refused envelope: the refusals are of the batch's site")
+            t.like(w.log(), "Bulk inserted 1 events from own", "a refused envelope: so says the log")
+            t.is_(without_time(post(w, other)), success(2), "a refused envelope: no batch of its "
+                  "member's site is taken for the same")
+            t.is_(pg.query("SELECT site_id, batch_id FROM dedup_keys ORDER BY site_id DESC", "poison"),
+                  [{"site_id": "own", "batch_id": "k"}, {"site_id": "other", "batch_id": "k"}],
+                  "a refused envelope: the batchIds")
+
 
 def configured(t, pg):
     with t.case("DATABASE_URL"):

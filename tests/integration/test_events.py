@@ -57,6 +57,9 @@ def text(t, pg, w):
     with t.case("keys with escapes"):
         store(t, w, rb'{"\u0065ventType":"x","site\u0049d":"escaped.test"}')
         t.includes(row(pg, "escaped.test"), {"event_type": "x"}, "are the same keys")
+        store(t, w, rb'{"\u0065ventType":"first","siteId":"twice.test","eventType":"second"}')
+        t.includes(row(pg, "twice.test"), {"event_type": "second", "payload": {
+            "siteId": "twice.test", "eventType": "second"}}, "of the same key the last counts")
 
     with t.case("numbers"):
         big = "9" * 128
@@ -74,6 +77,13 @@ def sites(t, pg, w):
             ("Origin with a port", {"Origin": "https://port.test:8443"}, "port.test"),
             ("Referer", {"Referer": "https://ref.test/page?x=https://no.test/"}, "ref.test"),
             ("Origin null", {"Origin": "null", "Referer": "https://ref2.test/"}, "ref2.test"),
+            ("Origin with an address", {"Origin": "http://[2001:DB8::1]:8000"}, "[2001:db8::1]"),
+            ("Origin with no port", {"Origin": "http://[::1]"}, "[::1]"),
+            ("Origin with half an address", {"Origin": "http://[::1"}, "default"),
+            ("Referer with a user", {"Referer": "https://u:p@w@Host.test:1/x@no.test"},
+             "host.test"),
+            ("Referer with no host", {"Referer": "https://user@/x"}, "default"),
+            ("Referer with a query", {"Referer": "https://q.test?x=@no.test"}, "q.test"),
             ("neither", {}, "default")):
         with t.case(f"site from {name}"):
             pg.execute("DELETE FROM events")
@@ -193,6 +203,14 @@ def pixel(t, pg, w):
     with t.case("pixel header"):
         answer = w.request("GET", "/pixel.gif?x=%0d%0aSet-Cookie:%20a=b&eventType=")
         t.is_(answer.headers.get("set-cookie"), None, "nothing from the client is a header")
+    with t.case("pixel header of what the database says"):
+        pg.execute("CREATE INDEX numbers ON events (((payload->>'n')::integer))")
+        answer = w.request("GET", "/pixel.gif?eventType=x&siteId=index&"
+                                  "n=a%0d%0aSet-Cookie:%20a=b%0dc%1b%01%7f%09d")
+        pg.execute("DROP INDEX numbers")
+        t.is_(answer.headers.get("set-cookie"), None, "nothing from the client is a header")
+        t.like(answer.headers.get("x-millrace"), r'^rejected: .*"a  Set-Cookie: a=b c    d"',
+               "its control characters are blanks")
 
 
 postgres.need()

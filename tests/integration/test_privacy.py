@@ -81,10 +81,14 @@ def none_mode(t, pg):
     with worker(pg, sections={"privacy": {"visitor_id": "none"}}) as w, t.case("none"):
         w.wait_healthy()
         post(w, {"siteId": "a.test", "eventType": "nobody", "visitorId": "vis_sent"})
+        post(w, {"eventType": "batch", "siteId": "a.test", "events": [
+            {"eventType": "fine"}, {"eventType": "bad", "siteId": [], "visitorId": "vis_sent"}]})
         w.request("GET", "/collect?eventType=nobody_q&siteId=a.test&visitorId=vis_sent&n=1")
         t.is_([visitor(pg, "nobody"), visitor(pg, "nobody_q")], [None, None], "no visitor")
         t.is_(pg.events("event_type = 'nobody_q'")[0]["payload"],
               {"eventType": "nobody_q", "siteId": "a.test", "n": "1"}, "the rest is kept")
+        t.is_(pg.query("SELECT convert_from(payload, 'UTF8') AS p FROM rejected_events"),
+              [{"p": '{"siteId":[],"eventType":"bad"}'}], "a refused event has none either")
 
 
 def client_mode(t, pg):

@@ -145,6 +145,30 @@ def refused(t, pg, folder):
         is_done(t, r.run(), 0, r"1 record\(s\) were known")
         t.is_(len(sessions(pg, "refused")), 5, "again, with the reason gone: nothing twice")
 
+    with t.case("envelopes that the database refuses"):
+        r = make(pg, folder, "envelope")
+        Segment().add(group(batch([event("first")]))).write(r.spool)
+        r.run()
+        pg.execute("ALTER TABLE events ADD CONSTRAINT no_poison CHECK (event_type <> 'poison')",
+                   "envelope")
+        s = Segment()
+        s.add(group(batch([event("now", kind="poison"), event("one", "other.test")], (), "k1")))
+        s.add(group(batch([event("bad", "other.test", "poison"), event("two", "other.test")],
+                          [refusal(-1, "{}", "before")], "k2", "replay.test")))
+        s.add(group(batch([event("three", "other.test"), event("four", "other.test")], (), "k1")))
+        s.write(r.spool)
+        is_done(t, r.run(), 0, "stored 7 .* 3 rejected")
+        t.is_(sessions(pg, "envelope", "other.test"), ["one", "two", "three", "four"],
+              "the others are stored, and what is no repetition")
+        t.is_(pg.query("SELECT site_id, batch_id FROM dedup_keys ORDER BY batch_id, site_id DESC",
+                       "envelope"),
+              [{"site_id": site, "batch_id": key} for site, key in
+               (("replay.test", "k1"), ("other.test", "k1"), ("replay.test", "k2"))],
+              "batchIds are of the batch's site")
+        t.is_(pg.query("SELECT site_id, event_index FROM rejected_events ORDER BY id", "envelope"),
+              [{"site_id": "replay.test", "event_index": index} for index in (-1, -1, 0)],
+              "refusals too, with their places")
+
     with t.case("a table that is not as it should be"):
         r = make(pg, folder, "mended")
         Segment().add(group(batch([event("first")]))).write(r.spool)

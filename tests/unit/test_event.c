@@ -208,8 +208,8 @@ test_single(void)
 
 		/* keys and values are compared and stored without their escapes */
 		{ __LINE__, "{\"\\u0065ventType\":\"\\u0078\\n\",\"site\\u0049d\":\"m\\u00fcnchen\"}",
-		    "x\n|m\xc3\xbcnchen|-|-|=|{\"site\\u0049d\":\"m\\u00fcnchen\","
-		    "\"\\u0065ventType\":\"\\u0078\\n\"}\n", 0 },
+		    "x\n|m\xc3\xbcnchen|-|-|=|{\"\\u0065ventType\":\"\\u0078\\n\","
+		    "\"site\\u0049d\":\"m\\u00fcnchen\"}\n", 0 },
 		{ __LINE__, "{\"eventType\":\"\xf0\x9f\x98\x80\",\"sessionId\":\"\\ud83d\\ude00\"}",
 		    "\xf0\x9f\x98\x80|default|\xf0\x9f\x98\x80|-|=|{\"eventType\":\"\xf0\x9f\x98\x80\","
 		    "\"sessionId\":\"\\ud83d\\ude00\"}\n", 0 },
@@ -226,6 +226,8 @@ test_single(void)
 		/* the last of a repeated key counts, as in jsonb */
 		{ __LINE__, "{\"eventType\":\"a\",\"eventType\":\"b\",\"siteId\":\"s1\",\"siteId\":\"s2\"}",
 		    "b|s2|-|-|=|{\"siteId\":\"s1\",\"siteId\":\"s2\",\"eventType\":\"a\",\"eventType\":\"b\"}\n", 0 },
+		{ __LINE__, "{\"\\u0065ventType\":\"a\",\"siteId\":\"s\",\"eventType\":\"b\"}",
+		    "b|s|-|-|=|{\"\\u0065ventType\":\"a\",\"siteId\":\"s\",\"eventType\":\"b\"}\n", 0 },
 
 		/* what PostgreSQL cannot hold becomes U+FFFD, in the payload as well */
 		{ __LINE__, "{\"eventType\":\"a\\u0000b\",\"sessionId\":\"\\ud800\",\"x\":\"\\udc00\\u0000\"}",
@@ -497,7 +499,7 @@ test_batch(void)
 		    "\"eventType\":\"batch\"}\n"
 		    "x|default|-|-|=|{\"eventType\":\"x\"}\n", 1, 0 },
 		{ __LINE__, "{\"eventType\":\"batch\",\"event\\u0073\":[{\"eventType\":\"x\"}],\"c\":\"\\u00e4\"}",
-		    "batch|default|-|-|=|{\"c\":\"\\u00e4\",\"eventType\":\"batch\"}\n"
+		    "batch|default|-|-|=|{\"eventType\":\"batch\",\"c\":\"\\u00e4\"}\n"
 		    "x|default|-|-|=|{\"eventType\":\"x\"}\n", 1, 0 },
 		{ __LINE__, "{ \"events\" : [ { \"eventType\" : \"x\" } ] ,\n \"eventType\" : \"batch\" , \"c\" : 1 }",
 		    "batch|default|-|-|=|{\"c\":1,\"eventType\":\"batch\"}\n"
@@ -702,6 +704,12 @@ test_drop_visitor(void)
 	is_str(batch.rows[2].payload, "{\"eventType\":\"b\"}", "member");
 	ok(batch.rows[1].visitor_id.p == NULL && batch.rows[2].visitor_id.p == NULL,
 	    "members inherit no visitor and have none");
+	is_int(decode_with(mr_str("{\"eventType\":\"batch\",\"events\":[{\"eventType\":\"a\"},"
+	    "{\"visitorId\":\"w\",\"siteId\":[1],\"visitor\\u0049d\":\"x\"},\"visitorId\"]}"), &ctx),
+	    MR_OK, "a batch with members that are refused");
+	is_int(batch.n_rejects, 2, "refusals");
+	is_str(batch.rejects[0].payload, "{\"siteId\":[1]}", "a refused member");
+	is_str(batch.rejects[1].payload, "\"visitorId\"", "one that is no object is kept as sent");
 	fresh();
 	is_int(mr_event_decode_query(&arena, mr_str("visitorId=v&eventType=a&n=1"), &ctx, &batch, &err),
 	    MR_OK, "a query");
@@ -841,6 +849,12 @@ test_query_repeated(void)
 	is_str(batch.rows[0].site_id, "s2", "the last site");
 	is_part(rendered(), "\"x\":\"2\"", "the last value is in the payload");
 	check_sound();
+	is_int(decode_query("eventType=a&siteId=s&siteId=&sessionId=1&sessionId=&batchId=1&batchId="),
+	    MR_OK, "an empty one that repeats a parameter is taken");
+	is_str(batch.rows[0].site_id, "default", "it counts, as in a body: no site");
+	ok(batch.rows[0].session_id.p == NULL && batch.batch_id.p == NULL, "no session, no batchId");
+	check_sound();
+	is_int(decode_query("eventType=a&eventType=&siteId=s"), MR_EINVAL, "no type");
 }
 
 static void

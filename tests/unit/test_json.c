@@ -434,6 +434,14 @@ test_large(void)
 		{ __LINE__, "0.", "0", 100000, "", MR_OK, 0, 1 },
 		{ __LINE__, "1e", "9", 100000, "", MR_OK, 0, 1 },
 		{ __LINE__, "{\"", "k", 100000, "\":1}", MR_EINVAL, -1, 0 },
+		/* exponents add up, whatever their signs; those beyond the limit do not */
+		{ __LINE__, "[", "1e256,", 4096, "1]", MR_OK, 0, 4098 },
+		{ __LINE__, "[", "1E+256,", 4096, "-1e0]", MR_OK, 0, 4098 },
+		{ __LINE__, "[", "1e256,", 4096, "0.5e-1]", MR_EINVAL, 1 + 6 * 4096, 0 },
+		{ __LINE__, "[", "1e-0256,", 4096, "-2E1]", MR_EINVAL, 1 + 8 * 4096, 0 },
+		{ __LINE__, "[", "1e400,", 99980, "1]", MR_EINVAL, 1 + 6 * 2621, 0 },
+		{ __LINE__, "[", "1e401,", 99980, "1]", MR_OK, 0, 99982 },
+		{ __LINE__, "[", "0.1234567e-9,", 99980, "1]", MR_OK, 0, 99982 },
 	};
 
 	for (size_t i = 0; i < ROWS(rows); i++) {

@@ -18,9 +18,13 @@ static struct mr_reject rejects[] = {
 	{ .index = -1, .payload = MR_STR_LIT(""), .reason = MR_STR_LIT("r"), .sqlstate = MR_STR_LIT("22P02") },
 };
 static const struct mr_batch first = { .rows = rows, .n_rows = 2, .rejects = rejects, .n_rejects = 2,
-	.is_batch = true, .batch_id = MR_STR_LIT("b-1") };
-static const struct mr_batch second = { .rows = rows + 2, .n_rows = 1 };
-static const struct mr_batch *const group[] = { &first, &second };
+	.site_id = MR_STR_LIT("example-com"), .is_batch = true, .batch_id = MR_STR_LIT("b-1") };
+static const struct mr_batch second = { .rows = rows + 2, .n_rows = 1, .site_id = MR_STR_LIT("y") };
+/* Its envelope was refused. */
+static const struct mr_batch third = { .rows = rows + 1, .n_rows = 1, .rejects = rejects + 1,
+	.n_rejects = 1, .site_id = MR_STR_LIT("example-com"), .is_batch = true,
+	.batch_id = MR_STR_LIT("b-1") };
+static const struct mr_batch *const group[] = { &first, &second, &third };
 
 static bool
 same_text(struct mr_str a, struct mr_str b)
@@ -39,6 +43,13 @@ same_row(const struct mr_event *a, const struct mr_event *b)
 	    memcmp(a->client_ip.bytes, b->client_ip.bytes, 16) == 0;
 }
 
+static bool
+same_reject(const struct mr_reject *a, const struct mr_reject *b)
+{
+	return a->index == b->index && same_text(a->payload, b->payload) &&
+	    same_text(a->reason, b->reason) && same_text(a->sqlstate, b->sqlstate);
+}
+
 static void
 test_round_trip(struct mr_arena *arena, struct mr_str bytes)
 {
@@ -48,19 +59,19 @@ test_round_trip(struct mr_arena *arena, struct mr_str bytes)
 
 	if (!ok(mr_record_decode(arena, bytes, &got, &n, &err) == MR_OK, "read back: %s", err.text))
 		return;
-	is_int(n, 2, "batches");
+	is_int(n, ROWS(group), "batches");
 	for (size_t b = 0; b < n; b++) {
 		ok(same_text(got[b].batch_id, group[b]->batch_id), "batchId of batch %zu", b);
+		ok(same_text(got[b].site_id, group[b]->site_id), "its site");
+		ok(got[b].received_us == group[b]->rows[0].received_us &&
+		    got[b].client_ip.family == group[b]->rows[0].client_ip.family, "its time and address");
 		is_int(got[b].is_batch, group[b]->is_batch, "whether it is a batch");
 		is_int(got[b].n_rows, group[b]->n_rows, "its rows");
 		is_int(got[b].n_rejects, group[b]->n_rejects, "its refusals");
 		for (size_t i = 0; i < group[b]->n_rows; i++)
 			ok(same_row(&got[b].rows[i], &group[b]->rows[i]), "row %zu of batch %zu", i, b);
 		for (size_t i = 0; i < group[b]->n_rejects; i++)
-			ok(got[b].rejects[i].index == rejects[i].index &&
-			    same_text(got[b].rejects[i].payload, rejects[i].payload) &&
-			    same_text(got[b].rejects[i].reason, rejects[i].reason) &&
-			    same_text(got[b].rejects[i].sqlstate, rejects[i].sqlstate), "refusal %zu", i);
+			ok(same_reject(&got[b].rejects[i], &group[b]->rejects[i]), "refusal %zu", i);
 	}
 }
 
@@ -91,7 +102,7 @@ main(void)
 
 	mr_arena_init(&arena, 1 << 20);
 	mr_buf_init(&buf, 1 << 20);
-	mr_record_encode(group, 2, &buf);
+	mr_record_encode(group, ROWS(group), &buf);
 	ok(!buf.failed, "written");
 	test_round_trip(&arena, mr_buf_str(&buf));
 	for (size_t len = 0; len < buf.len; len++)

@@ -114,7 +114,8 @@ const open = (event) => {
 			h("time", { datetime: at, title: format.utc(at) }, `${format.dateTime(at)}:${at.slice(17, 23)}`),
 			h("small", {}, format.utc(at)))),
 		...facts(event).filter(([, text]) => text).map(([name, text]) => pair(name, text)));
-	setText($("event-payload"), JSON.stringify(event.payload, null, 2));
+	setText($("event-payload"), event.payload ? JSON.stringify(event.payload, null, 2)
+		: `too large to be shown: ${format.count(event.payload_bytes)} bytes`);
 	$("event").showModal();
 };
 
