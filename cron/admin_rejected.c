@@ -285,6 +285,11 @@ move(struct call *c, const char *id, const struct mr_batch *batch, bool *gone,
 	class = take_out(c->db, id, gone, err);
 	if (class == MR_DB_OK && !*gone)
 		class = mr_store_group(retrying.store, c->db, &group, err);
+	/* It would be in neither then. */
+	if (class == MR_DB_OK && !*gone && duplicate[0]) {
+		(void)mr_fail(err, MR_EINVAL, "its batchId was stored before");
+		class = MR_DB_DATA;
+	}
 	if (class == MR_DB_OK && !*gone)
 		return mr_db_script(c->db, "COMMIT", SCRIPT_TIMEOUT_MS, err);
 	(void)mr_db_script(c->db, "ROLLBACK", SCRIPT_TIMEOUT_MS, NULL);
@@ -321,6 +326,9 @@ retry_row(struct call *c, const struct mr_db_rows *rows, int row)
 	if (retrying.payload.failed || retrying.payload.len == 0 || mr_event_decode(&retrying.arena, retrying.payload.p,
 	    retrying.payload.len, &ctx, &batch, &err) != MR_OK)
 		return still_refused(id, &err);
+	/* The key of an envelope stands there already: its members came with it. */
+	if (strcmp(mr_db_value(rows, row, INDEX).p, "-1") == 0)
+		batch.batch_id = MR_STR_NULL;
 	if (mr_db_ensure(c->db, &err) != MR_OK)
 		return admin_fail(&err);
 	class = move(c, id, &batch, &gone, &err);

@@ -135,6 +135,23 @@ def delete(t, pg, w, ids):
         balanced(t, w, "after it")
 
 
+def keyed(t, pg, w):
+    """Refused rows of a batch whose batchId is on record with the others."""
+    pg.execute("ALTER TABLE events ADD CONSTRAINT no_flag CHECK (NOT payload ? 'flag')")
+    with t.case("an envelope"):
+        body = {"eventType": "batch", "flag": 1, "siteId": "keyed.test", "batchId": "k", "events": [
+            {"eventType": "kept"}, {"eventType": "other", "flag": 1, "batchId": "k"}]}
+        t.is_(w.request("POST", "/collect", body).json()["events_rejected"], 2, "and a member")
+        pg.execute("ALTER TABLE events DROP CONSTRAINT no_flag")
+        status, out, err = admin(w, "retry", "--all")
+        t.is_((status, out), (1, "stored 1 event(s), 1 still refused\n"), "the envelope is stored")
+        t.like(err, "its batchId was stored before", "what has the same batchId by itself is not")
+        t.is_(sorted(row["event_type"] for row in pg.events("site_id = 'keyed.test'")),
+              ["batch", "kept"], "they are in the table")
+        t.is_(pg.value("SELECT count(*) FROM rejected_events"), 1, "it stays")
+        balanced(t, w, "after an envelope")
+
+
 postgres.need()
 with tap.Suite() as t, postgres.Postgres() as pg:
     with worker(pg) as w:
@@ -144,6 +161,7 @@ with tap.Suite() as t, postgres.Postgres() as pg:
         all_ids = look(t, pg, w)
         retry(t, pg, w, all_ids)
         delete(t, pg, w, all_ids)
+        keyed(t, pg, w)
     with t.case("no database"):
         pg.stop("fast")
         with worker(pg) as w:
