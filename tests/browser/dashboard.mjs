@@ -140,6 +140,28 @@ const development = (browser) => test("development without a token", async () =>
 	await page.context().close();
 });
 
+const unseen = (browser) => test("before it was opened", async () => {
+	for (let i = 0; i < 30; i++) await collect({ eventType: "early", siteId: "early.test" });
+	const page = await makePage(browser);
+	let answered = false;
+	await page.route("**/metrics", async (route) => {
+		if (answered) return;
+		answered = true;
+		await route.continue();
+	});
+	await visit(page);
+	await enter(page);
+	await page.waitForSelector("#health[data-state=healthy]");
+	is(await text(page, "#alerts-note"), "from now on", "the alerts do not speak of what they have not seen");
+	is(await alert(page, "batches"), "waiting", "nor is one of them fine");
+	is(await text(page, "#tile-rate .say"), "from now on", "nor does the rate");
+	await page.unroute("**/metrics");
+	await page.reload();
+	await page.waitForFunction(() => /^over the last \d+ sec/.test(document.getElementById("alerts-note").textContent));
+	ok(true, "then of as long as it was looked at");
+	await page.context().close();
+});
+
 const live = (browser) => test("events", async () => {
 	const page = await openBoard(browser);
 	const problems = watch(page);
@@ -258,7 +280,8 @@ const degraded = (browser) => test("database away", async () => {
 	const page = await openBoard(browser);
 	const errors = [];
 	page.on("pageerror", (error) => errors.push(error.message));
-	is([await alert(page, "failures"), await alert(page, "connections")], ["fine", "fine"], "before: fine");
+	await until(async () => await alert(page, "failures") === "fine" && await alert(page, "connections") === "fine",
+		"before: fine");
 	await tell("stop database");
 	is(await batch("away.test", ["a", "b"]), 202, "an event is taken");
 	await page.waitForSelector("#health[data-state=degraded]");
@@ -519,7 +542,7 @@ const browser = await launch();
 try {
 	// Each case may count on some event.
 	await batch("first.test", ["view", "click"]);
-	for (const run of [tokenFlow, demo, refusedLater, development, live, filters, numbers, smallBatches, degraded,
+	for (const run of [tokenFlow, demo, refusedLater, development, unseen, live, filters, numbers, smallBatches, degraded,
 		pausing, unreachable, older, exporting, exportingForReal, steady, access]) await run(browser);
 	await test("all pages", () => {
 		is(violations, [], "their policy held nothing back");

@@ -13,16 +13,19 @@ const RUN_S = 300;       // what an export may take once it is due
 const lit = (say) => ({ state: "lit", say });
 const fine = (say) => ({ state: "fine", say });
 const off = (say) => ({ state: "off", say });
+const waiting = (say) => ({ state: "waiting", say });
 
 const failures = ({ health, recent }) => {
 	if (health?.database === "not used") return off("every group goes to the spool here");
-	if (!recent?.groups) return fine("no inserts in this time");
+	if (!recent) return waiting("nothing seen yet");
+	if (!recent.groups) return fine("no inserts in this time");
 	const say = `${format.percent(recent.failureShare)} of ${format.count(recent.groups)} inserts`;
 	return recent.failureShare > FAILURES ? lit(say) : fine(say);
 };
 
 const batches = ({ recent }) => {
-	if (!recent?.requests) return fine("no requests in this time");
+	if (!recent) return waiting("nothing seen yet");
+	if (!recent.requests) return fine("no requests in this time");
 	if (recent.requests < FEW) return fine(`${format.count(recent.requests)} requests, too few to judge`);
 	const say = `${format.rate(recent.batch)} events a request`;
 	return recent.batch < BATCH ? lit(say) : fine(say);
@@ -44,7 +47,7 @@ export const isLate = (destination) => destination.lagS > allowedLag(destination
 
 const lag = ({ exports }) => {
 	if (exports === null) return off("this server exports nothing");
-	if (!exports) return { state: "waiting", say: "not known yet" };
+	if (!exports) return waiting("not known yet");
 	if (!exports.clients.length) return off("no client is configured");
 	const late = exports.destinations.filter(isLate);
 	if (late.length)
@@ -66,5 +69,5 @@ const RULES = [
 export const judge = (what) => RULES.map(({ id, title, rule, judge: say, counts }) => {
 	const unknown = counts && !what.metrics;
 	return { id, title, rule, ...(unknown ? what.metrics === null ? off("this server has no /metrics")
-		: { state: "waiting", say: "not known yet" } : say(what)) };
+		: waiting("not known yet") : say(what)) };
 });

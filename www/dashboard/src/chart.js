@@ -10,6 +10,10 @@ const LEAST_MS = 60000;
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+// Distances of the labels at the side: none that one decimal would round.
+const DISTANCES = [0.1, 0.2, 0.5, 1].concat(...Array.from({ length: 8 }, (_, i) =>
+	[2, 5, 10].map((n) => n * 10 ** i)));
+
 // So few that they do not touch on a phone.
 const ticks = (u, values) => values.map((s) => format.timeOfDay(s * 1000).slice(0, 5));
 
@@ -19,7 +23,7 @@ const axes = () => {
 	return [
 		{ ...common, size: 26, gap: 6, values: ticks, space: 60, grid: { show: false },
 			incrs: [60, 120, 300] },
-		{ ...common, size: 46, space: 36, values: (u, values) => values.map(format.rate) },
+		{ ...common, size: 46, space: 36, incrs: DISTANCES, values: (u, values) => values.map(format.rate) },
 	];
 };
 

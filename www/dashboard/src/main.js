@@ -37,7 +37,8 @@ const makeCharts = () => ({
 });
 
 const show = () => {
-	numbers.showAlerts(judge({ ...last, recent: last.metrics ? history.over() : null }));
+	const recent = last.metrics ? history.over() : null;
+	numbers.showAlerts(judge({ ...last, recent }), recent);
 	numbers.showTiles(last.metrics, history.over(MINUTE_MS));
 	numbers.showWorkers(last.metrics, last.health);
 	charts.rate.show(history.steps);

@@ -52,7 +52,14 @@ const makeAlert = ({ id }) => h("li", { id: `alert-${id}`, "data-state": "waitin
 	h("span", { class: "lamp", "aria-hidden": "true" }),
 	h("div", {}, h("h3"), h("p"), h("small")), h("span", { class: "tag" }));
 
-export const showAlerts = (alerts) => {
+// How far back numbers go: no further than to when the page was opened.
+const back = (recent, s, whole) => {
+	if (!recent) return "from now on";
+	return recent.seconds > 0.9 * s ? whole : `over the last ${format.span(Math.round(recent.seconds))}`;
+};
+
+export const showAlerts = (alerts, recent) => {
+	setText($("alerts-note"), back(recent, 300, "over the last 5 minutes"));
 	for (const alert of alerts) {
 		const item = $(`alert-${alert.id}`) ?? $("alerts").appendChild(makeAlert(alert));
 		setState(item, alert.state);
@@ -86,7 +93,7 @@ const spoolSay = (metrics) => {
 const TILES = [
 	["rate", "Events per second", (m, minute) => {
 		const queued = minute?.queuedRate > 0 ? `, ${format.rate(minute.queuedRate)} of them to the spool` : "";
-		return [format.rate(minute ? minute.storedRate + minute.queuedRate : NaN), `over the last minute${queued}`];
+		return [format.rate(minute ? minute.storedRate + minute.queuedRate : NaN), `${back(minute, 60, "over the last minute")}${queued}`];
 	}],
 	["stored", "Events stored", (m) => [format.count(m.get("events_total", { outcome: "stored" })),
 		`${format.count(m.get("commits_total"))} commits`]],
