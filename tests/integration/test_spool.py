@@ -303,7 +303,9 @@ def operator(t, pg):
                 pg.execute(mend, "operator")
                 w.wait_healthy()
                 wait_empty(w)
-                t.is_(sessions(pg, "operator", "op"), [f"{i}" for i in range(5)],
+                # Not always in order: a replay that is at work meanwhile leaves what it
+                # could not store, and goes on with what it can.
+                t.is_(sorted(sessions(pg, "operator", "op")), [f"{i}" for i in range(5)],
                       "mended, they are stored")
                 t.is_(pg.value("SELECT count(*) FROM rejected_events", "operator"), 0,
                       "nothing is blamed")
