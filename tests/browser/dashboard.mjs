@@ -264,6 +264,40 @@ const numbers = (browser) => test("numbers", async () => {
 	await page.context().close();
 });
 
+// What is written beside a chart, from the top down, as it was drawn last.
+const scale = (page, id) => page.evaluate((name) => {
+	const labels = window.written.get(document.querySelector(`#${name}-plot canvas`)) ?? new Map();
+	return [...labels].sort(([a], [b]) => a - b).map(([, label]) => Number(label));
+}, id);
+
+const labels = (browser) => test("scale", async () => {
+	const page = await makePage(browser);
+	await page.addInitScript(() => {
+		window.written = new Map();
+		const { fillText, clearRect } = CanvasRenderingContext2D.prototype;
+		CanvasRenderingContext2D.prototype.clearRect = function (...box) {
+			window.written.set(this.canvas, new Map());
+			return clearRect.apply(this, box);
+		};
+		CanvasRenderingContext2D.prototype.fillText = function (label, x, y) {
+			const { f } = this.getTransform();
+			if (/^[\d.]+$/.test(label)) window.written.get(this.canvas)?.set(y + f, label);
+			return fillText.call(this, label, x, y);
+		};
+	});
+	await visit(page);
+	await enter(page);
+	for (const id of ["rate", "batch"]) {
+		const shown = await until(async () => {
+			const found = await scale(page, id);
+			return found.length > 2 && found;
+		}, `labels of ${id}`);
+		const apart = shown.slice(1).map((value, i) => (shown[i] - value).toFixed(6));
+		is(new Set(apart).size, 1, `${id}: as far apart as they say: ${shown}`);
+	}
+	await page.context().close();
+});
+
 const smallBatches = (browser) => test("small batches", async () => {
 	const page = await openBoard(browser);
 	await until(async () => await alert(page, "batches") === "fine", "not lit");
@@ -542,8 +576,8 @@ const browser = await launch();
 try {
 	// Each case may count on some event.
 	await batch("first.test", ["view", "click"]);
-	for (const run of [tokenFlow, demo, refusedLater, development, unseen, live, filters, numbers, smallBatches, degraded,
-		pausing, unreachable, older, exporting, exportingForReal, steady, access]) await run(browser);
+	for (const run of [tokenFlow, demo, refusedLater, development, unseen, live, filters, numbers, labels, smallBatches,
+		degraded, pausing, unreachable, older, exporting, exportingForReal, steady, access]) await run(browser);
 	await test("all pages", () => {
 		is(violations, [], "their policy held nothing back");
 		is(strangers, [], "they asked nobody but the server");
