@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/log.h"
 #include "io/secret.h"
 
 #define PROGRAM "millrace-admin"
+#define QUERY_TIMEOUT_MS INT64_C(86400000)
 
 static const struct admin_command commands[] = {
 	{ "seal", "[--make-key]", "seal the secret on standard input", admin_seal },
@@ -142,6 +144,34 @@ admin_fail(const struct mr_error *err)
 {
 	fprintf(stderr, PROGRAM ": %s\n", err->text);
 	return ADMIN_FAILED;
+}
+
+int
+admin_on_database(const struct admin *admin, int argc, char **argv, const char *application,
+    enum mr_err (*work)(struct mr_db *db, const struct mr_conf *conf, struct mr_error *err))
+{
+	struct mr_error err = MR_ERROR_INIT;
+	struct mr_db_options options;
+	struct mr_conf conf;
+	struct mr_db *db;
+	bool none;
+	enum mr_err e = MR_ENOMEM;
+
+	if (!admin_arguments(argc, argv, "", &none, NULL, NULL))
+		return ADMIN_MISUSED;
+	if (mr_conf_load(&conf, admin->config, &err) != MR_OK)
+		return admin_fail(&err);
+	/* What was done, the work says itself. */
+	(void)mr_log_open(PROGRAM, "stderr", MR_LOG_WARNING, NULL);
+	options = mr_db_options_of(&conf, application);
+	options.query_timeout_ms = QUERY_TIMEOUT_MS;
+	if ((db = mr_db_new(&options)) == NULL)
+		(void)mr_fail(&err, e, "no memory");
+	else
+		e = work(db, &conf, &err);
+	mr_db_free(db);
+	mr_conf_free(&conf);
+	return e == MR_OK ? ADMIN_OK : admin_fail(&err);
 }
 
 int

@@ -14,6 +14,7 @@
 #include "base/conf.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "io/db.h"
 #include "io/secret.h"
 
 enum { ADMIN_OK = 0, ADMIN_FAILED = 1, ADMIN_MISUSED = 2 };
@@ -53,6 +54,14 @@ bool admin_arguments(int argc, char **argv, const char *flag, bool *given, const
  * freed by the caller; NULL: *err says why.
  */
 char *admin_key_file(const struct admin *admin, const char *ini, struct mr_error *err);
+
+/*
+ * For a command without arguments that works on the database, with statements that
+ * may take a day: does the work on a connection of its own, which is closed then;
+ * what was not committed is undone. Returns the exit status.
+ */
+int admin_on_database(const struct admin *admin, int argc, char **argv, const char *application,
+    enum mr_err (*work)(struct mr_db *db, const struct mr_conf *conf, struct mr_error *err));
 
 /* Writes "millrace-admin: text" to standard error; returns ADMIN_FAILED. */
 int admin_fail(const struct mr_error *err);

@@ -6,11 +6,7 @@
 
 #include <stdio.h>
 
-#include "base/log.h"
-#include "io/db.h"
 #include "io/schema.h"
-
-#define TIMEOUT_MS INT64_C(3600000)
 
 static enum mr_err
 migrate(struct mr_db *db, const struct mr_conf *conf, struct mr_error *err)
@@ -34,26 +30,5 @@ migrate(struct mr_db *db, const struct mr_conf *conf, struct mr_error *err)
 int
 admin_migrate(const struct admin *admin, int argc, char **argv)
 {
-	struct mr_error err = MR_ERROR_INIT;
-	struct mr_db_options options;
-	struct mr_conf conf;
-	struct mr_db *db;
-	bool none;
-	enum mr_err e = MR_ENOMEM;
-
-	if (!admin_arguments(argc, argv, "", &none, NULL, NULL))
-		return ADMIN_MISUSED;
-	if (mr_conf_load(&conf, admin->config, &err) != MR_OK)
-		return admin_fail(&err);
-	/* What is applied, it says itself. */
-	(void)mr_log_open("millrace-admin", "stderr", MR_LOG_WARNING, NULL);
-	options = mr_db_options_of(&conf, "millrace migrate");
-	options.query_timeout_ms = TIMEOUT_MS;
-	if ((db = mr_db_new(&options)) == NULL)
-		(void)mr_fail(&err, e, "no memory");
-	else
-		e = migrate(db, &conf, &err);
-	mr_db_free(db);
-	mr_conf_free(&conf);
-	return e == MR_OK ? ADMIN_OK : admin_fail(&err);
+	return admin_on_database(admin, argc, argv, "millrace migrate", migrate);
 }

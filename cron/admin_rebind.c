@@ -88,12 +88,13 @@ check(struct mr_db *db, int64_t *clients, struct mr_error *err)
 }
 
 static enum mr_err
-rebind(struct mr_db *db, struct mr_error *err)
+rebind(struct mr_db *db, const struct mr_conf *conf, struct mr_error *err)
 {
 	struct mr_db_rows *rows;
 	int64_t clients;
 	enum mr_err e;
 
+	(void)conf;
 	if ((e = mr_db_ensure(db, err)) != MR_OK || (e = check(db, &clients, err)) != MR_OK)
 		return e;
 	if (mr_db_query(db, mark_sql, NULL, 0, &rows, err) != MR_DB_OK)
@@ -111,25 +112,5 @@ rebind(struct mr_db *db, struct mr_error *err)
 int
 admin_rebind(const struct admin *admin, int argc, char **argv)
 {
-	struct mr_error err = MR_ERROR_INIT;
-	struct mr_db_options options;
-	struct mr_conf conf;
-	struct mr_db *db;
-	bool none;
-	enum mr_err e = MR_ENOMEM;
-
-	if (!admin_arguments(argc, argv, "", &none, NULL, NULL))
-		return ADMIN_MISUSED;
-	if (mr_conf_load(&conf, admin->config, &err) != MR_OK)
-		return admin_fail(&err);
-	options = mr_db_options_of(&conf, "millrace rebind");
-	options.query_timeout_ms = TIMEOUT_MS;
-	if ((db = mr_db_new(&options)) == NULL)
-		(void)mr_fail(&err, e, "no memory");
-	else
-		e = rebind(db, &err);
-	/* Closing the connection undoes what was not committed. */
-	mr_db_free(db);
-	mr_conf_free(&conf);
-	return e == MR_OK ? ADMIN_OK : admin_fail(&err);
+	return admin_on_database(admin, argc, argv, "millrace rebind", rebind);
 }
