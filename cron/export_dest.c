@@ -246,9 +246,10 @@ read_file(const struct destination *d, const char *key,
 			if (got > 0 && !take(arg, buffer, (size_t)got))
 				break;
 	if (got < 0) {
-		*missing = errno == ENOENT;
-		(void)mr_fail(err, MR_EIO, "%s: cannot be read: %s", path, strerror(errno));
-		*missing = *missing && access(d->at.folder, F_OK) == 0;
+		int error = errno;
+
+		*missing = error == ENOENT && access(d->at.folder, F_OK) == 0;
+		(void)mr_fail(err, MR_EIO, "%s: cannot be read: %s", path, strerror(error));
 	}
 	if (fd >= 0)
 		close(fd);

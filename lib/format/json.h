@@ -57,8 +57,8 @@ struct mr_json {
  * strings become \ufffd, which is as long.
  * Errors: MR_EINVAL with the offset of the first wrong byte (empty text, not
  * JSON, invalid UTF-8, a NUL byte, too deep, too many nodes, too long a key, too
- * large exponents altogether), which is the first of a misspelt literal, an escape or a UTF-8 sequence, and
- * 0 for an empty text; MR_ENOMEM.
+ * large exponents altogether), which is the first of a misspelt literal, an
+ * escape or a UTF-8 sequence, and 0 for an empty text; MR_ENOMEM.
  * The text must stay, and stay unchanged, while *json is used.
  */
 enum mr_err mr_json_parse(struct mr_arena *arena, char *text, size_t len,

@@ -71,7 +71,8 @@ def batch(rows, refusals=(), batch_id=None, site=None):
     """One request's bytes. site: of a batch whose envelope was refused."""
     kind = 2 if site is not None else len(rows) > 1
     return (struct.pack(">B", kind) + _text(batch_id)
-            + (b"" if site is None else _text(site)) + struct.pack(">II", len(rows), len(refusals)) + b"".join(rows) + b"".join(refusals))
+            + (b"" if site is None else _text(site))
+            + struct.pack(">II", len(rows), len(refusals)) + b"".join(rows) + b"".join(refusals))
 
 
 def group(*batches):

@@ -4,9 +4,10 @@ import os
 import re
 import subprocess
 
-from exporting import (Exporter, Folder, Setting, check_complete, client, insert, is_manifest, manifests,
-                       program, read_rows, utc)
+from exporting import (Exporter, Folder, Setting, check_complete, client, insert, is_manifest,
+                       manifests, program, read_rows, utc)
 from harness import postgres, proc, sanitizer, tap
+
 
 def ordinary(t, pg, folder):
     """Nothing, something, nothing again; two destinations."""

@@ -120,13 +120,18 @@ def stored_once(t, pg, folder):
         t.is_(sorted(sessions(pg, "merged")), [f"s{i:03}" for i in range(300)], "all are")
 
 
+def poisoned(pg, folder, name):
+    """A database with one event that refuses those of a kind."""
+    r = make(pg, folder, name)
+    Segment().add(group(batch([event("first")]))).write(r.spool)
+    r.run()
+    pg.execute("ALTER TABLE events ADD CONSTRAINT no_poison CHECK (event_type <> 'poison')", name)
+    return r
+
+
 def refused(t, pg, folder):
     with t.case("values that the database refuses"):
-        r = make(pg, folder, "refused")
-        Segment().add(group(batch([event("first")]))).write(r.spool)
-        r.run()
-        pg.execute("ALTER TABLE events ADD CONSTRAINT no_poison CHECK (event_type <> 'poison')",
-                   "refused")
+        r = poisoned(pg, folder, "refused")
         s = Segment()
         s.add(group(batch([event("good1")]), batch([event("bad1", kind="poison")]),
                     batch([event("good2"), event("bad2", kind="poison"), event("good3")], (), "k"),
@@ -146,11 +151,7 @@ def refused(t, pg, folder):
         t.is_(len(sessions(pg, "refused")), 5, "again, with the reason gone: nothing twice")
 
     with t.case("envelopes that the database refuses"):
-        r = make(pg, folder, "envelope")
-        Segment().add(group(batch([event("first")]))).write(r.spool)
-        r.run()
-        pg.execute("ALTER TABLE events ADD CONSTRAINT no_poison CHECK (event_type <> 'poison')",
-                   "envelope")
+        r = poisoned(pg, folder, "envelope")
         s = Segment()
         s.add(group(batch([event("now", kind="poison"), event("one", "other.test")], (), "k1")))
         s.add(group(batch([event("bad", "other.test", "poison"), event("two", "other.test")],
