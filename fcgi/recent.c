@@ -24,7 +24,8 @@ static pthread_mutex_t one_reader = PTHREAD_MUTEX_INITIALIZER;
 
 /*
  * $1: how far back, $2: how many, $3: the site or NULL. The span lets the BRIN
- * index pass over all but the last pages of a large day.
+ * index pass over all but the last pages of a large day, and over those that have
+ * nothing of the site.
  *
  * Payloads are measured as text, which may be many times what is stored, and only
  * those of the rows that are found; OFFSET 0: once each. A larger one stays there.
@@ -39,7 +40,8 @@ static const char sql[] =
     "ORDER BY created_at DESC, id DESC LIMIT $2::integer) AS newest OFFSET 0) AS e) AS r";
 
 /* Looked at one after the other until enough is found. */
-static const char *const spans[] = { "1 minute", "1 hour", "1 day", "100 years" };
+static const char *const spans[] = { "1 second", "1 minute", "1 hour", "1 day", "7 days",
+	"100 years" };
 #define N_SPANS (sizeof spans / sizeof spans[0])
 
 /* A C string of the arena; NULL for "no value" (or no memory). */

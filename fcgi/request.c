@@ -122,22 +122,22 @@ mr_request_end(void)
 
 /* The CGI variables we use, and where they go. */
 static const struct {
-	const char *name;
+	struct mr_str name;
 	size_t offset;
 } variables[] = {
-#define AT(member) offsetof(struct mr_request, member)
-	{ "REQUEST_METHOD", AT(method) },
-	{ "QUERY_STRING", AT(query) },
-	{ "CONTENT_LENGTH", AT(content_length) },
-	{ "HTTP_CONTENT_ENCODING", AT(content_encoding) },
-	{ "HTTP_ORIGIN", AT(origin) },
-	{ "HTTP_REFERER", AT(referer) },
-	{ "HTTP_USER_AGENT", AT(user_agent) },
-	{ "HTTP_AUTHORIZATION", AT(authorization) },
-	{ "HTTP_X_FORWARDED_FOR", AT(forwarded_for) },
-	{ "HTTP_SEC_FETCH_SITE", AT(fetch_site) },
-	{ "REMOTE_ADDR", AT(remote_addr) },
-#undef AT
+#define VARIABLE(name, member) { { name, sizeof name - 1 }, offsetof(struct mr_request, member) }
+	VARIABLE("REQUEST_METHOD", method),
+	VARIABLE("QUERY_STRING", query),
+	VARIABLE("CONTENT_LENGTH", content_length),
+	VARIABLE("HTTP_CONTENT_ENCODING", content_encoding),
+	VARIABLE("HTTP_ORIGIN", origin),
+	VARIABLE("HTTP_REFERER", referer),
+	VARIABLE("HTTP_USER_AGENT", user_agent),
+	VARIABLE("HTTP_AUTHORIZATION", authorization),
+	VARIABLE("HTTP_X_FORWARDED_FOR", forwarded_for),
+	VARIABLE("HTTP_SEC_FETCH_SITE", fetch_site),
+	VARIABLE("REMOTE_ADDR", remote_addr),
+#undef VARIABLE
 };
 
 static enum mr_err
@@ -177,7 +177,7 @@ read_environment(struct mr_exchange *x, char **envp)
 		else if (mr_str_eq(name, MR_STR_LIT("PATH_INFO")))
 			info = mr_str(value);
 		for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
-			if (!mr_str_eq(name, mr_str(variables[i].name)))
+			if (!mr_str_eq(name, variables[i].name))
 				continue;
 			*(struct mr_str *)(void *)((char *)r + variables[i].offset) =
 			    mr_str(value);

@@ -23,10 +23,12 @@ CREATE TABLE events (
     payload     jsonb NOT NULL
 ) PARTITION BY RANGE (created_at);
 
-CREATE INDEX events_site_created ON events (site_id, created_at);
--- Rows lie in the order of both columns, so one small BRIN serves the exporter
--- (ingest_xid) and "the newest events" (created_at).
-CREATE INDEX events_ingest ON events USING brin (ingest_xid, created_at)
+-- The only index. Rows lie in the order of the first two columns, so a small BRIN
+-- serves the exporter (ingest_xid) and "the newest events" (created_at); of a site
+-- it says which pages have none of it. A B-tree on (site_id, created_at) would cost
+-- a quarter of the time of storing a row, and of its room.
+CREATE INDEX events_ingest ON events
+    USING brin (ingest_xid, created_at, site_id text_bloom_ops)
     WITH (pages_per_range = 32, autosummarize = on);
 
 -- A missing day partition never refuses an event.

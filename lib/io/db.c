@@ -19,6 +19,8 @@
 /* A statement's name on the server: its number. */
 #define NAME_BYTES 16
 #define MAX_PARAMS 32
+/* As PQserverVersion() says it. 14 has the Bloom filters of schema/001-events.sql. */
+#define MIN_SERVER_VERSION 140000
 
 struct mr_db {
 	struct mr_db_options options;
@@ -452,10 +454,14 @@ open_connection(struct mr_db *db, struct mr_error *err)
 }
 
 static enum mr_err
-check_encoding(const struct mr_db *db, struct mr_error *err)
+check_server(const struct mr_db *db, struct mr_error *err)
 {
 	const char *encoding = PQparameterStatus(db->conn, "server_encoding");
+	int version = PQserverVersion(db->conn);
 
+	if (version > 0 && version < MIN_SERVER_VERSION)
+		return mr_fail(err, MR_EIO, "database: PostgreSQL %d is too old, it must be %d or later",
+		    version / 10000, MIN_SERVER_VERSION / 10000);
 	if (encoding != NULL && strcmp(encoding, "UTF8") == 0)
 		return MR_OK;
 	return mr_fail(err, MR_EIO, "database: its encoding is %s, it must be UTF8; create it "
@@ -513,7 +519,7 @@ connect_fully(struct mr_db *db, struct mr_error *err)
 {
 	enum mr_err e;
 
-	if ((e = open_connection(db, err)) == MR_OK && (e = check_encoding(db, err)) == MR_OK &&
+	if ((e = open_connection(db, err)) == MR_OK && (e = check_server(db, err)) == MR_OK &&
 	    (e = call_hook(db, err)) == MR_OK && (e = set_up_session(db, err)) == MR_OK)
 		e = prepare_all(db, err);
 	if (e != MR_OK) {

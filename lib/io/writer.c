@@ -17,9 +17,9 @@
 #include "io/spool.h"
 
 /*
- * A backlog: as many rows as PostgreSQL stores in about four milliseconds. With
- * batches of 1,000 a second connection doubles the rate; with batches of 10 it
- * changes nothing that could be measured.
+ * A backlog: as many rows as PostgreSQL stores in a millisecond or two. On two
+ * processors, with batches of 1,000, a second connection adds a third to the
+ * rate; with batches of 10 it changes nothing that could be measured.
  */
 #define HELP_ROWS 200
 

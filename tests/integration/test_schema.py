@@ -4,7 +4,10 @@ PostgreSQL comes later. What it cannot use it says clearly, and goes on trying."
 import contextlib
 import os
 import re
+import socketserver
+import struct
 import subprocess
+import threading
 
 from common import LOG_LINE, NO_SPOOL, check_error, success, without_time, worker
 from harness import postgres, proc, tap
@@ -211,10 +214,73 @@ def privileges(t, pg):
                   "nothing is made in it")
 
 
+FILL = """INSERT INTO events (created_at, received_at, event_time, site_id, event_type, payload)
+    SELECT now() - interval '400 days' + i * interval '1 second', now(), now(),
+           CASE WHEN i = 1000 THEN 'rare' ELSE 'site' || i % 50 END, 'x',
+           jsonb_build_object('text', repeat('x', 100)) FROM generate_series(1, 50000) AS i"""
+AGO = """INSERT INTO events (created_at, received_at, event_time, site_id, event_type, payload)
+    SELECT now() - ago::interval, now(), now(), 'rare', ago, '{}' FROM unnest(%s) AS ago"""
+
+
+def recent(t, pg):
+    """The index leads /events/recent to the newest of a site, however long ago they came."""
+    ages = ["1 second", "10 seconds", "30 minutes", "5 hours", "3 days", "300 days"]
+    pg.create_database("recent")
+    with worker(pg, "recent") as w:
+        def site(name, limit):
+            answer = w.request("GET", f"/events/recent?site={name}&limit={limit}",
+                               remote_addr="127.0.0.1")
+            return [event["event_type"] for event in answer.json()["events"]]
+        w.wait_healthy()
+        pg.execute(FILL, "recent")
+        pg.execute(AGO % f"ARRAY{ages}", "recent")
+        pg.execute("VACUUM ANALYZE events", "recent")
+        for limit in range(1, len(ages) + 1):
+            t.is_(site("rare", limit), ages[:limit], f"the newest {limit}")
+        t.is_(site("rare", 100), [*ages, "x"], "all of the site")
+        t.is_(site("none", 100), [], "none of a site that is not there")
+    pages = pg.value("SELECT (sum(pg_relation_size(inhrelid)) / 8192)::int FROM pg_inherits "
+                     "WHERE inhparent = 'events'::regclass", "recent")
+    plan = pg.execute("SET enable_seqscan = off; EXPLAIN (ANALYZE, TIMING off) "
+                      "SELECT FROM events WHERE site_id = 'rare'", "recent")
+    read = sum(map(int, re.findall(r"lossy=(\d+)", plan)))
+    t.ok(0 < read < pages / 4, f"{read} of {pages} pages are read")
+
+
+class OldServer(socketserver.StreamRequestHandler):
+    """As much of PostgreSQL 13 as tells its version (its documentation, section 55.7)."""
+
+    def handle(self):
+        def send(kind, body):
+            self.wfile.write(kind + struct.pack(">i", len(body) + 4) + body)
+        length, = struct.unpack(">i", self.rfile.read(4))
+        self.rfile.read(length - 4)
+        send(b"R", struct.pack(">i", 0))
+        for key, value in ((b"server_version", b"13.23"), (b"server_encoding", b"UTF8")):
+            send(b"S", key + b"\0" + value + b"\0")
+        send(b"Z", b"I")
+        self.rfile.read()
+
+
+def old(t, pg):
+    with t.case("PostgreSQL 13"), socketserver.ThreadingTCPServer(("127.0.0.1", 0),
+                                                                  OldServer) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        url = f"host=127.0.0.1 port={server.server_address[1]} sslmode=disable gssencmode=disable"
+        with worker(pg, sections={"database": {"url": url}, **NO_SPOOL}) as w:
+            unavailable(t, w, r"PostgreSQL 13 is too old, it must be 14 or later")
+        server.shutdown()
+        thread.join()
+
+
 postgres.need()
 with tap.Suite() as t, postgres.Postgres() as pg:
     at_once(t, pg)
     partitions(t, pg)
     restart_keeps(t, pg)
     privileges(t, pg)
+    with t.case("a site's newest events"):
+        recent(t, pg)
     later(t, pg)
+    old(t, pg)
