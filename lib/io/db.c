@@ -19,8 +19,7 @@
 /* A statement's name on the server: its number. */
 #define NAME_BYTES 16
 #define MAX_PARAMS 32
-/* As PQserverVersion() says it. 14 has the Bloom filters of schema/001-events.sql. */
-#define MIN_SERVER_VERSION 140000
+#define MIN_SERVER_VERSION 140000 /* it has the Bloom filters of schema/001-events.sql */
 
 struct mr_db {
 	struct mr_db_options options;
@@ -126,9 +125,8 @@ deadline(const struct mr_db *db, int64_t timeout_ms)
 void
 mr_db_free(struct mr_db *db)
 {
-	if (db == NULL)
-		return;
-	mr_db_disconnect(db);
+	if (db != NULL)
+		mr_db_disconnect(db);
 	free(db);
 }
 
@@ -448,9 +446,8 @@ open_connection(struct mr_db *db, struct mr_error *err)
 	if (PQstatus(db->conn) != CONNECTION_OK)
 		return mr_fail(err, MR_EAGAIN, "database: %s",
 		    message_of(PQerrorMessage(db->conn), text, sizeof text));
-	if (PQsetnonblocking(db->conn, 1) != 0)
-		return mr_fail(err, MR_EIO, "database: cannot use the connection unblocked");
-	return MR_OK;
+	return PQsetnonblocking(db->conn, 1) == 0 ? MR_OK :
+	    mr_fail(err, MR_EIO, "database: cannot use the connection unblocked");
 }
 
 static enum mr_err
@@ -552,9 +549,8 @@ still_good(struct mr_db *db)
 {
 	int64_t now = mr_clock_mono_ms();
 
-	if (db->options.recycle_s > 0 && now - db->connected_ms > db->options.recycle_s * 1000)
-		return false;
-	if (was_closed(db))
+	if ((db->options.recycle_s > 0 && now - db->connected_ms > db->options.recycle_s * 1000) ||
+	    was_closed(db))
 		return false;
 	if (now - db->used_ms < db->options.idle_check_s * 1000)
 		return true;
