@@ -46,8 +46,7 @@ export_tell(struct exporter *x, const char *sql, const char *const *params, int 
 static enum mr_err
 watch_client(struct mr_db *db, struct mr_error *err)
 {
-	return mr_db_script(db, "SELECT set_config('client_connection_check_interval', '1s', false) "
-	    "WHERE current_setting('server_version_num')::integer >= 140000", LOCK_WAIT_MS,
+	return mr_db_script(db, "SET client_connection_check_interval = '1s'", LOCK_WAIT_MS,
 	    err) == MR_DB_OK ? MR_OK : MR_EAGAIN;
 }
 

@@ -10,20 +10,20 @@
 /*
  * The rows of the batch by site and hour, as an array for each column: a query
  * that several processes of PostgreSQL may answer, what INSERT … SELECT is not.
+ * date_bin() costs much less than date_trunc().
  * Sites that are left out are left out of the groups: of the rows they would
  * be at a higher price, and with an estimate that none are left.
  */
 static void
 put_query(struct mr_buf *sql, const struct mr_snapshot *from, const struct mr_snapshot *to,
-    const struct mr_batch_filter *filter, bool is_14)
+    const struct mr_batch_filter *filter)
 {
 	mr_buf_printf(sql, "SELECT array_agg(site_id), array_agg(hour), array_agg(n), "
 	    "array_agg(first_xid), array_agg(part), array_agg(low), array_agg(high) FROM ("
-	    "SELECT * FROM (SELECT site_id, %s AS hour, count(*) AS n, min(ingest_xid) FILTER "
-	    "(WHERE ingest_xid >= %" PRIu64 ") AS first_xid, min(tableoid) AS part, %s FROM events "
-	    "WHERE ", is_14 ? "date_bin('1 hour', created_at, 'epoch')" :
-	    "date_trunc('hour', created_at)", from != NULL ? from->xmax : 0,
-	    is_14 ? "min(ctid) AS low, max(ctid) AS high" : "NULL::tid AS low, NULL::tid AS high");
+	    "SELECT * FROM (SELECT site_id, date_bin('1 hour', created_at, 'epoch') AS hour, "
+	    "count(*) AS n, min(ingest_xid) FILTER (WHERE ingest_xid >= %" PRIu64 ") AS first_xid, "
+	    "min(tableoid) AS part, min(ctid) AS low, max(ctid) AS high FROM events WHERE ",
+	    from != NULL ? from->xmax : 0);
 	mr_batch_put_span(sql, from, to, filter);
 	if (filter->lists_sites) {
 		mr_buf_add_cstr(sql, " AND ");
@@ -61,14 +61,14 @@ replace(struct mr_db *db, int64_t id, const struct mr_db_rows *arrays, struct mr
 
 enum mr_err
 mr_groups_count(struct mr_db *db, const struct mr_snapshot *from, const struct mr_snapshot *to,
-    const struct mr_batch_filter *filter, bool is_14, struct mr_error *err)
+    const struct mr_batch_filter *filter, struct mr_error *err)
 {
 	struct mr_db_rows *arrays = NULL;
 	struct mr_buf sql;
 	enum mr_err e;
 
 	mr_buf_init(&sql, SQL_MAX);
-	put_query(&sql, from, to, filter, is_14);
+	put_query(&sql, from, to, filter);
 	if (sql.failed)
 		e = mr_fail(err, MR_ENOMEM, "no memory to count a batch");
 	else if (mr_db_query(db, sql.p, NULL, 0, &arrays, err) != MR_DB_OK)

@@ -5,7 +5,6 @@
 #ifndef MR_IO_GROUPS_H
 #define MR_IO_GROUPS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -15,12 +14,10 @@
 
 /*
  * Counts the groups of the batch filter->batch between two snapshots (from:
- * NULL for all before `to`) in place of those that it had. is_14: the server is
- * PostgreSQL 14 or later. MR_ENOMEM, MR_EAGAIN.
+ * NULL for all before `to`) in place of those that it had. MR_ENOMEM, MR_EAGAIN.
  */
 enum mr_err mr_groups_count(struct mr_db *db, const struct mr_snapshot *from,
-    const struct mr_snapshot *to, const struct mr_batch_filter *filter, bool is_14,
-    struct mr_error *err);
+    const struct mr_snapshot *to, const struct mr_batch_filter *filter, struct mr_error *err);
 
 struct mr_group_sums {
 	int64_t rows;

@@ -23,7 +23,6 @@ struct planner {
 	struct mr_buf sites;         /* array literals; unused where the request has NULL */
 	struct mr_buf except;
 	bool empty_wanted;           /* a batch without rows is one, too */
-	bool is_14;                  /* PostgreSQL 14 or later */
 };
 
 /* A stretch to be cut into batches. */
@@ -163,7 +162,7 @@ fit_batch(struct planner *p, struct stretch *s, int64_t id, struct mr_snapshot *
 	if (TOO_MANY(left, most) && all > low + 1)
 		mr_snapshot_cut(to, share(low, all, most, left));
 	for (bool first = true;; first = false) {
-		if ((e = mr_groups_count(p->db, s->from, to, &filter, p->is_14, p->err)) != MR_OK ||
+		if ((e = mr_groups_count(p->db, s->from, to, &filter, p->err)) != MR_OK ||
 		    (e = mr_groups_sum(p->db, id, low, c, p->err)) != MR_OK)
 			return e;
 		if (to->xmax == all)
@@ -324,16 +323,13 @@ out:
 static enum mr_err
 load_now(struct planner *p)
 {
-	/* From 14 on: date_bin(), which is cheap, and aggregates and scans by ctid. */
 	enum mr_err e = ask(p, "SELECT pg_current_snapshot(), (SELECT system_identifier "
-	    "FROM pg_control_system()), (current_setting('server_version_num')::integer >= "
-	    "140000)::integer", NULL, 0, &p->now_rows);
+	    "FROM pg_control_system())", NULL, 0, &p->now_rows);
 
 	if (e != MR_OK)
 		return e;
 	p->now_text = mr_db_value(p->now_rows, 0, 0);
 	p->cluster = mr_db_value(p->now_rows, 0, 1);
-	p->is_14 = mr_batch_int(p->now_rows, 0, 2) != 0;
 	return mr_snapshot_parse(p->now_text, &p->now, p->err);
 }
 

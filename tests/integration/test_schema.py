@@ -248,7 +248,7 @@ def recent(t, pg):
 
 
 class OldServer(socketserver.StreamRequestHandler):
-    """As much of PostgreSQL 13 as tells its version (its documentation, section 55.7)."""
+    """As much of PostgreSQL 13 as tells its version (its documentation, "Message Formats")."""
 
     def handle(self):
         def send(kind, body):
