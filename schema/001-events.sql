@@ -20,7 +20,9 @@ CREATE TABLE events (
     client_ip   inet,
     user_agent  text,
     -- The whole event as it was sent; a batch's envelope without its array.
-    payload     jsonb NOT NULL
+    -- json keeps it so, and stores it in a third less time than jsonb. A column of
+    -- jsonb works as well; what lies here always can become it.
+    payload     json NOT NULL
 ) PARTITION BY RANGE (created_at);
 
 -- The only index. Rows lie in the order of the first two columns, so a small BRIN

@@ -48,7 +48,7 @@ no_memory(struct mr_error *err)
 
 /*
  * Where the known keys of an object have their values; -1: absent. The last
- * of a repeated key wins, as in jsonb.
+ * of a repeated key wins, as in PostgreSQL.
  */
 static void
 find_fields(const struct mr_json *json, int object, int found[N_FIELDS])

@@ -35,7 +35,7 @@ struct mr_event {
 /* An event that was refused, and why: one row of `rejected_events`. */
 struct mr_reject {
 	int64_t index;         /* in the client's array; of an envelope -1, else 0 */
-	struct mr_str payload; /* its bytes as sent, but for what drop_visitor leaves out */
+	struct mr_str payload; /* its bytes as sent; with drop_visitor as payload.h says */
 	struct mr_str reason;
 	struct mr_str sqlstate; /* when the database refused it; else p == NULL */
 };

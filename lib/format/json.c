@@ -29,6 +29,7 @@ struct checker {
 	int exponents; /* added up */
 	unsigned depth;
 	uint32_t in_object; /* bit d: the container at depth d + 1 is an object */
+	bool has_blanks;
 	struct mr_error *err;
 };
 
@@ -48,6 +49,7 @@ skip_blanks(struct checker *c)
 		if (ch != ' ' && ch != '\n' && ch != '\r' && ch != '\t')
 			break;
 		c->pos++;
+		c->has_blanks = true;
 	}
 }
 
@@ -197,8 +199,8 @@ exponent_of(const char *p, size_t n)
 }
 
 /*
- * PostgreSQL writes the digits out: of many numbers together they would be forty times
- * the text. One beyond the limit makes a bad number, which is not stored, and is free.
+ * As jsonb, PostgreSQL writes the digits out: of many numbers together they would be forty
+ * times the text. One beyond the limit makes a bad number, which is not stored, and is free.
  */
 static enum mr_err
 count_exponent(struct checker *c, size_t number, size_t from)
@@ -383,7 +385,7 @@ check(struct checker *c)
 	return MR_OK;
 }
 
-/* Whether a number is one that PostgreSQL stores without writing out thousands of digits. */
+/* Whether a number is one that PostgreSQL writes without thousands of digits, also as jsonb. */
 static bool
 number_fits(const char *p, size_t n)
 {
@@ -473,7 +475,7 @@ mr_json_parse(struct mr_arena *arena, char *text, size_t len, struct mr_json *js
 	if (n != c.nodes)
 		return mr_fail_at(err, MR_EINVAL, (int64_t)parser.pos,
 		    "invalid JSON at byte %u: not understood", parser.pos);
-	*json = (struct mr_json){ .text = text, .n = n };
+	*json = (struct mr_json){ .text = text, .n = n, .has_blanks = c.has_blanks };
 	link_nodes(json, tokens);
 	return MR_OK;
 }

@@ -7,6 +7,7 @@
 #ifndef MR_FORMAT_JSON_H
 #define MR_FORMAT_JSON_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/arena.h"
@@ -17,7 +18,7 @@
 #define MR_JSON_MAX_NODES 100000   /* values and keys in one text */
 #define MR_JSON_MAX_KEY 1024       /* bytes of a key as written */
 #define MR_JSON_MAX_DIGITS 128     /* digits of a number, exponent apart */
-#define MR_JSON_MAX_EXPONENT 400   /* PostgreSQL would write 1e131071 out */
+#define MR_JSON_MAX_EXPONENT 400   /* as jsonb, PostgreSQL writes 1e131071 out */
 #define MR_JSON_MAX_EXPONENTS 1048576 /* all of one text, their signs apart, added up */
 
 enum mr_json_type {
@@ -49,6 +50,7 @@ struct mr_json {
 	struct mr_json_node *nodes; /* the arena's */
 	int n;
 	int bad_numbers; /* how many nodes are MR_JSON_BAD_NUMBER */
+	bool has_blanks; /* between tokens, or around the whole */
 };
 
 /*

@@ -44,8 +44,8 @@ static const enum mr_pg_type types[N_COLUMNS] = {
 #define XID "(SELECT pg_current_xact_id()::text::bigint)"
 
 /*
- * JSON comes as text and is cast row by row: as an array of jsonb, all of it
- * would be read into memory before the first row is stored.
+ * JSON comes as text and is checked row by row: as an array of json, all of it
+ * would be before the first row is stored.
  *
  * unnest() stands in the list of results, where it streams; as a table it would
  * first copy each array into a store of its own, a tenth of the time.
@@ -54,7 +54,7 @@ static const enum mr_pg_type types[N_COLUMNS] = {
 	"unnest($2::timestamptz[]) AS event_time, unnest($3::text[]) AS site_id, " \
 	"unnest($4::text[]) AS event_type, unnest($5::text[]) AS session_id, " \
 	"unnest($6::text[]) AS visitor_id, unnest($7::inet[]) AS client_ip, " \
-	"unnest($8::text[]) AS user_agent, unnest($9::text[])::jsonb AS payload"
+	"unnest($8::text[]) AS user_agent, unnest($9::text[])::json AS payload"
 
 #define PLAIN_INSERT "INSERT INTO events (" EVENT_COLUMNS ", ingest_xid) " \
 	"SELECT " EVENT_VALUES ", " XID

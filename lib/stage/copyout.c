@@ -68,17 +68,18 @@ set_ip(struct mr_ip *to, struct mr_str field)
 	return true;
 }
 
+/* json is text; jsonb is text behind its version, a byte that no JSON begins with. */
 static bool
-set_jsonb(struct mr_str *to, struct mr_str field)
+set_json(struct mr_str *to, struct mr_str field)
 {
 	*to = field;
 	if (field.p == NULL)
 		return true;
-	if (field.n < 1 || field.p[0] != JSONB_VERSION)
-		return false;
-	to->p++;
-	to->n--;
-	return true;
+	if (field.n > 0 && field.p[0] == JSONB_VERSION) {
+		to->p++;
+		to->n--;
+	}
+	return to->n > 0 && (unsigned char)to->p[0] >= '\t';
 }
 
 static bool
@@ -93,7 +94,7 @@ set_fields(struct mr_export_row *row, const struct mr_str f[MR_COLUMNS])
 	e->user_agent = f[9];
 	return set_int64(&row->id, f[0]) && set_time(&row->created_us, f[1]) &&
 	    set_time(&e->received_us, f[2]) && set_time(&e->event_us, f[3]) &&
-	    set_ip(&e->client_ip, f[8]) && set_jsonb(&e->payload, f[10]);
+	    set_ip(&e->client_ip, f[8]) && set_json(&e->payload, f[10]);
 }
 
 enum mr_err

@@ -32,7 +32,8 @@ COLUMNS = ("id, created_at, received_at, event_time, site_id, event_type, sessio
            "visitor_id, client_ip, user_agent, payload")
 
 # As batches would have been stored: each has a row for itself in front of those of its
-# events, a session has two of them, and three share a transaction's time.
+# events, a session has two of them, and three share a transaction's time. Payloads are
+# what was sent, which has no blanks between its members.
 INSERT = """
 SET enable_hashjoin = off;    -- in the order of the numbers
 SET enable_mergejoin = off;
@@ -40,9 +41,9 @@ INSERT INTO events (created_at, received_at, event_time, site_id, event_type, se
                     visitor_id, client_ip, user_agent, payload)
 SELECT at, at - interval '2 ms', said, '{site}', body ->> 'eventType', session, visitor,
        '10.0.0.0'::inet + i / {visit}, (ARRAY[{agents}])[1 + i / {visit} % {n_agents}],
-       body || CASE WHEN i % {batch} = 0 THEN
+       replace(replace((body || CASE WHEN i % {batch} = 0 THEN
            jsonb_build_object('sessionId', session, 'visitorId', visitor, 'timestamp', said_text)
-       ELSE jsonb_build_object('timestamp', said_text) END
+       ELSE jsonb_build_object('timestamp', said_text) END)::text, '": ', '":'), ', "', ',"')::json
 FROM generate_series({low}, {high}) AS i
 JOIN bodies ON number = 1 + i % {variants}
 CROSS JOIN LATERAL (

@@ -59,7 +59,7 @@ _WRONGS = {
     "not issued": ("count(*)", "requests l LEFT JOIN ledger USING (r) WHERE ledger.r IS NULL "
                    "OR low <> 0 OR high <> ledger.n - 1"),
     "other values": ("count(*)", f"""stored s JOIN ledger l USING (r) WHERE
-        (s.site_id, s.event_type, s.session_id, s.visitor_id, s.event_time, s.payload)
+        (s.site_id, s.event_type, s.session_id, s.visitor_id, s.event_time, s.payload::jsonb)
         IS DISTINCT FROM (format('site%s', l.r % 5), {_TYPE}, {_SESSION},
             format('v%s', l.r % 97), {_TIME}, {_PAYLOAD})"""),
     "several transactions": ("count(*)", "requests l WHERE transactions > 1"),

@@ -11,7 +11,7 @@ from harness import postgres, tap
 SEED = os.environ.get("MR_SEED", "1")
 
 TAMPER = """
-UPDATE events SET payload = jsonb_set(payload, '{eventData,x}', '0')
+UPDATE events SET payload = jsonb_set(payload::jsonb, '{eventData,x}', '0')
     WHERE id = (SELECT id FROM events WHERE payload->'eventData'->>'i' = '2' LIMIT 1);
 INSERT INTO events (received_at, event_time, site_id, event_type, session_id, visitor_id, payload)
     SELECT received_at, event_time, site_id, event_type, session_id, visitor_id, payload

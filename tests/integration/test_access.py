@@ -124,11 +124,14 @@ def large_payloads(t, pg):
         w.wait_healthy()
 
         def stored(size):
-            """One event whose payload has so many bytes as PostgreSQL writes it."""
+            """One event whose payload has so many bytes."""
+            def text():
+                return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
             body = {"eventType": "x", "siteId": "large.test", "pad": ""}
-            body["pad"] = "é" * ((size - len(json.dumps(body))) // 2)
-            body["pad"] += "x" * (size - len(json.dumps(body, ensure_ascii=False).encode()))
-            w.request("POST", "/collect", body)
+            body["pad"] = "é" * ((size - len(text())) // 2)
+            body["pad"] += "x" * (size - len(text()))
+            w.request("POST", "/collect", text())
             return body
 
         def newest(query=""):
@@ -141,14 +144,12 @@ def large_payloads(t, pg):
             stored(65537)
             small = stored(100)
             t.is_(newest(), [(small, 100), (None, 65537), (largest, 65536)], "up to 64 KiB")
-        with t.case("numbers that are written out"):
-            w.request("POST", "/collect", '{"eventType":"x","n":[%s1]}' % ("1e400," * 2000))
-            t.is_(newest("?limit=1"), [(None, 2000 * 403 + 28)], "count with their digits")
+        with t.case("payloads of megabytes"):
             pg.execute("INSERT INTO events (received_at, event_time, site_id, event_type, payload) "
                        "SELECT now(), now(), 'x', 'x', jsonb_build_object('n', "
                        "(SELECT jsonb_agg(1e400::numeric) FROM generate_series(1, 99980))) "
                        "FROM generate_series(1, 2)", "large")
-            t.is_(newest("?limit=2"), [(None, 99980 * 403 + 7)] * 2, "of old events too")
+            t.is_(newest("?limit=2"), [(None, 99980 * 403 + 7)] * 2, "stay there")
         with t.case("as many and as large as are shown"):
             pg.execute("INSERT INTO events (received_at, event_time, site_id, event_type, payload, "
                        "user_agent) SELECT now(), now(), 'x', 'x', "

@@ -153,7 +153,7 @@ def refused(t, pg):
                   [{"event_index": 1, "sqlstate": "23514"}],
                   "a partly refused batch: the bad one is kept with the reason")
 
-            pg.execute("ALTER TABLE events ADD CONSTRAINT no_bad CHECK (NOT payload ? 'bad')",
+            pg.execute("ALTER TABLE events ADD CONSTRAINT no_bad CHECK (NOT payload::jsonb ? 'bad')",
                        "poison")
             other = {"eventType": "batch", "batchId": "k", "siteId": "other",
                      "events": [{"eventType": "a"}]}

@@ -1,11 +1,12 @@
 """How an event becomes a row: text, time, site, inheritance, query strings, the pixel."""
 
 import datetime
-import decimal
+import glob
 import json
+import os
 
 from common import success, without_time, worker
-from harness import postgres, tap
+from harness import postgres, proc, tap
 
 FFFD = "\ufffd"
 
@@ -64,10 +65,40 @@ def text(t, pg, w):
     with t.case("numbers"):
         big = "9" * 128
         store(t, w, '{"eventType":"x","siteId":"n.test","a":1e400,"b":%s,"c":-0.5e-10}' % big)
-        t.is_(pg.query("SELECT payload->>'b' AS b, payload->>'c' AS c, "
-                       "(payload->>'a')::numeric = 1e400 AS a FROM events "
-                       "WHERE site_id = 'n.test'"),
-              [{"a": True, "b": big, "c": "-0.00000000005"}], "are exact")
+        t.is_(pg.query("SELECT payload->>'a' AS a, payload->>'b' AS b, payload->>'c' AS c "
+                       "FROM events WHERE site_id = 'n.test'"),
+              [{"a": "1e400", "b": big, "c": "-0.5e-10"}], "are as they were sent")
+        t.is_(pg.query("SELECT (payload::jsonb->>'a')::numeric = 1e400 AS a, "
+                       "payload::jsonb->>'c' AS c FROM events WHERE site_id = 'n.test'"),
+              [{"a": True, "c": "-0.00000000005"}], "and exact, as jsonb")
+
+
+def payloads(t, pg, w):
+    def stored(site):
+        return pg.value(f"SELECT payload::text FROM events WHERE site_id = '{site}'")
+
+    with t.case("a payload"):
+        sent = (r'{"z":1.50,"siteId":"p.test","a":{"z":[1E2,-0],"b":{}},"z":"\u00e9 é\/",'
+                r'"eventType":"x"}')
+        store(t, w, sent)
+        t.is_(stored("p.test"), sent, "is what was sent, to the byte")
+        store(t, w, sent.replace("p.test", "blank.test").replace(":", " :\t").replace(",", "\r\n, "))
+        t.is_(stored("blank.test"), sent.replace("p.test", "blank.test"),
+              "but for blanks between tokens")
+
+    with t.case("all that is valid JSON"):
+        folder = os.path.join(proc.SRCDIR, "tests", "data", "json")
+        refused = set()
+        for path in glob.glob(os.path.join(folder, "y_*.json")):
+            with open(path, "rb") as f:
+                answer = w.request("POST", "/collect",
+                                   b'{"eventType":"x","siteId":"json.test","v":%s}' % f.read())
+            if answer.status != 200:
+                refused.add(os.path.basename(path))
+        deepest = {os.path.basename(p) for p in glob.glob(os.path.join(folder, "y_depth_32*.json"))}
+        t.is_(refused, deepest, "is stored, unless it becomes too deep by what is around it")
+        t.is_(pg.value("SELECT count(payload::jsonb) FROM events WHERE site_id = 'json.test'"),
+              len(glob.glob(os.path.join(folder, "y_*.json"))) - len(deepest), "and can become jsonb")
 
 
 def sites(t, pg, w):
@@ -123,7 +154,7 @@ def times(t, pg, w):
             t.is_(stored.isoformat(),
                   (datetime.datetime.fromisoformat(want) if want else received).isoformat(),
                   "event time")
-            t.is_(got["payload"]["timestamp"], json.loads(sent, parse_float=decimal.Decimal),
+            t.is_(got["payload"]["timestamp"], json.loads(sent),
                   "stays in the payload")
 
 
@@ -218,6 +249,7 @@ with tap.Suite() as t, postgres.Postgres() as pg:
     with worker(pg) as w:
         w.wait_healthy()
         text(t, pg, w)
+        payloads(t, pg, w)
         sites(t, pg, w)
         times(t, pg, w)
         inheritance(t, pg, w)

@@ -399,6 +399,15 @@ def deleted_rows(t, pg, folder):
     check_complete(t, "what is there", s.bucket, pg, database=s.name)
 
 
+def jsonb(t, pg, folder):
+    """A table whose owner prefers jsonb."""
+    s = Setting(pg, folder, "jsonb")
+    pg.execute("ALTER TABLE events ALTER payload TYPE jsonb USING payload::jsonb", s.name)
+    s.insert(100)
+    s.exporter.good(t, "a run")
+    check_complete(t, "every event", s.bucket, pg, database=s.name)
+
+
 def lock(t, pg, folder):
     """One export at a time on a database."""
     s = Setting(pg, folder, "locked")
@@ -568,8 +577,8 @@ def main():
     postgres.need()
     with tap.Suite() as t, postgres.Postgres(fsync=False) as pg, proc.temp_dir() as folder:
         for case in (ordinary, hours_and_caps, frequencies, sites, later_destination, spans,
-                     dry_run, failures, moved, full_disk, deleted_rows, lock, environment, signal, parts,
-                     parts_and_trouble):
+                     dry_run, failures, moved, full_disk, deleted_rows, jsonb, lock, environment,
+                     signal, parts, parts_and_trouble):
             with t.case(case.__name__.replace("_", " ")):
                 case(t, pg, folder)
         with t.case("help"):

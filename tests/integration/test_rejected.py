@@ -137,7 +137,7 @@ def delete(t, pg, w, ids):
 
 def keyed(t, pg, w):
     """Refused rows of a batch whose batchId is on record with the others."""
-    pg.execute("ALTER TABLE events ADD CONSTRAINT no_flag CHECK (NOT payload ? 'flag')")
+    pg.execute("ALTER TABLE events ADD CONSTRAINT no_flag CHECK (NOT payload::jsonb ? 'flag')")
     with t.case("an envelope"):
         body = {"eventType": "batch", "flag": 1, "siteId": "keyed.test", "batchId": "k", "events": [
             {"eventType": "kept"}, {"eventType": "other", "flag": 1, "batchId": "k"}]}

@@ -262,6 +262,20 @@ class OldServer(socketserver.StreamRequestHandler):
         self.rfile.read()
 
 
+def jsonb(t, pg):
+    with t.case("a column of jsonb"):
+        pg.create_database("jsonb")
+        with worker(pg, "jsonb") as w:
+            w.wait_healthy()
+            pg.execute("ALTER TABLE events ALTER payload TYPE jsonb USING payload::jsonb", "jsonb")
+            answer = w.request("POST", "/collect", '{"n":1e2,"eventType":"x","n":1e3}')
+            t.is_(without_time(answer), success(1), "stores")
+            t.is_(pg.value("SELECT payload::text FROM events", "jsonb"),
+                  '{"n": 1000, "eventType": "x"}', "in jsonb's form")
+            answer = w.request("GET", "/events/recent", remote_addr="127.0.0.1")
+            t.is_(answer.json()["events"][0]["payload"], {"n": 1000, "eventType": "x"}, "is shown")
+
+
 def old(t, pg):
     with t.case("PostgreSQL 13"), socketserver.ThreadingTCPServer(("127.0.0.1", 0),
                                                                   OldServer) as server:
@@ -282,5 +296,6 @@ with tap.Suite() as t, postgres.Postgres() as pg:
     privileges(t, pg)
     with t.case("a site's newest events"):
         recent(t, pg)
+    jsonb(t, pg)
     later(t, pg)
     old(t, pg)

@@ -184,27 +184,27 @@ test_single(void)
 	} rows[] = {
 		{ __LINE__, "{\"eventType\":\"test_single\",\"sessionId\":\"test_session_001\","
 		    "\"siteId\":\"localhost\"}",
-		    "test_single|localhost|test_session_001|-|=|{\"siteId\":\"localhost\","
-		    "\"eventType\":\"test_single\",\"sessionId\":\"test_session_001\"}\n", 0 },
+		    "test_single|localhost|test_session_001|-|=|{\"eventType\":\"test_single\","
+		    "\"sessionId\":\"test_session_001\",\"siteId\":\"localhost\"}\n", 0 },
 		{ __LINE__, "{\"eventType\":\"x\"}", "x|default|-|-|=|{\"eventType\":\"x\"}\n", 0 },
 		{ __LINE__, " {\"eventType\" : \"x\", \"a\":[1, 2]}\n",
-		    "x|default|-|-|=|{\"a\":[1,2],\"eventType\":\"x\"}\n", 0 },
+		    "x|default|-|-|=|{\"eventType\":\"x\",\"a\":[1,2]}\n", 0 },
 		{ __LINE__, "{\"visitorId\":\"v\",\"eventType\":\"x\",\"timestamp\":\"2025-06-22T14:00:00+02:00\"}",
-		    "x|default|-|v|2025-06-22T12:00:00.000Z|{\"eventType\":\"x\","
-		    "\"timestamp\":\"2025-06-22T14:00:00+02:00\",\"visitorId\":\"v\"}\n", 0 },
+		    "x|default|-|v|2025-06-22T12:00:00.000Z|{\"visitorId\":\"v\",\"eventType\":\"x\","
+		    "\"timestamp\":\"2025-06-22T14:00:00+02:00\"}\n", 0 },
 
 		/* ids: strings, numbers and booleans as their text; null is missing */
 		{ __LINE__, "{\"eventType\":\"x\",\"sessionId\":17,\"visitorId\":-2.50e1,\"siteId\":true}",
-		    "x|true|17|-2.50e1|=|{\"siteId\":true,\"eventType\":\"x\",\"sessionId\":17,"
-		    "\"visitorId\":-2.50e1}\n", 0 },
+		    "x|true|17|-2.50e1|=|{\"eventType\":\"x\",\"sessionId\":17,\"visitorId\":-2.50e1,"
+		    "\"siteId\":true}\n", 0 },
 		{ __LINE__, "{\"eventType\":\"x\",\"sessionId\":false,\"visitorId\":0,\"siteId\":7}",
-		    "x|7|false|0|=|{\"siteId\":7,\"eventType\":\"x\",\"sessionId\":false,\"visitorId\":0}\n", 0 },
+		    "x|7|false|0|=|{\"eventType\":\"x\",\"sessionId\":false,\"visitorId\":0,\"siteId\":7}\n", 0 },
 		{ __LINE__, "{\"eventType\":\"x\",\"sessionId\":null,\"visitorId\":null,\"siteId\":null,"
 		    "\"timestamp\":null}",
-		    "x|default|-|-|=|{\"siteId\":null,\"eventType\":\"x\",\"sessionId\":null,"
-		    "\"timestamp\":null,\"visitorId\":null}\n", 0 },
+		    "x|default|-|-|=|{\"eventType\":\"x\",\"sessionId\":null,\"visitorId\":null,"
+		    "\"siteId\":null,\"timestamp\":null}\n", 0 },
 		{ __LINE__, "{\"eventType\":\"x\",\"siteId\":\"\"}",
-		    "x|default|-|-|=|{\"siteId\":\"\",\"eventType\":\"x\"}\n", 0 },
+		    "x|default|-|-|=|{\"eventType\":\"x\",\"siteId\":\"\"}\n", 0 },
 
 		/* keys and values are compared and stored without their escapes */
 		{ __LINE__, "{\"\\u0065ventType\":\"\\u0078\\n\",\"site\\u0049d\":\"m\\u00fcnchen\"}",
@@ -214,25 +214,25 @@ test_single(void)
 		    "\xf0\x9f\x98\x80|default|\xf0\x9f\x98\x80|-|=|{\"eventType\":\"\xf0\x9f\x98\x80\","
 		    "\"sessionId\":\"\\ud83d\\ude00\"}\n", 0 },
 		{ __LINE__, "{\"eventtype\":\"no\",\"EventType\":\"no\",\"eventType\":\"x\",\"eventType \":\"no\"}",
-		    "x|default|-|-|=|{\"EventType\":\"no\",\"eventType\":\"x\",\"eventtype\":\"no\","
+		    "x|default|-|-|=|{\"eventtype\":\"no\",\"EventType\":\"no\",\"eventType\":\"x\","
 		    "\"eventType \":\"no\"}\n", 0 },
 
 		/* only the top level counts */
 		{ __LINE__, "{\"eventData\":{\"eventType\":\"inner\",\"siteId\":\"inner\",\"timestamp\":0},"
 		    "\"eventType\":\"x\"}",
-		    "x|default|-|-|=|{\"eventData\":{\"siteId\":\"inner\",\"eventType\":\"inner\","
+		    "x|default|-|-|=|{\"eventData\":{\"eventType\":\"inner\",\"siteId\":\"inner\","
 		    "\"timestamp\":0},\"eventType\":\"x\"}\n", 0 },
 
-		/* the last of a repeated key counts, as in jsonb */
+		/* the last of a repeated key counts, as in PostgreSQL */
 		{ __LINE__, "{\"eventType\":\"a\",\"eventType\":\"b\",\"siteId\":\"s1\",\"siteId\":\"s2\"}",
-		    "b|s2|-|-|=|{\"siteId\":\"s1\",\"siteId\":\"s2\",\"eventType\":\"a\",\"eventType\":\"b\"}\n", 0 },
+		    "b|s2|-|-|=|{\"eventType\":\"a\",\"eventType\":\"b\",\"siteId\":\"s1\",\"siteId\":\"s2\"}\n", 0 },
 		{ __LINE__, "{\"\\u0065ventType\":\"a\",\"siteId\":\"s\",\"eventType\":\"b\"}",
 		    "b|s|-|-|=|{\"\\u0065ventType\":\"a\",\"siteId\":\"s\",\"eventType\":\"b\"}\n", 0 },
 
 		/* what PostgreSQL cannot hold becomes U+FFFD, in the payload as well */
 		{ __LINE__, "{\"eventType\":\"a\\u0000b\",\"sessionId\":\"\\ud800\",\"x\":\"\\udc00\\u0000\"}",
-		    "a\xef\xbf\xbd" "b|default|\xef\xbf\xbd|-|=|{\"x\":\"\\ufffd\\ufffd\","
-		    "\"eventType\":\"a\\ufffdb\",\"sessionId\":\"\\ufffd\"}\n", 0 },
+		    "a\xef\xbf\xbd" "b|default|\xef\xbf\xbd|-|=|{\"eventType\":\"a\\ufffdb\","
+		    "\"sessionId\":\"\\ufffd\",\"x\":\"\\ufffd\\ufffd\"}\n", 0 },
 
 		/* timestamps */
 		{ __LINE__, "{\"eventType\":\"x\",\"timestamp\":1750593600}",
@@ -259,9 +259,9 @@ test_single(void)
 
 		/* `events` means something in a batch only */
 		{ __LINE__, "{\"eventType\":\"x\",\"events\":[{\"eventType\":\"y\"}]}",
-		    "x|default|-|-|=|{\"events\":[{\"eventType\":\"y\"}],\"eventType\":\"x\"}\n", 0 },
+		    "x|default|-|-|=|{\"eventType\":\"x\",\"events\":[{\"eventType\":\"y\"}]}\n", 0 },
 		{ __LINE__, "{\"eventType\":\"Batch\",\"events\":7}",
-		    "Batch|default|-|-|=|{\"events\":7,\"eventType\":\"Batch\"}\n", 0 },
+		    "Batch|default|-|-|=|{\"eventType\":\"Batch\",\"events\":7}\n", 0 },
 	};
 
 	for (size_t i = 0; i < ROWS(rows); i++) {
@@ -462,9 +462,9 @@ test_batch(void)
 		    "{\"eventType\":\"click\",\"eventData\":{\"element\":\"button1\"}},"
 		    "{\"eventType\":\"scroll\",\"eventData\":{\"depth\":25}},"
 		    "{\"eventType\":\"click\"}]}",
-		    "batch|localhost|s|-|=|{\"siteId\":\"localhost\",\"eventType\":\"batch\",\"sessionId\":\"s\"}\n"
-		    "click|localhost|s|-|=|{\"eventData\":{\"element\":\"button1\"},\"eventType\":\"click\"}\n"
-		    "scroll|localhost|s|-|=|{\"eventData\":{\"depth\":25},\"eventType\":\"scroll\"}\n"
+		    "batch|localhost|s|-|=|{\"eventType\":\"batch\",\"sessionId\":\"s\",\"siteId\":\"localhost\"}\n"
+		    "click|localhost|s|-|=|{\"eventType\":\"click\",\"eventData\":{\"element\":\"button1\"}}\n"
+		    "scroll|localhost|s|-|=|{\"eventType\":\"scroll\",\"eventData\":{\"depth\":25}}\n"
 		    "click|localhost|s|-|=|{\"eventType\":\"click\"}\n", 3, 0 },
 		{ __LINE__, "{\"eventType\":\"batch\",\"sessionId\":\"s\",\"visitorId\":7,\"siteId\":\"a\","
 		    "\"timestamp\":1750593600,\"events\":["
@@ -474,13 +474,13 @@ test_batch(void)
 		    "{\"eventType\":\"z\",\"sessionId\":null,\"visitorId\":null,\"siteId\":null,"
 		    "\"timestamp\":null},"
 		    "{\"eventType\":\"w\"}]}",
-		    "batch|a|s|7|2025-06-22T12:00:00.000Z|{\"siteId\":\"a\",\"eventType\":\"batch\","
-		    "\"sessionId\":\"s\",\"timestamp\":1750593600,\"visitorId\":7}\n"
+		    "batch|a|s|7|2025-06-22T12:00:00.000Z|{\"eventType\":\"batch\",\"sessionId\":\"s\","
+		    "\"visitorId\":7,\"siteId\":\"a\",\"timestamp\":1750593600}\n"
 		    "x|a|s|7|2025-06-22T12:00:00.000Z|{\"eventType\":\"x\"}\n"
-		    "y|b|t|false|2025-06-22T12:00:01.000Z|{\"siteId\":\"b\",\"eventType\":\"y\","
-		    "\"sessionId\":\"t\",\"timestamp\":1750593601,\"visitorId\":false}\n"
-		    "z|a|s|7|2025-06-22T12:00:00.000Z|{\"siteId\":null,\"eventType\":\"z\","
-		    "\"sessionId\":null,\"timestamp\":null,\"visitorId\":null}\n"
+		    "y|b|t|false|2025-06-22T12:00:01.000Z|{\"eventType\":\"y\",\"sessionId\":\"t\","
+		    "\"visitorId\":false,\"siteId\":\"b\",\"timestamp\":1750593601}\n"
+		    "z|a|s|7|2025-06-22T12:00:00.000Z|{\"eventType\":\"z\",\"sessionId\":null,"
+		    "\"visitorId\":null,\"siteId\":null,\"timestamp\":null}\n"
 		    "w|a|s|7|2025-06-22T12:00:00.000Z|{\"eventType\":\"w\"}\n", 4, 0 },
 		/* the envelope may stand behind its events */
 		{ __LINE__, "{\"events\":[{\"eventType\":\"x\"}],\"siteId\":\"a\",\"eventType\":\"batch\"}",
@@ -492,25 +492,25 @@ test_batch(void)
 		    "test1|default|-|-|=|{\"eventType\":\"test1\"}\n"
 		    "test2|default|-|-|=|{\"eventType\":\"test2\"}\n", 2, 0 },
 
-		/* the envelope's payload: without `events` however it is written */
+		/* the envelope's payload: in order, without `events` however it is written */
 		{ __LINE__, "{\"a\":1,\"eventType\":\"batch\",\"b\":{\"events\":[1]},"
 		    "\"events\":[{\"eventType\":\"x\"}],\"c\":[2,3],\"d\":null}",
-		    "batch|default|-|-|=|{\"a\":1,\"b\":{\"events\":[1]},\"c\":[2,3],\"d\":null,"
-		    "\"eventType\":\"batch\"}\n"
+		    "batch|default|-|-|=|{\"a\":1,\"eventType\":\"batch\",\"b\":{\"events\":[1]},"
+		    "\"c\":[2,3],\"d\":null}\n"
 		    "x|default|-|-|=|{\"eventType\":\"x\"}\n", 1, 0 },
 		{ __LINE__, "{\"eventType\":\"batch\",\"event\\u0073\":[{\"eventType\":\"x\"}],\"c\":\"\\u00e4\"}",
 		    "batch|default|-|-|=|{\"eventType\":\"batch\",\"c\":\"\\u00e4\"}\n"
 		    "x|default|-|-|=|{\"eventType\":\"x\"}\n", 1, 0 },
 		{ __LINE__, "{ \"events\" : [ { \"eventType\" : \"x\" } ] ,\n \"eventType\" : \"batch\" , \"c\" : 1 }",
-		    "batch|default|-|-|=|{\"c\":1,\"eventType\":\"batch\"}\n"
+		    "batch|default|-|-|=|{\"eventType\":\"batch\",\"c\":1}\n"
 		    "x|default|-|-|=|{\"eventType\":\"x\"}\n", 1, 0 },
 		{ __LINE__, "{\"eventType\":\"batch\",\"c\":1,\"events\" : [{\"eventType\":\"x\"}] }",
-		    "batch|default|-|-|=|{\"c\":1,\"eventType\":\"batch\"}\n"
+		    "batch|default|-|-|=|{\"eventType\":\"batch\",\"c\":1}\n"
 		    "x|default|-|-|=|{\"eventType\":\"x\"}\n", 1, 0 },
 		/* repeated: the last counts, none stays */
 		{ __LINE__, "{\"events\":[{\"eventType\":\"x\"},{\"eventType\":\"y\"}],\"eventType\":\"batch\","
 		    "\"events\":[{\"eventType\":\"z\"}],\"c\":1}",
-		    "batch|default|-|-|=|{\"c\":1,\"eventType\":\"batch\"}\n"
+		    "batch|default|-|-|=|{\"eventType\":\"batch\",\"c\":1}\n"
 		    "z|default|-|-|=|{\"eventType\":\"z\"}\n", 1, 0 },
 		{ __LINE__, "{\"events\":7,\"eventType\":\"batch\",\"event\\u0073\":[{\"eventType\":\"z\"}]}",
 		    "batch|default|-|-|=|{\"eventType\":\"batch\"}\n"
@@ -518,9 +518,9 @@ test_batch(void)
 
 		/* no members: the envelope is an event of its own */
 		{ __LINE__, "{\"eventType\":\"batch\",\"siteId\":\"a\"}",
-		    "batch|a|-|-|=|{\"siteId\":\"a\",\"eventType\":\"batch\"}\n", 0, 0 },
+		    "batch|a|-|-|=|{\"eventType\":\"batch\",\"siteId\":\"a\"}\n", 0, 0 },
 		{ __LINE__, "{\"eventType\":\"batch\",\"siteId\":\"a\",\"events\":[]}",
-		    "batch|a|-|-|=|{\"siteId\":\"a\",\"eventType\":\"batch\"}\n", 0, 0 },
+		    "batch|a|-|-|=|{\"eventType\":\"batch\",\"siteId\":\"a\"}\n", 0, 0 },
 
 		/* unreadable times: the received time, each one counted */
 		{ __LINE__, "{\"eventType\":\"batch\",\"timestamp\":\"no\",\"events\":["
@@ -536,12 +536,12 @@ test_batch(void)
 
 		/* members are edited like everything else */
 		{ __LINE__, "{\"eventType\":\"batch\",\"x\":\"\\u0000\",\"events\":[{\"eventType\":\"\\ud800\"}]}",
-		    "batch|default|-|-|=|{\"x\":\"\\ufffd\",\"eventType\":\"batch\"}\n"
+		    "batch|default|-|-|=|{\"eventType\":\"batch\",\"x\":\"\\ufffd\"}\n"
 		    "\xef\xbf\xbd|default|-|-|=|{\"eventType\":\"\\ufffd\"}\n", 1, 0 },
 		/* a member's own `events` stays where its type is not batch */
 		{ __LINE__, "{\"eventType\":\"batch\",\"events\":[{\"eventType\":\"x\",\"events\":[1]}]}",
 		    "batch|default|-|-|=|{\"eventType\":\"batch\"}\n"
-		    "x|default|-|-|=|{\"events\":[1],\"eventType\":\"x\"}\n", 1, 0 },
+		    "x|default|-|-|=|{\"eventType\":\"x\",\"events\":[1]}\n", 1, 0 },
 	};
 
 	for (size_t i = 0; i < ROWS(rows); i++) {
@@ -679,14 +679,14 @@ test_drop_visitor(void)
 		const char *body, *payload;
 	} rows[] = {
 		{ __LINE__, "{\"eventType\":\"a\",\"visitorId\":\"v\",\"n\":1}",
-		    "{\"n\":1,\"eventType\":\"a\"}" },
+		    "{\"eventType\":\"a\",\"n\":1}" },
 		{ __LINE__, "{\"visitorId\":{\"x\":[1]},\"eventType\":\"a\"}", "{\"eventType\":\"a\"}" },
 		{ __LINE__, "{\"eventType\":\"a\",\"visitor\\u0049d\":\"v\"}", "{\"eventType\":\"a\"}" },
 		{ __LINE__, "{\"visitorId\":1,\"eventType\":\"a\",\"visitorId\":2}",
 		    "{\"eventType\":\"a\"}" },
 		{ __LINE__, "{ \"eventType\": \"a\" }", "{\"eventType\":\"a\"}" },
 		{ __LINE__, "{\"eventType\":\"a\",\"data\":{\"visitorId\":\"x\"}}",
-		    "{\"data\":{\"visitorId\":\"x\"},\"eventType\":\"a\"}" },
+		    "{\"eventType\":\"a\",\"data\":{\"visitorId\":\"x\"}}" },
 	};
 	struct mr_event_context ctx = context();
 
@@ -845,7 +845,7 @@ test_query_repeated(void)
 	is_int(decode_query("eventType=a&eventType=b&siteId=s1&siteId=s2&x=1&x=2"), MR_OK,
 	    "repeated parameters are taken");
 	is_int(batch.n_rows, 1, "as one event");
-	is_str(batch.rows[0].event_type, "b", "the last counts, as it will in jsonb");
+	is_str(batch.rows[0].event_type, "b", "the last counts, as in PostgreSQL");
 	is_str(batch.rows[0].site_id, "s2", "the last site");
 	is_part(rendered(), "\"x\":\"2\"", "the last value is in the payload");
 	check_sound();

@@ -1,7 +1,7 @@
 """The table of events, as both programs of the succeeded stack map it."""
 
 from sqlalchemy import BigInteger, Column, DateTime, FetchedValue, Text
-from sqlalchemy.dialects.postgresql import INET, JSONB
+from sqlalchemy.dialects.postgresql import INET, JSON
 from sqlalchemy.orm import declarative_base
 
 
@@ -18,4 +18,4 @@ class EventLog(declarative_base()):
     visitor_id = Column(Text)
     client_ip = Column(INET)
     user_agent = Column(Text)
-    payload = Column(JSONB, nullable=False)
+    payload = Column(JSON, nullable=False)
