@@ -184,8 +184,8 @@ void stream_abort(struct stream *s);
 
 struct reading {
 	struct mr_readahead *ahead; /* the rows */
-	struct mr_buf from;         /* behind FROM, of the whole; and where its condition begins */
-	size_t where;
+	struct mr_buf from;         /* behind FROM, of the whole table */
+	size_t where, where_end;    /* in it: what a part, too, has to ask of its rows */
 	struct part *parts;
 	size_t n_parts;
 };

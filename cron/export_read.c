@@ -43,14 +43,13 @@ put_numbers(struct mr_buf *sql, const struct mr_batch_group *const *groups, size
 		mr_buf_printf(sql, "%s%d", i > 0 ? "," : "", groups[i]->number);
 }
 
-/* The rows of the groups, and maybe others of their sites. */
+/* Of the batch's rows those of the groups, and maybe others of their sites. */
 static void
-put_condition(struct mr_buf *sql, const struct delivery *d,
+put_bounds(struct mr_buf *sql, const struct delivery *d,
     const struct mr_batch_group *const *groups, size_t n)
 {
 	int64_t low = INT64_MAX, high = INT64_MIN;
 
-	put_where(sql, d);
 	for (size_t i = 0; i < n; i++) {
 		low = groups[i]->hour_us < low ? groups[i]->hour_us : low;
 		high = groups[i]->hour_us > high ? groups[i]->hour_us : high;
@@ -93,7 +92,7 @@ put_command(const void *arg, size_t number, struct mr_buf *sql)
 	else
 		mr_buf_printf(sql, "ONLY %s WHERE ctid >= '(%" PRIu64 ",0)' AND ctid < '(%" PRIu64
 		    ",0)' AND %.*s", part->partition.p, part->first, part->end,
-		    (int)(r->from.len - r->where), r->from.p + r->where);
+		    (int)(r->where_end - r->where), r->from.p + r->where);
 	mr_buf_add_cstr(sql, ") TO STDOUT (FORMAT binary)");
 	mr_buf_add_char(sql, '\0');
 }
@@ -228,7 +227,11 @@ reading_start(struct reading *r, const struct delivery *d,
 	} else {
 		mr_buf_add_cstr(&r->from, "events WHERE ");
 		r->where = r->from.len;
-		put_condition(&r->from, d, groups, n);
+		put_where(&r->from, d);
+		r->where_end = r->from.len;
+		put_bounds(&r->from, d, groups, n);
+		if (n < d->n_groups)
+			r->where_end = r->from.len;
 	}
 	e = r->from.failed ? mr_fail(err, MR_ENOMEM, "no memory for a query") :
 	    make_parts(r, groups, n, sorted, err);

@@ -144,8 +144,10 @@ void
 mr_snapshot_between(struct mr_buf *sql, const struct mr_snapshot *from,
     const struct mr_snapshot *to)
 {
-	mr_buf_printf(sql, "(ingest_xid >= %" PRIu64 " AND ingest_xid < %" PRIu64,
-	    from != NULL ? from->xmax : 0, to->xmax);
+	mr_buf_add_char(sql, '(');
+	if (from != NULL)
+		mr_buf_printf(sql, "ingest_xid >= %" PRIu64 " AND ", from->xmax);
+	mr_buf_printf(sql, "ingest_xid < %" PRIu64, to->xmax);
 	if (to->n_xip > 0) {
 		mr_buf_add_cstr(sql, " AND ingest_xid <> ALL ('{");
 		put_list(sql, to->xip, to->n_xip);

@@ -43,8 +43,8 @@ mr_batch_put_sites(struct mr_buf *sql, const struct mr_batch_filter *filter)
 {
 	/* The cast makes it an array; without, ANY would look for rows. */
 	mr_buf_printf(sql, "site_id %s ((SELECT %s FROM export_batches WHERE id = %" PRId64
-	    ")::text[])", filter->lists_sites ? "= ANY" : "<> ALL",
-	    filter->lists_sites ? "sites" : "except_sites", filter->batch);
+	    ")::text[])", filter->sites == MR_SITES_LISTED ? "= ANY" : "<> ALL",
+	    filter->sites == MR_SITES_LISTED ? "sites" : "except_sites", filter->batch);
 }
 
 void
@@ -67,6 +67,8 @@ mr_batch_where(struct mr_buf *sql, const struct mr_snapshot *from, const struct 
     const struct mr_batch_filter *filter)
 {
 	mr_batch_put_span(sql, from, to, filter);
+	if (filter->sites == MR_SITES_ALL)
+		return;
 	mr_buf_add_cstr(sql, " AND ");
 	mr_batch_put_sites(sql, filter);
 }
@@ -74,12 +76,13 @@ mr_batch_where(struct mr_buf *sql, const struct mr_snapshot *from, const struct 
 #define MICROSECONDS(column) "(extract(epoch FROM " column ") * 1000000)::bigint"
 #define SELECT_BATCH "SELECT id, name, client, kind, run_id, format, compression, level, " \
 	"parquet_json::int, encoder_version, rows, snapshot_from, snapshot_to, " \
-	"(sites IS NOT NULL)::int, " MICROSECONDS("since") ", " MICROSECONDS("until") \
+	"CASE WHEN sites IS NOT NULL THEN 1 WHEN except_sites <> '{}' THEN 2 ELSE 0 END, " MICROSECONDS("since") ", " MICROSECONDS("until") \
 	" FROM export_batches "
 
 static enum mr_err
 fill(struct mr_planned_batch *b, struct mr_error *err)
 {
+	static const enum mr_batch_sites sites[] = { MR_SITES_ALL, MR_SITES_LISTED, MR_SITES_EXCEPT };
 	struct mr_db_rows *r = b->result;
 	enum mr_err e;
 
@@ -96,7 +99,7 @@ fill(struct mr_planned_batch *b, struct mr_error *err)
 	b->rows = mr_batch_int(r, 0, 10);
 	b->from_text = mr_db_value(r, 0, 11);
 	b->to_text = mr_db_value(r, 0, 12);
-	b->filter = (struct mr_batch_filter){ b->id, mr_batch_int(r, 0, 13) != 0, INT64_MIN,
+	b->filter = (struct mr_batch_filter){ b->id, sites[mr_batch_int(r, 0, 13)], INT64_MIN,
 		INT64_MAX };
 	if (mr_db_value(r, 0, 14).p != NULL)
 		b->filter.since_us = mr_batch_int(r, 0, 14);

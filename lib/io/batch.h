@@ -12,10 +12,16 @@
 #include "format/snapshot.h"
 #include "io/db.h"
 
+enum mr_batch_sites {
+	MR_SITES_ALL,
+	MR_SITES_LISTED, /* in `sites` */
+	MR_SITES_EXCEPT  /* all but those in `except_sites` */
+};
+
 /* What of the rows between two snapshots a batch takes. */
 struct mr_batch_filter {
-	int64_t batch;    /* its sites stand in export_batches */
-	bool lists_sites; /* sites, else except_sites */
+	int64_t batch; /* the lists stand in export_batches */
+	enum mr_batch_sites sites;
 	int64_t since_us; /* INT64_MIN: no such limit; of created_at */
 	int64_t until_us; /* INT64_MAX: no such limit; exclusive */
 };
@@ -56,7 +62,7 @@ struct mr_batch_group {
 void mr_batch_where(struct mr_buf *sql, const struct mr_snapshot *from,
     const struct mr_snapshot *to, const struct mr_batch_filter *filter);
 
-/* The two halves of it: by when a row came, and by its site. */
+/* The two halves of it: by when a row came, and by its site (not for MR_SITES_ALL). */
 void mr_batch_put_span(struct mr_buf *sql, const struct mr_snapshot *from,
     const struct mr_snapshot *to, const struct mr_batch_filter *filter);
 void mr_batch_put_sites(struct mr_buf *sql, const struct mr_batch_filter *filter);

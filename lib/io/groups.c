@@ -18,19 +18,21 @@ static void
 put_query(struct mr_buf *sql, const struct mr_snapshot *from, const struct mr_snapshot *to,
     const struct mr_batch_filter *filter)
 {
-	mr_buf_printf(sql, "SELECT array_agg(site_id), array_agg(hour), array_agg(n), "
+	mr_buf_add_cstr(sql, "SELECT array_agg(site_id), array_agg(hour), array_agg(n), "
 	    "array_agg(first_xid), array_agg(part), array_agg(low), array_agg(high) FROM ("
 	    "SELECT * FROM (SELECT site_id, date_bin('1 hour', created_at, 'epoch') AS hour, "
-	    "count(*) AS n, min(ingest_xid) FILTER (WHERE ingest_xid >= %" PRIu64 ") AS first_xid, "
-	    "min(tableoid) AS part, min(ctid) AS low, max(ctid) AS high FROM events WHERE ",
-	    from != NULL ? from->xmax : 0);
+	    "count(*) AS n, min(ingest_xid)");
+	if (from != NULL)
+		mr_buf_printf(sql, " FILTER (WHERE ingest_xid >= %" PRIu64 ")", from->xmax);
+	mr_buf_add_cstr(sql, " AS first_xid, min(tableoid) AS part, min(ctid) AS low, "
+	    "max(ctid) AS high FROM events WHERE ");
 	mr_batch_put_span(sql, from, to, filter);
-	if (filter->lists_sites) {
+	if (filter->sites == MR_SITES_LISTED) {
 		mr_buf_add_cstr(sql, " AND ");
 		mr_batch_put_sites(sql, filter);
 	}
 	mr_buf_add_cstr(sql, " GROUP BY 1, 2 OFFSET 0) g");
-	if (!filter->lists_sites) {
+	if (filter->sites == MR_SITES_EXCEPT) {
 		mr_buf_add_cstr(sql, " WHERE ");
 		mr_batch_put_sites(sql, filter);
 	}

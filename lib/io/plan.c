@@ -145,6 +145,14 @@ better_end(const struct planner *p, const struct mr_group_sums *c, uint64_t low,
 	return end;
 }
 
+static enum mr_batch_sites
+sites_of(const struct stretch *s)
+{
+	if (s->sites != NULL)
+		return MR_SITES_LISTED;
+	return strcmp(s->except, "{}") == 0 ? MR_SITES_ALL : MR_SITES_EXCEPT;
+}
+
 /*
  * Finds the batch's end and counts its groups; *to is cut there. What is known
  * of the batch before saves counting all that is behind it, again for each.
@@ -153,7 +161,7 @@ static enum mr_err
 fit_batch(struct planner *p, struct stretch *s, int64_t id, struct mr_snapshot *to,
     struct mr_group_sums *c)
 {
-	const struct mr_batch_filter filter = { id, s->sites != NULL, p->request->since_us,
+	const struct mr_batch_filter filter = { id, sites_of(s), p->request->since_us,
 		p->request->until_us };
 	uint64_t low = s->from != NULL ? s->from->xmax : 0, all = to->xmax, end;
 	int64_t most = p->request->max_rows, left = s->left;

@@ -91,7 +91,7 @@ enum { SHAPES = 10 };
 static const char *const types[SHAPES] = { "pageview", "click", "scroll", "add_to_cart", "search",
 	"form_submit", "video_progress", "web_vitals", "error", "batch" };
 
-/* What is particular to each type, as jsonb prints it. */
+/* What is particular to each type. */
 static struct mr_str
 event_data(struct rows *r, size_t shape)
 {
@@ -99,35 +99,35 @@ event_data(struct rows *r, size_t shape)
 
 	switch (shape) {
 	case 0:
-		return rows_text(r, "{\"loadTimeMs\": %" PRIu64 ", \"campaign\": \"autumn-sale\", "
-		    "\"utm\": {\"medium\": \"email\", \"source\": \"newsletter\"}, \"returning\": %s}", b,
+		return rows_text(r, "{\"loadTimeMs\":%" PRIu64 ",\"campaign\":\"autumn-sale\","
+		    "\"utm\":{\"medium\":\"email\",\"source\":\"newsletter\"},\"returning\":%s}", b,
 		    a % 2 ? "true" : "false");
 	case 1:
-		return rows_text(r, "{\"x\": %" PRIu64 ", \"y\": %" PRIu64 ", \"text\": \"Add to cart\", "
-		    "\"button\": 0, \"element\": \"button#add-to-cart-%" PRIu64 "\"}", a, b, a);
+		return rows_text(r, "{\"x\":%" PRIu64 ",\"y\":%" PRIu64 ",\"text\":\"Add to cart\","
+		    "\"button\":0,\"element\":\"button#add-to-cart-%" PRIu64 "\"}", a, b, a);
 	case 2:
-		return rows_text(r, "{\"depth\": %" PRIu64 ", \"maxDepth\": 100, \"direction\": \"down\", "
-		    "\"elapsedMs\": %" PRIu64 "}", a % 100, b);
+		return rows_text(r, "{\"depth\":%" PRIu64 ",\"maxDepth\":100,\"direction\":\"down\","
+		    "\"elapsedMs\":%" PRIu64 "}", a % 100, b);
 	case 3:
-		return rows_text(r, "{\"sku\": \"SKU-%06" PRIu64 "\", \"name\": \"Zelt \\\"Alpin\\\" 2P\", "
-		    "\"price\": %" PRIu64 ".99, \"currency\": \"EUR\", \"quantity\": 1}", b, a);
+		return rows_text(r, "{\"sku\":\"SKU-%06" PRIu64 "\",\"name\":\"Zelt \\\"Alpin\\\" 2P\","
+		    "\"price\":%" PRIu64 ".99,\"currency\":\"EUR\",\"quantity\":1}", b, a);
 	case 4:
-		return rows_text(r, "{\"query\": \"sleeping bag %" PRIu64 "\", \"results\": %" PRIu64 ", "
-		    "\"filters\": [\"price\", \"size\", \"colour\"]}", a % 50, a);
+		return rows_text(r, "{\"query\":\"sleeping bag %" PRIu64 "\",\"results\":%" PRIu64 ","
+		    "\"filters\":[\"price\",\"size\",\"colour\"]}", a % 50, a);
 	case 5:
-		return rows_text(r, "{\"form\": \"newsletter\", \"fields\": 3, \"valid\": true, "
-		    "\"durationMs\": %" PRIu64 "}", b);
+		return rows_text(r, "{\"form\":\"newsletter\",\"fields\":3,\"valid\":true,"
+		    "\"durationMs\":%" PRIu64 "}", b);
 	case 6:
-		return rows_text(r, "{\"video\": \"how-to-pitch-%" PRIu64 "\", \"percent\": %" PRIu64 ", "
-		    "\"muted\": false, \"quality\": \"1080p\"}", a % 20, b % 100);
+		return rows_text(r, "{\"video\":\"how-to-pitch-%" PRIu64 "\",\"percent\":%" PRIu64 ","
+		    "\"muted\":false,\"quality\":\"1080p\"}", a % 20, b % 100);
 	case 7:
-		return rows_text(r, "{\"cls\": 0.%03" PRIu64 ", \"fcp\": %" PRIu64 ", \"inp\": %" PRIu64 ", "
-		    "\"lcp\": %" PRIu64 ", \"ttfb\": %" PRIu64 "}", a, b / 20, a / 4, b / 15, a);
+		return rows_text(r, "{\"cls\":0.%03" PRIu64 ",\"fcp\":%" PRIu64 ",\"inp\":%" PRIu64 ","
+		    "\"lcp\":%" PRIu64 ",\"ttfb\":%" PRIu64 "}", a, b / 20, a / 4, b / 15, a);
 	case 8:
-		return rows_text(r, "{\"line\": %" PRIu64 ", \"stack\": \"TypeError: x is undefined\\n    at "
-		    "app.js:%" PRIu64 ":17\\n    at main.js:1:2\", \"message\": \"x is undefined\"}", a, b);
+		return rows_text(r, "{\"line\":%" PRIu64 ",\"stack\":\"TypeError: x is undefined\\n    at "
+		    "app.js:%" PRIu64 ":17\\n    at main.js:1:2\",\"message\":\"x is undefined\"}", a, b);
 	default:
-		return rows_text(r, "{\"count\": %" PRIu64 ", \"sent\": \"visibilitychange\"}", a % 30);
+		return rows_text(r, "{\"count\":%" PRIu64 ",\"sent\":\"visibilitychange\"}", a % 30);
 	}
 }
 
@@ -154,11 +154,11 @@ fill(struct rows *r, struct mr_export_row *row, size_t i)
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 	e->user_agent = rows_text(r, agents[visitor % 4], UINT64_C(100) + visitor % 40);
 #pragma GCC diagnostic pop
-	e->payload = rows_text(r, "{\"url\": \"https://%.*s%s\", \"path\": \"%s\", \"title\": \"%s\", "
-	    "\"screen\": {\"width\": %" PRIu64 ", \"height\": 900}, \"siteId\": \"%.*s\", "
-	    "\"language\": \"de-DE\", \"referrer\": \"%s\", \"eventData\": %s, \"eventType\": \"%s\", "
-	    "\"sessionId\": \"%s\", \"timestamp\": \"2025-06-22T12:%02" PRIu64 ":%02" PRIu64
-	    ".%03" PRIu64 "Z\", \"visitorId\": \"%s\"}", (int)e->site_id.n, e->site_id.p, path, path,
+	e->payload = rows_text(r, "{\"url\":\"https://%.*s%s\",\"path\":\"%s\",\"title\":\"%s\","
+	    "\"screen\":{\"width\":%" PRIu64 ",\"height\":900},\"siteId\":\"%.*s\","
+	    "\"language\":\"de-DE\",\"referrer\":\"%s\",\"eventData\":%s,\"eventType\":\"%s\","
+	    "\"sessionId\":\"%s\",\"timestamp\":\"2025-06-22T12:%02" PRIu64 ":%02" PRIu64
+	    ".%03" PRIu64 "Z\",\"visitorId\":\"%s\"}", (int)e->site_id.n, e->site_id.p, path, path,
 	    PICK(r, titles), width, (int)e->site_id.n, e->site_id.p, PICK(r, referrers),
 	    event_data(r, shape).p, types[shape], e->session_id.p, rows_below(r, 60),
 	    rows_below(r, 60), rows_below(r, 1000), e->visitor_id.p);

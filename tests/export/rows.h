@@ -15,7 +15,7 @@ struct rows {
 	uint64_t random; /* state */
 };
 
-/* n rows as a tracker's visitors make them, payloads as jsonb prints them. Exits without memory. */
+/* n rows as a tracker's visitors make them. Exits without memory. */
 void rows_realistic(struct rows *r, size_t n, uint64_t seed);
 
 /* n rows, everything zero or NULL, site, type and payload set to something short. */
