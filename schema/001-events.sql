@@ -20,7 +20,7 @@ CREATE TABLE events (
     client_ip   inet,
     user_agent  text,
     -- The whole event as it was sent; a batch's envelope without its array.
-    -- json keeps it so, and stores it in a third less time than jsonb. A column of
+    -- json keeps it so, and is stored in a quarter less time than jsonb. A column of
     -- jsonb works as well; what lies here always can become it.
     payload     json NOT NULL
 ) PARTITION BY RANGE (created_at);
@@ -67,11 +67,12 @@ END
 $$;
 
 -- Batches that carried a batchId: a repeated one is stored once.
+-- Keys are compared byte by byte, and first by what differs the most.
 CREATE TABLE dedup_keys (
-    site_id    text NOT NULL,
-    batch_id   text NOT NULL,
+    site_id    text COLLATE "C" NOT NULL,
+    batch_id   text COLLATE "C" NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (site_id, batch_id)
+    PRIMARY KEY (batch_id, site_id)
 );
 CREATE INDEX dedup_keys_created ON dedup_keys USING brin (created_at);
 

@@ -59,6 +59,9 @@ static const enum mr_pg_type types[N_COLUMNS] = {
 #define PLAIN_INSERT "INSERT INTO events (" EVENT_COLUMNS ", ingest_xid) " \
 	"SELECT " EVENT_VALUES ", " XID
 
+/* That of the table's index. */
+#define KEY_ORDER "ORDER BY batch_id COLLATE \"C\", site_id COLLATE \"C\""
+
 #define LEDGER_INSERT "INSERT INTO ingest_groups (group_id, instance, stored, duplicate, rejected) "
 
 const char mr_store_without_ledger[] = PLAIN_INSERT;
@@ -83,7 +86,7 @@ const char *const mr_store_statements[] = {
 	"WHERE NOT EXISTS (SELECT FROM unnest($10::text[], $11::text[]) AS k (site_id, batch_id), "
 	"LATERAL (SELECT FROM dedup_keys AS d "
 	"WHERE d.site_id = k.site_id AND d.batch_id = k.batch_id OFFSET 0) AS known) "
-	"ORDER BY site_id, batch_id RETURNING 1), "
+	KEY_ORDER " RETURNING 1), "
 	"gate AS (" LEDGER_INSERT "SELECT $12::uuid, $13::uuid, $14::integer, 0, 0 "
 	"FROM made HAVING count(*) > 0 ON CONFLICT DO NOTHING RETURNING 1) "
 	PLAIN_INSERT " WHERE EXISTS (SELECT FROM gate)",
@@ -96,8 +99,8 @@ const char *const mr_store_statements[] = {
 	"SELECT * FROM unnest($10::text[], $11::text[], $12::integer[], $13::integer[]) "
 	"WITH ORDINALITY AS u (site_id, batch_id, n_rows, n_refusals, key_no)), "
 	"made AS (INSERT INTO dedup_keys (site_id, batch_id) "
-	"SELECT site_id, batch_id FROM given ORDER BY site_id, batch_id "
-	"ON CONFLICT DO NOTHING RETURNING site_id, batch_id), "
+	"SELECT site_id, batch_id FROM given " KEY_ORDER
+	" ON CONFLICT DO NOTHING RETURNING site_id, batch_id), "
 	"fresh AS MATERIALIZED (SELECT key_no::integer AS key_no, n_rows, n_refusals "
 	"FROM given JOIN made USING (site_id, batch_id)), "
 	"gate AS (" LEDGER_INSERT
