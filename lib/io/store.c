@@ -79,13 +79,13 @@ const char *const mr_store_statements[] = {
 	PLAIN_INSERT " WHERE EXISTS (SELECT FROM gate)",
 	/*
 	 * KEYED: all of it when none of its keys exists, else nothing, as when the group
-	 * is known. OFFSET 0: each key is looked up, instead of joining with the table.
+	 * is known. It may find a site with the batchId of another one of the group; then
+	 * FULL decides. || keeps the index from being searched for every such pair.
 	 */
 	"WITH made AS (INSERT INTO dedup_keys (site_id, batch_id) "
 	"SELECT site_id, batch_id FROM unnest($10::text[], $11::text[]) AS u (site_id, batch_id) "
-	"WHERE NOT EXISTS (SELECT FROM unnest($10::text[], $11::text[]) AS k (site_id, batch_id), "
-	"LATERAL (SELECT FROM dedup_keys AS d "
-	"WHERE d.site_id = k.site_id AND d.batch_id = k.batch_id OFFSET 0) AS known) "
+	"WHERE NOT EXISTS (SELECT FROM dedup_keys AS d "
+	"WHERE d.batch_id = ANY ($11::text[]) AND d.site_id || '' = ANY ($10::text[])) "
 	KEY_ORDER " RETURNING 1), "
 	"gate AS (" LEDGER_INSERT "SELECT $12::uuid, $13::uuid, $14::integer, 0, 0 "
 	"FROM made HAVING count(*) > 0 ON CONFLICT DO NOTHING RETURNING 1) "

@@ -89,26 +89,44 @@ def growing(t, pg):
         t.is_(scans(pg)["seq_scan"], before["seq_scan"], "its keys are found by the index")
 
 
-def concurrent(t, pg, one, other):
-    """20 at once: the threads start together, half of them at each worker."""
-    start = threading.Barrier(20)
-    answers = [None] * 20
+def at_once(requests):
+    """Answers to (worker, body), posted by threads that start together."""
+    start = threading.Barrier(len(requests))
+    answers = [None] * len(requests)
 
     def send(i):
         start.wait()
-        answers[i] = post(one if i % 2 else other, batch("at once", "race.test"))
+        answers[i] = post(*requests[i])
 
-    threads = [threading.Thread(target=send, args=(i,)) for i in range(20)]
+    threads = [threading.Thread(target=send, args=(i,)) for i in range(len(requests))]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    return answers
+
+
+def concurrent(t, pg, one, other):
+    answers = at_once([(one if i % 2 else other, batch("at once", "race.test")) for i in range(20)])
     with t.case("20 at once over two workers"):
         t.is_([answer.status for answer in answers], [200] * 20, "all are answered")
         bodies = [without_time(answer) for answer in answers]
         t.is_(sum(body == success(4) for body in bodies), 1, "one is stored")
         t.is_(sum(body.items() >= DUPLICATE.items() for body in bodies), 19, "19 are duplicates")
         t.is_(len(pg.events("site_id = 'race.test'")), 4, "rows")
+
+
+def crossed(t, pg, w):
+    """What is new, in a commit with the site of one and the batchId of another known batch."""
+    for i in range(10):
+        post(w, batch(f"known {i}", "x.test"))
+    answers = at_once([(w, batch(f"new {i}", "x.test") if i % 2 else
+                        batch(f"known {i // 2}", "y.test")) for i in range(20)])
+    with t.case("ids that another site has had"):
+        t.is_([without_time(answer) for answer in answers], [success(4)] * 20, "are new")
+        t.ok(pg.value("SELECT max(n) FROM (SELECT count(DISTINCT site_id) AS n FROM events WHERE "
+                      "site_id IN ('x.test', 'y.test') GROUP BY ingest_xid) AS g") == 2,
+             "in commits with batches of that site")
 
 
 postgres.need()
@@ -118,6 +136,7 @@ with tap.Suite() as t, postgres.Postgres() as pg:
         other.wait_healthy()
         sequential(t, pg, one)
         concurrent(t, pg, one, other)
+        crossed(t, pg, one)
         with t.case("after a restart of the worker"):
             t.is_(one.stop(), 0, "exit status")
             one.start()
