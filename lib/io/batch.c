@@ -76,8 +76,8 @@ mr_batch_where(struct mr_buf *sql, const struct mr_snapshot *from, const struct 
 #define MICROSECONDS(column) "(extract(epoch FROM " column ") * 1000000)::bigint"
 #define SELECT_BATCH "SELECT id, name, client, kind, run_id, format, compression, level, " \
 	"parquet_json::int, encoder_version, rows, snapshot_from, snapshot_to, " \
-	"CASE WHEN sites IS NOT NULL THEN 1 WHEN except_sites <> '{}' THEN 2 ELSE 0 END, " MICROSECONDS("since") ", " MICROSECONDS("until") \
-	" FROM export_batches "
+	"CASE WHEN sites IS NOT NULL THEN 1 WHEN except_sites <> '{}' THEN 2 ELSE 0 END, " \
+	MICROSECONDS("since") ", " MICROSECONDS("until") " FROM export_batches "
 
 static enum mr_err
 fill(struct mr_planned_batch *b, struct mr_error *err)
@@ -195,8 +195,8 @@ mr_batch_groups(struct mr_db *db, int64_t batch, struct mr_batch_group **groups,
 	/* A partition that is gone, or may not be read by itself, has no name. */
 	if (mr_db_query(db, "SELECT number, site_id, " MICROSECONDS("hour") ", rows, c.oid::regclass, "
 	    "first_row, last_row FROM export_groups LEFT JOIN pg_class c ON c.oid = partition AND "
-	    "last_row IS NOT NULL AND has_table_privilege(c.oid, 'SELECT') WHERE batch = $1::bigint ORDER BY number", params, 1, result,
-	    err) != MR_DB_OK)
+	    "last_row IS NOT NULL AND has_table_privilege(c.oid, 'SELECT') "
+	    "WHERE batch = $1::bigint ORDER BY number", params, 1, result, err) != MR_DB_OK)
 		return MR_EAGAIN;
 	*n = (size_t)mr_db_n_rows(*result);
 	g = *groups = calloc(*n + 1, sizeof *g);

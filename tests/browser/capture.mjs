@@ -90,7 +90,7 @@ const kinds = (browser, site, name) => test(`${name}what is noted`, async () => 
 	is([...new Set(rows.map(({ session }) => session))].length, 1, "one session");
 	ok(/^sess_\d+$/.test(rows[0].session) && /^vis_\d+$/.test(rows[0].visitor), "ids");
 	is(await query(`SELECT count(*)::int AS n FROM events e WHERE site_id = '${id}' AND
-		event_type = 'batch' AND NOT payload ? 'batchId'`), [{ n: 0 }], "each batch has its batchId");
+		event_type = 'batch' AND NOT payload::jsonb ? 'batchId'`), [{ n: 0 }], "each batch has its batchId");
 	is(await context.cookies(), [], "no cookie");
 	await context.close();
 });
