@@ -103,6 +103,13 @@ take_lock(struct exporter *x, bool *locked, struct mr_error *err)
 	return e;
 }
 
+/* The server may notice only later that a connection has ended; who comes next is not to wait. */
+static void
+give_lock(struct exporter *x)
+{
+	(void)mr_db_query(x->db, "SELECT pg_advisory_unlock(" LOCK ")", NULL, 0, NULL, NULL);
+}
+
 /* --- what is recorded of a run --- */
 
 static void
@@ -405,6 +412,8 @@ export_run(const struct mr_conf *conf, const struct export_options *options,
 		print_summary(&x, started_ms);
 	else if (x.terminal || options->verbose)
 		fputs("millrace-export: another export is at work on this database\n", stderr);
+	if (locked)
+		give_lock(&x);
 	mr_db_free(x.db);
 	for (size_t i = 0; i < EXPORT_READERS; i++)
 		mr_db_free(x.readers[i]);
