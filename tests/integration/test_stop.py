@@ -2,6 +2,7 @@
 is opened anew when it was renamed."""
 
 import os
+import re
 import signal
 
 from common import NO_SPOOL, success, without_time, worker
@@ -106,8 +107,15 @@ def under_load(t, pg):
                     t.is_(w.stop(), 0, "one is stopped")
                     load.wait_for(200, 100)
                     w.start()
+                    proc.wait_for(lambda w=w: blocks_sigterm(w.pid), "it waits for signals")
             check(t, pg, load)
             t.is_(set(load.statuses), {200}, "no request fails")
+
+
+def blocks_sigterm(pid):
+    """Whether a stop is an orderly one by now."""
+    blocked = re.search(r"^SigBlk:\s*([0-9a-f]+)", proc.read_text(f"/proc/{pid}/status"), re.M)
+    return blocked and int(blocked[1], 16) >> signal.SIGTERM - 1 & 1
 
 
 def log_a_line(w, site):
