@@ -1,6 +1,7 @@
 """SIGTERM: whatever got in is answered, and the worker ends with status 0. Also: the log file
 is opened anew when it was renamed."""
 
+import glob
 import os
 import re
 import signal
@@ -113,9 +114,10 @@ def under_load(t, pg):
 
 
 def blocks_sigterm(pid):
-    """Whether a stop is an orderly one by now."""
-    blocked = re.search(r"^SigBlk:\s*([0-9a-f]+)", proc.read_text(f"/proc/{pid}/status"), re.M)
-    return blocked and int(blocked[1], 16) >> signal.SIGTERM - 1 & 1
+    """Whether a stop is an orderly one by now. The thread that waits for it does not block it."""
+    texts = map(proc.read_text, glob.glob(f"/proc/{pid}/task/*/status"))
+    masks = re.findall(r"^SigBlk:\s*([0-9a-f]+)", "".join(texts), re.M)
+    return any(int(mask, 16) >> signal.SIGTERM - 1 & 1 for mask in masks)
 
 
 def log_a_line(w, site):
