@@ -74,6 +74,7 @@ mr_batch_where(struct mr_buf *sql, const struct mr_snapshot *from, const struct 
 }
 
 #define MICROSECONDS(column) "(extract(epoch FROM " column ") * 1000000)::bigint"
+/* The sites as enum mr_batch_sites. */
 #define SELECT_BATCH "SELECT id, name, client, kind, run_id, format, compression, level, " \
 	"parquet_json::int, encoder_version, rows, snapshot_from, snapshot_to, " \
 	"CASE WHEN sites IS NOT NULL THEN 1 WHEN except_sites <> '{}' THEN 2 ELSE 0 END, " \
@@ -82,7 +83,6 @@ mr_batch_where(struct mr_buf *sql, const struct mr_snapshot *from, const struct 
 static enum mr_err
 fill(struct mr_planned_batch *b, struct mr_error *err)
 {
-	static const enum mr_batch_sites sites[] = { MR_SITES_ALL, MR_SITES_LISTED, MR_SITES_EXCEPT };
 	struct mr_db_rows *r = b->result;
 	enum mr_err e;
 
@@ -99,8 +99,8 @@ fill(struct mr_planned_batch *b, struct mr_error *err)
 	b->rows = mr_batch_int(r, 0, 10);
 	b->from_text = mr_db_value(r, 0, 11);
 	b->to_text = mr_db_value(r, 0, 12);
-	b->filter = (struct mr_batch_filter){ b->id, sites[mr_batch_int(r, 0, 13)], INT64_MIN,
-		INT64_MAX };
+	b->filter = (struct mr_batch_filter){ b->id,
+		(enum mr_batch_sites)mr_batch_int(r, 0, 13), INT64_MIN, INT64_MAX };
 	if (mr_db_value(r, 0, 14).p != NULL)
 		b->filter.since_us = mr_batch_int(r, 0, 14);
 	if (mr_db_value(r, 0, 15).p != NULL)

@@ -91,23 +91,6 @@ put_column(struct mr_buf *b, struct mr_str s)
 	mr_buf_add_char(b, '|');
 }
 
-/* White space outside strings says nothing. */
-static void
-put_json(struct mr_buf *b, struct mr_str s)
-{
-	bool in_string = false;
-
-	for (size_t i = 0; i < s.n; i++) {
-		if (!in_string && memchr(" \t\r\n", s.p[i], 4) != NULL)
-			continue;
-		if (s.p[i] == '"')
-			in_string = !in_string;
-		mr_buf_add_char(b, s.p[i]);
-		if (in_string && s.p[i] == '\\' && i + 1 < s.n)
-			mr_buf_add_char(b, s.p[++i]);
-	}
-}
-
 static const char *
 rendered(void)
 {
@@ -125,12 +108,12 @@ rendered(void)
 		put_column(&b, e->session_id);
 		put_column(&b, e->visitor_id);
 		put_column(&b, e->event_us == RECEIVED ? mr_str("=") : mr_str(when));
-		put_json(&b, e->payload);
+		mr_buf_add_str(&b, e->payload);
 		mr_buf_add_char(&b, '\n');
 	}
 	for (size_t i = 0; i < batch.n_rejects; i++) {
 		mr_buf_printf(&b, "refused %lld|", (long long)batch.rejects[i].index);
-		put_json(&b, batch.rejects[i].payload);
+		mr_buf_add_str(&b, batch.rejects[i].payload);
 		mr_buf_add_char(&b, '\n');
 	}
 	mr_buf_add_char(&b, '\0');
