@@ -33,11 +33,10 @@ const visit = async (page) => {
 };
 
 const kinds = (browser, site, name) => test(`${name}what is noted`, async () => {
-	site.reset();
-	site.attributes = `data-site="kinds${name}.test" data-errors`.replace(": ", "");
+	const id = `kinds${name}.test`.replace(": ", "");
+	site.reset(id, "data-errors");
 	site.head = '<script src="/early.js"></script>';
 	site.files["/early.js"] = '(window.millrace ??= []).push(["track", "early", { first: true }]);';
-	const id = site.attributes.match(/"(.*)"/)[1];
 	const context = await browser.newContext();
 	const page = await context.newPage();
 	await page.route("http://other.test/**", (route) => route.fulfill({ status: 204 }));
@@ -96,9 +95,8 @@ const kinds = (browser, site, name) => test(`${name}what is noted`, async () => 
 });
 
 const identities = (browser, site, name) => test(`${name}who`, async () => {
-	site.reset();
 	const id = `who${name}.test`.replace(": ", "");
-	site.attributes = `data-site="${id}" data-disable="pageview vitals engagement"`;
+	site.reset(id, 'data-disable="pageview vitals engagement"');
 	const context = await browser.newContext();
 	const page = await context.newPage();
 	const problems = watch(page);

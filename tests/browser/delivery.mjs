@@ -8,10 +8,9 @@ let number = 0;
 
 // A site of its own for each case: its events are counted by themselves.
 const fresh = (site, more = "") => {
-	site.reset();
-	const id = `delivery${++number}.test`;
-	site.attributes = `data-site="${id}" data-disable="pageview vitals engagement scroll" ${more}`;
-	return id;
+	site.reset(`delivery${++number}.test`,
+		`data-disable="pageview vitals engagement scroll" ${more}`);
+	return site.id;
 };
 
 const open = async (context, site, path = "/page") => {

@@ -5,13 +5,13 @@ import { query } from "./browser.mjs";
 import { diag, is, ok, test, until } from "./tap.mjs";
 
 const TOTAL = 10000;
-const ID = "once.test";
 // In an image's address eventData is JSON in a string, hence the text.
 const ROWS = `SELECT
 	substring(payload->>'eventData' from '"(?:i|name)": ?"?(-?\\d+)')::int AS number
-	FROM events WHERE site_id = '${ID}' AND event_type IN ('numbered', 'click')`;
+	FROM events WHERE site_id LIKE 'once%.test' AND event_type IN ('numbered', 'click')`;
 
 let issued = 0; // numbers below it are given out
+let number = 0; // of the part: each is about a site of its own
 
 const open = async (context, site) => {
 	const page = await context.newPage();
@@ -148,8 +148,7 @@ const stored = async (site) => quiet(site) &&
 	(await query(`SELECT count(DISTINCT number)::int AS n FROM (${ROWS}) AS r`))[0].n >= issued;
 
 const run = async (browser, site, [faults, work]) => {
-	site.reset();
-	site.attributes = `data-site="${ID}" data-disable="pageview vitals engagement scroll"`;
+	site.reset(`once${++number}.test`, 'data-disable="pageview vitals engagement scroll"');
 	site.retryAfter = "0";
 	const context = await browser.newContext();
 	const before = issued;

@@ -14,6 +14,10 @@ const REFUSALS = { 503: "Service Unavailable", 400: "Bad Request", 429: "Too Man
 
 const COLLECTOR = /\/(collect|pixel\.gif)(\?|$)/;
 
+// The site that a request to the collector is about.
+const siteOf = (url, body) => body ? JSON.parse(body).siteId
+	: new URL(url, "http://x").searchParams.get("siteId");
+
 const article = Array.from({ length: 60 }, (_, i) => `<p>Paragraph ${i} of a long text.</p>`).join("");
 
 const page = (attributes, more) => `<!DOCTYPE html>
@@ -37,13 +41,17 @@ export class Site {
 		this.reset();
 	}
 
-	reset() {
+	// id: of the site whose requests may go wrong and are listed. Any other's are handed on: a
+	// page that was closed in an earlier case may still send something.
+	// more: attributes of the pages' script.
+	reset(id = "site.test", more = "") {
+		this.id = id;
+		this.attributes = `data-site="${id}" ${more}`;
 		this.fault = () => "ok";  // (request, number) => see above
 		this.retryAfter = "1";
-		this.attributes = 'data-site="site.test"';
 		this.head = "";           // more of the page's <head>
 		this.headers = {};        // more of the page's headers
-		this.requests = [];       // to the collector: { method, url, body, at, outcome }
+		this.requests = [];       // to the collector: { method, url, body, type, at, outcome }
 	}
 
 	async start() {
@@ -80,10 +88,12 @@ export class Site {
 	}
 
 	#collect(request, path, body, response) {
+		const { method, url } = request;
+		const text = body.toString();
 		let outcome = "ok";
-		if (COLLECTOR.test(path) && request.method !== "OPTIONS") {
-			const entry = { method: request.method, url: request.url, body: body.toString(),
-				type: request.headers["content-type"], at: Date.now() };
+		if (COLLECTOR.test(path) && method !== "OPTIONS" && siteOf(url, text) === this.id) {
+			const entry = { method, url, body: text, type: request.headers["content-type"],
+				at: Date.now() };
 			outcome = entry.outcome = this.fault(entry, this.requests.length);
 			this.requests.push(entry);
 			this.open++;

@@ -54,9 +54,9 @@ class WorkerKills(Fault):
     pause_s = (0.3, 2.5)
 
     def harm(self):
-        what, signum = (("worker kills", signal.SIGKILL) if self.random.random() < 0.85 else
-                        ("worker restarts", signal.SIGTERM))
-        if self.random.choice(self.stack.slots).signal(signum):
+        what, send = (("worker kills", lambda process: process.kill(signal.SIGKILL))
+                      if self.random.random() < 0.85 else ("worker restarts", fcgi.terminate))
+        if self.random.choice(self.stack.slots).signal(send):
             self.done[what] += 1
 
 

@@ -79,12 +79,12 @@ class Slot:
                     return
                 self._start()
 
-    def signal(self, signum):
-        """Returns whether there was one that could get it."""
+    def signal(self, send):
+        """send: signals the process that it gets. Returns whether there was one."""
         with self._lock:
             if not self.process.running():
                 return False
-            self.process.kill(signum)
+            send(self.process)
             return True
 
     def stop(self):
@@ -92,7 +92,8 @@ class Slot:
         killed."""
         with self._lock:
             self._closing = True
-        self.process.stop()
+        fcgi.terminate(self.process)
+        self.process.wait()
         self._thread.join()
         return self.deaths
 
