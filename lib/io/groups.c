@@ -82,6 +82,47 @@ mr_groups_count(struct mr_db *db, const struct mr_snapshot *from, const struct m
 	return e;
 }
 
+/* The only number that a query returns; 0: it is NULL. */
+static enum mr_err
+ask_number(struct mr_db *db, const char *sql, int64_t *number, struct mr_error *err)
+{
+	struct mr_db_rows *rows;
+
+	if (mr_db_query(db, sql, NULL, 0, &rows, err) != MR_DB_OK)
+		return MR_EAGAIN;
+	*number = mr_batch_int(rows, 0, 0);
+	mr_db_rows_free(rows);
+	return MR_OK;
+}
+
+enum mr_err
+mr_groups_begin(struct mr_db *db, uint64_t *xid, struct mr_error *err)
+{
+	int64_t number = 0;
+	enum mr_err e = ask_number(db, "SELECT min(ingest_xid) FROM events WHERE ctid < '(32,0)'",
+	    &number, err);
+
+	*xid = (uint64_t)number;
+	return e;
+}
+
+enum mr_err
+mr_groups_probe(struct mr_db *db, const struct mr_snapshot *from, const struct mr_snapshot *to,
+    const struct mr_batch_filter *filter, int64_t *rows, struct mr_error *err)
+{
+	struct mr_buf sql;
+	enum mr_err e;
+
+	mr_buf_init(&sql, SQL_MAX);
+	mr_buf_add_cstr(&sql, "SELECT count(*) FROM events WHERE ");
+	mr_batch_where(&sql, from, to, filter);
+	mr_buf_add_char(&sql, '\0');
+	e = sql.failed ? mr_fail(err, MR_ENOMEM, "no memory to count rows") :
+	    ask_number(db, sql.p, rows, err);
+	mr_buf_free(&sql);
+	return e;
+}
+
 enum mr_err
 mr_groups_sum(struct mr_db *db, int64_t batch, uint64_t low, struct mr_group_sums *sums,
     struct mr_error *err)

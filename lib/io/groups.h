@@ -19,6 +19,17 @@
 enum mr_err mr_groups_count(struct mr_db *db, const struct mr_snapshot *from,
     const struct mr_snapshot *to, const struct mr_batch_filter *filter, struct mr_error *err);
 
+/*
+ * The oldest transaction of the rows that lie first in their partitions, and so one of the
+ * oldest of all; 0: no rows lie there. MR_EAGAIN.
+ */
+enum mr_err mr_groups_begin(struct mr_db *db, uint64_t *xid, struct mr_error *err);
+
+/* How many rows the groups between two snapshots have in all. MR_ENOMEM, MR_EAGAIN. */
+enum mr_err mr_groups_probe(struct mr_db *db, const struct mr_snapshot *from,
+    const struct mr_snapshot *to, const struct mr_batch_filter *filter, int64_t *rows,
+    struct mr_error *err);
+
 struct mr_group_sums {
 	int64_t rows;
 	int64_t groups;

@@ -8,6 +8,8 @@
 #include "io/groups.h"
 
 #define SCRIPT_TIMEOUT_MS 60000
+/* So many transactions tell how many rows one has. */
+#define PROBE_XIDS 256
 /* A batch may be larger than its maximum by a quarter rather than be counted anew. */
 #define TOO_MANY(rows, most) ((rows) > (most) + (most) / 4)
 
@@ -34,7 +36,7 @@ struct stretch {
 	const struct mr_snapshot *to;
 	const char *sites;              /* array literal; NULL: all but `except` */
 	const char *except;
-	int64_t left;                   /* rows behind `from`, about; 0: not known */
+	double density;                 /* rows a transaction id there, about; 0: not known */
 };
 
 static enum mr_err
@@ -153,9 +155,39 @@ sites_of(const struct stretch *s)
 	return strcmp(s->except, "{}") == 0 ? MR_SITES_ALL : MR_SITES_EXCEPT;
 }
 
+/* Where the rows of the stretch begin, about. */
+static enum mr_err
+find_begin(struct planner *p, const struct stretch *s, uint64_t *begin)
+{
+	if (s->from == NULL)
+		return mr_groups_begin(p->db, begin, p->err);
+	*begin = s->from->xmax;
+	return MR_OK;
+}
+
+/* Learns the density behind `begin` where there is much to be counted up to `to`. */
+static enum mr_err
+probe(struct planner *p, struct stretch *s, const struct mr_batch_filter *filter, uint64_t begin,
+    const struct mr_snapshot *to)
+{
+	struct mr_snapshot near;
+	int64_t rows = 0;
+	enum mr_err e;
+
+	if (to->xmax <= begin + PROBE_XIDS)
+		return MR_OK;
+	if ((e = copy_snapshot(p, to, &near)) != MR_OK)
+		return e;
+	mr_snapshot_cut(&near, begin + PROBE_XIDS);
+	e = mr_groups_probe(p->db, s->from, &near, filter, &rows, p->err);
+	mr_snapshot_free(&near);
+	s->density = (double)rows / PROBE_XIDS;
+	return e;
+}
+
 /*
- * Finds the batch's end and counts its groups; *to is cut there. What is known
- * of the batch before saves counting all that is behind it, again for each.
+ * Finds the batch's end and counts its groups; *to is cut there. The density of
+ * the batch before saves counting all that is behind it, again for each.
  */
 static enum mr_err
 fit_batch(struct planner *p, struct stretch *s, int64_t id, struct mr_snapshot *to,
@@ -163,26 +195,28 @@ fit_batch(struct planner *p, struct stretch *s, int64_t id, struct mr_snapshot *
 {
 	const struct mr_batch_filter filter = { id, sites_of(s), p->request->since_us,
 		p->request->until_us };
-	uint64_t low = s->from != NULL ? s->from->xmax : 0, all = to->xmax, end;
-	int64_t most = p->request->max_rows, left = s->left;
+	uint64_t low = s->from != NULL ? s->from->xmax : 0, begin, end;
+	int64_t most = p->request->max_rows, left;
 	enum mr_err e;
 
-	if (TOO_MANY(left, most) && all > low + 1)
-		mr_snapshot_cut(to, share(low, all, most, left));
-	for (bool first = true;; first = false) {
+	if ((e = find_begin(p, s, &begin)) != MR_OK ||
+	    (s->density == 0 && (e = probe(p, s, &filter, begin, to)) != MR_OK))
+		return e;
+	left = to->xmax > begin ? (int64_t)(s->density * (double)(to->xmax - begin)) : 0;
+	if (TOO_MANY(left, most))
+		mr_snapshot_cut(to, share(begin, to->xmax, most, left));
+	for (;;) {
 		if ((e = mr_groups_count(p->db, s->from, to, &filter, p->err)) != MR_OK ||
 		    (e = mr_groups_sum(p->db, id, low, c, p->err)) != MR_OK)
 			return e;
-		if (to->xmax == all)
-			left = c->rows;
-		else if (first && c->rows < most / 4)
-			left = 0; /* not spread evenly: the next one counts all */
 		end = better_end(p, c, low, to->xmax);
 		if (end >= to->xmax)
 			break;
 		mr_snapshot_cut(to, end);
 	}
-	s->left = left > c->rows ? left - c->rows : 0;
+	if (c->first_xid > begin)
+		begin = c->first_xid;
+	s->density = to->xmax > begin ? (double)c->rows / (double)(to->xmax - begin) : 0;
 	return MR_OK;
 }
 

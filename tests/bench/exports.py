@@ -23,7 +23,9 @@ SITE = "shop-example-com"
 MEMBERS = 10
 # Distinct bodies: more than a compressor looks back.
 VARIANTS = 2000
-# Of one transaction: a batch ends between two of them.
+# Of one transaction, as under load: a batch ends between two of them.
+COMMIT_ROWS = 2_500
+# Of one call of psql.
 CHUNK_ROWS = 250_000
 BUCKET = "bench"
 MAX_MIB = 64
@@ -34,9 +36,11 @@ COLUMNS = ("id, created_at, received_at, event_time, site_id, event_type, sessio
 # As batches would have been stored: each has a row for itself in front of those of its
 # events, a session has two of them, and three share a transaction's time. Payloads are
 # what was sent, which has no blanks between its members.
-INSERT = """
+SETTINGS = """
 SET enable_hashjoin = off;    -- in the order of the numbers
 SET enable_mergejoin = off;
+"""
+INSERT = """
 INSERT INTO events (created_at, received_at, event_time, site_id, event_type, session_id,
                     visitor_id, client_ip, user_agent, payload)
 SELECT at, at - interval '2 ms', said, '{site}', body ->> 'eventType', session, visitor,
@@ -170,11 +174,13 @@ class Exports:
         print(f"  making {rows - self.rows:,} events", flush=True)
         batch = bodies.rows(MEMBERS)
         agents = ",".join(f"'{agent}'" for agent in bodies.USER_AGENTS)
-        for low in range(self.rows, rows, CHUNK_ROWS):
-            self.pg.execute(INSERT.format(
+        for chunk in range(self.rows, rows, CHUNK_ROWS):
+            end = min(chunk + CHUNK_ROWS, rows)
+            self.pg.execute(SETTINGS + "".join(INSERT.format(
                 site=SITE, agents=agents, n_agents=len(bodies.USER_AGENTS), batch=batch,
                 visit=2 * batch, variants=VARIANTS * batch, low=low,
-                high=min(low + CHUNK_ROWS, rows) - 1, total=rows), DATABASE)
+                high=min(low + COMMIT_ROWS, end) - 1, total=rows)
+                for low in range(chunk, end, COMMIT_ROWS)), DATABASE)
         self.rows = rows
         # Nobody else looks after the table while it is measured.
         self.pg.execute("VACUUM (ANALYZE) events;", DATABASE)

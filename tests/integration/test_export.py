@@ -105,6 +105,29 @@ def hours_and_caps(t, pg, folder):
     check_complete(t, "them too", s.bucket, pg, database=s.name)
 
 
+TRICKLE = """DO $$ BEGIN FOR i IN 1..{n} LOOP
+    INSERT INTO events (received_at, event_time, site_id, event_type, payload)
+    SELECT now(), now(), 'shop', 'click', '{{}}' FROM generate_series(1, {rows});
+    COMMIT; END LOOP; END $$"""
+
+
+def backlog(t, pg, folder):
+    """Many transactions; how many rows the first ones have says little of the others."""
+    s = Setting(pg, folder, "backlog")
+    s.exporter.configure({"export": {"batch_max_rows": 200}, **s.exporter.sections})
+    for name in ("from the first row on", "from where it was"):
+        for n, rows in ((900, 1), (40, 30), (600, 1)):
+            pg.execute(TRICKLE.format(n=n, rows=rows), s.name)
+        s.exporter.good(t, f"a backlog, {name}")
+        check_complete(t, f"all of it, {name}", s.bucket, pg, database=s.name)
+    done = manifests(s.bucket)
+    sizes = [m["rows"] for m in done]
+    t.ok(all(0 < rows <= 250 for rows in sizes), "each batch has at most its share", sizes)
+    t.ok(len(sizes) < 2 * sum(sizes) / 200, "and mostly more than half of it", sizes)
+    t.ok(all(a["snapshot_to"] == b["snapshot_from"] for a, b in zip(done, done[1:])),
+         "each begins where the one before ended")
+
+
 def frequencies(t, pg, folder):
     """hourly and daily wait for the end of the hour or day."""
     for frequency, unit in (("hourly", "hour"), ("daily", "day")):
@@ -576,9 +599,9 @@ def help_and_version(t, folder):
 def main():
     postgres.need()
     with tap.Suite() as t, postgres.Postgres(fsync=False) as pg, proc.temp_dir() as folder:
-        for case in (ordinary, hours_and_caps, frequencies, sites, later_destination, spans,
-                     dry_run, failures, moved, full_disk, deleted_rows, jsonb, lock, environment,
-                     signal, parts, parts_and_trouble):
+        for case in (ordinary, hours_and_caps, backlog, frequencies, sites, later_destination,
+                     spans, dry_run, failures, moved, full_disk, deleted_rows, jsonb, lock,
+                     environment, signal, parts, parts_and_trouble):
             with t.case(case.__name__.replace("_", " ")):
                 case(t, pg, folder)
         with t.case("help"):
