@@ -8,8 +8,8 @@
 #include "io/groups.h"
 
 #define SCRIPT_TIMEOUT_MS 60000
-/* So many transactions tell how many rows one has. */
-#define PROBE_XIDS 256
+/* The first of so many parts of a stretch tells how many rows a transaction has. */
+#define PROBE_PARTS 64
 /* A batch may be larger than its maximum by a quarter rather than be counted anew. */
 #define TOO_MANY(rows, most) ((rows) > (most) + (most) / 4)
 
@@ -165,23 +165,24 @@ find_begin(struct planner *p, const struct stretch *s, uint64_t *begin)
 	return MR_OK;
 }
 
-/* Learns the density behind `begin` where there is much to be counted up to `to`. */
+/* Learns the density behind `begin`, of a small part of what is to be counted up to `to`. */
 static enum mr_err
 probe(struct planner *p, struct stretch *s, const struct mr_batch_filter *filter, uint64_t begin,
     const struct mr_snapshot *to)
 {
+	uint64_t part = to->xmax > begin ? (to->xmax - begin) / PROBE_PARTS : 0;
 	struct mr_snapshot near;
 	int64_t rows = 0;
 	enum mr_err e;
 
-	if (to->xmax <= begin + PROBE_XIDS)
+	if (part == 0)
 		return MR_OK;
 	if ((e = copy_snapshot(p, to, &near)) != MR_OK)
 		return e;
-	mr_snapshot_cut(&near, begin + PROBE_XIDS);
+	mr_snapshot_cut(&near, begin + part);
 	e = mr_groups_probe(p->db, s->from, &near, filter, &rows, p->err);
 	mr_snapshot_free(&near);
-	s->density = (double)rows / PROBE_XIDS;
+	s->density = (double)rows / (double)part;
 	return e;
 }
 
