@@ -98,6 +98,7 @@ ask_number(struct mr_db *db, const char *sql, int64_t *number, struct mr_error *
 enum mr_err
 mr_groups_begin(struct mr_db *db, uint64_t *xid, struct mr_error *err)
 {
+	/* By place: a scan without a condition may begin anywhere, where others are at the time. */
 	int64_t number = 0;
 	enum mr_err e = ask_number(db, "SELECT min(ingest_xid) FROM events WHERE ctid < '(32,0)'",
 	    &number, err);

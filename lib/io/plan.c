@@ -134,11 +134,18 @@ share(uint64_t low, uint64_t high, int64_t most, int64_t rows)
 	return end <= low ? low + 1 : end;
 }
 
+/* The first transaction of the batch that is not a late one. */
+static uint64_t
+first_of(const struct mr_group_sums *c, uint64_t low)
+{
+	return c->first_xid > low ? c->first_xid : low;
+}
+
 /* Where the batch should end instead of at xmax; xmax: it is good as it is. */
 static uint64_t
 better_end(const struct planner *p, const struct mr_group_sums *c, uint64_t low, uint64_t xmax)
 {
-	uint64_t first = c->first_xid > low ? c->first_xid : low, end = xmax;
+	uint64_t first = first_of(c, low), end = xmax;
 
 	if (TOO_MANY(c->rows, p->request->max_rows) && xmax > first + 1)
 		end = share(first, xmax, p->request->max_rows, c->rows);
@@ -155,28 +162,15 @@ sites_of(const struct stretch *s)
 	return strcmp(s->except, "{}") == 0 ? MR_SITES_ALL : MR_SITES_EXCEPT;
 }
 
-/* Where the rows of the stretch begin, about. */
-static enum mr_err
-find_begin(struct planner *p, const struct stretch *s, uint64_t *begin)
-{
-	if (s->from == NULL)
-		return mr_groups_begin(p->db, begin, p->err);
-	*begin = s->from->xmax;
-	return MR_OK;
-}
-
-/* Learns the density behind `begin`, of a small part of what is to be counted up to `to`. */
+/* Learns the density behind `begin`, of `part` transactions. */
 static enum mr_err
 probe(struct planner *p, struct stretch *s, const struct mr_batch_filter *filter, uint64_t begin,
-    const struct mr_snapshot *to)
+    uint64_t part, const struct mr_snapshot *to)
 {
-	uint64_t part = to->xmax > begin ? (to->xmax - begin) / PROBE_PARTS : 0;
 	struct mr_snapshot near;
 	int64_t rows = 0;
 	enum mr_err e;
 
-	if (part == 0)
-		return MR_OK;
 	if ((e = copy_snapshot(p, to, &near)) != MR_OK)
 		return e;
 	mr_snapshot_cut(&near, begin + part);
@@ -187,25 +181,40 @@ probe(struct planner *p, struct stretch *s, const struct mr_batch_filter *filter
 }
 
 /*
- * Finds the batch's end and counts its groups; *to is cut there. The density of
- * the batch before saves counting all that is behind it, again for each.
+ * Cuts *to where the batch should end by the density, of the batch before or of a
+ * probe: that saves counting all that is behind it, again for each.
  */
+static enum mr_err
+guess_end(struct planner *p, struct stretch *s, const struct mr_batch_filter *filter,
+    struct mr_snapshot *to)
+{
+	uint64_t begin = s->from != NULL ? s->from->xmax : 0, behind;
+	int64_t most = p->request->max_rows, left;
+	enum mr_err e = MR_OK;
+
+	if (s->from == NULL && (e = mr_groups_begin(p->db, &begin, p->err)) != MR_OK)
+		return e;
+	behind = to->xmax > begin ? to->xmax - begin : 0;
+	if (s->density == 0 && behind >= PROBE_PARTS)
+		e = probe(p, s, filter, begin, behind / PROBE_PARTS, to);
+	left = (int64_t)(s->density * (double)behind);
+	if (TOO_MANY(left, most))
+		mr_snapshot_cut(to, share(begin, to->xmax, most, left));
+	return e;
+}
+
+/* Finds the batch's end and counts its groups; *to is cut there. */
 static enum mr_err
 fit_batch(struct planner *p, struct stretch *s, int64_t id, struct mr_snapshot *to,
     struct mr_group_sums *c)
 {
 	const struct mr_batch_filter filter = { id, sites_of(s), p->request->since_us,
 		p->request->until_us };
-	uint64_t low = s->from != NULL ? s->from->xmax : 0, begin, end;
-	int64_t most = p->request->max_rows, left;
+	uint64_t low = s->from != NULL ? s->from->xmax : 0, first, end;
 	enum mr_err e;
 
-	if ((e = find_begin(p, s, &begin)) != MR_OK ||
-	    (s->density == 0 && (e = probe(p, s, &filter, begin, to)) != MR_OK))
+	if ((e = guess_end(p, s, &filter, to)) != MR_OK)
 		return e;
-	left = to->xmax > begin ? (int64_t)(s->density * (double)(to->xmax - begin)) : 0;
-	if (TOO_MANY(left, most))
-		mr_snapshot_cut(to, share(begin, to->xmax, most, left));
 	for (;;) {
 		if ((e = mr_groups_count(p->db, s->from, to, &filter, p->err)) != MR_OK ||
 		    (e = mr_groups_sum(p->db, id, low, c, p->err)) != MR_OK)
@@ -215,9 +224,8 @@ fit_batch(struct planner *p, struct stretch *s, int64_t id, struct mr_snapshot *
 			break;
 		mr_snapshot_cut(to, end);
 	}
-	if (c->first_xid > begin)
-		begin = c->first_xid;
-	s->density = to->xmax > begin ? (double)c->rows / (double)(to->xmax - begin) : 0;
+	first = first_of(c, low);
+	s->density = to->xmax > first ? (double)c->rows / (double)(to->xmax - first) : 0;
 	return MR_OK;
 }
 

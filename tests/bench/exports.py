@@ -33,13 +33,13 @@ MAX_MIB = 64
 COLUMNS = ("id, created_at, received_at, event_time, site_id, event_type, session_id, "
            "visitor_id, client_ip, user_agent, payload")
 
-# As batches would have been stored: each has a row for itself in front of those of its
-# events, a session has two of them, and three share a transaction's time. Payloads are
-# what was sent, which has no blanks between its members.
 SETTINGS = """
 SET enable_hashjoin = off;    -- in the order of the numbers
 SET enable_mergejoin = off;
 """
+# As batches would have been stored: each has a row for itself in front of those of its
+# events, a session has two of them, and three share a transaction's time. Payloads are
+# what was sent, which has no blanks between its members.
 INSERT = """
 INSERT INTO events (created_at, received_at, event_time, site_id, event_type, session_id,
                     visitor_id, client_ip, user_agent, payload)

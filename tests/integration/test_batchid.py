@@ -121,6 +121,8 @@ def crossed(t, pg, w):
     together = ("SELECT count(*) FROM (SELECT FROM events WHERE site_id IN ('{0}x', '{0}y') "
                 "GROUP BY ingest_xid HAVING count(DISTINCT site_id) = 2) AS g")
 
+    answers = []
+
     def attempt(site):
         """Whether some of both sites came into one commit."""
         for i in range(10):
@@ -129,7 +131,6 @@ def crossed(t, pg, w):
                                  batch(f"known {i // 2}", f"{site}y")) for i in range(20)]))
         return pg.value(together.format(site)) > 0
 
-    answers = []
     with t.case("ids that another site has had"):
         t.ok(any(attempt(f"try{i}.") for i in range(50)), "in commits with batches of that site")
         t.is_([without_time(answer) for some in answers for answer in some],

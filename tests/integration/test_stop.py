@@ -33,7 +33,8 @@ def idle(t, pg):
         w.wait_healthy()
         t.is_(w.stop(), 0, "exit status")
     with t.case("SIGTERM at once"), worker(pg) as w:
-        t.ok(w.process.stop() in (0, -signal.SIGTERM), "ends")
+        status = w.process.stop()
+        t.ok(status in (0, -signal.SIGTERM), "ends", status)
         w.start()
         w.wait_healthy()
     with t.case("SIGTERM with a connection that is kept"), worker(pg) as w:
