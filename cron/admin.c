@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
-#include "io/secret.h"
+#include "secret/secret.h"
 
 #define PROGRAM "millrace-admin"
 #define QUERY_TIMEOUT_MS INT64_C(86400000)

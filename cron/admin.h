@@ -11,11 +11,11 @@
 #include <sys/stat.h>
 
 #include "base/buf.h"
-#include "base/conf.h"
 #include "base/error.h"
 #include "base/str.h"
-#include "io/db.h"
-#include "io/secret.h"
+#include "conf/conf.h"
+#include "db/connection.h"
+#include "secret/secret.h"
 
 enum { ADMIN_OK = 0, ADMIN_FAILED = 1, ADMIN_MISUSED = 2 };
 

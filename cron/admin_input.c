@@ -9,7 +9,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "io/secret.h"
+#include "secret/secret.h"
 
 static volatile sig_atomic_t caught;
 

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#include "io/schema.h"
+#include "db/schema.h"
 
 static enum mr_err
 migrate(struct mr_db *db, const struct mr_conf *conf, struct mr_error *err)

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "io/batch.h"
+#include "export/batch.h"
 
 #define LOCK "7241862083345902165" /* as in export_run.c */
 #define TIMEOUT_MS INT64_C(86400000)

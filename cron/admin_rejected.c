@@ -12,12 +12,12 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
-#include "base/shared.h"
 #include "base/uuid.h"
+#include "counters/shared.h"
+#include "db/connection.h"
 #include "format/event.h"
 #include "format/jsonout.h"
-#include "io/db.h"
-#include "io/store.h"
+#include "ingest/store.h"
 
 #define MAX_IDS 1000
 #define QUERY_TIMEOUT_MS (5 * 60 * 1000)

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "io/keyring.h"
+#include "secret/keyring.h"
 
 struct counts {
 	int changed, current;

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "io/keyring.h"
-#include "io/target.h"
+#include "export/target.h"
+#include "secret/keyring.h"
 
 #define CANARY "_millrace/canary"
 #define ATTEMPTS 4 /* somebody waits for it */

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "io/keyring.h"
+#include "secret/keyring.h"
 
 static enum mr_err
 seal(const char *key_file, bool make_key, char *room, size_t size, struct mr_error *err)

@@ -15,14 +15,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/conf.h"
 #include "base/log.h"
-#include "base/shared.h"
-#include "io/audit.h"
-#include "io/backlog.h"
-#include "io/db.h"
-#include "io/schema.h"
-#include "io/spool.h"
+#include "conf/conf.h"
+#include "counters/shared.h"
+#include "db/connection.h"
+#include "db/schema.h"
+#include "ingest/audit.h"
+#include "spool/backlog.h"
+#include "spool/spool.h"
 
 #define PROGRAM "millrace-check"
 /* Counting all rows of a month takes a while. */

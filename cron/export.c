@@ -1,7 +1,7 @@
 /* millrace-export: options and configuration, then the run. */
 #include "config.h"
 
-#include "export.h"
+#include "export/export.h"
 
 #include <getopt.h>
 #include <sched.h>
@@ -16,7 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "io/secret.h"
+#include "secret/secret.h"
 
 #define PROGRAM "millrace-export"
 

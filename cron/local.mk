@@ -24,18 +24,7 @@ cron_millrace_admin_SOURCES = \
 cron_millrace_admin_LDADD = $(MR_S3_LIBS)
 cron_millrace_check_SOURCES = cron/check.c
 cron_millrace_check_LDADD = $(MR_LIBS)
-cron_millrace_export_SOURCES = \
-	cron/export.c cron/export.h \
-	cron/export_client.c \
-	cron/export_deliver.c \
-	cron/export_dest.c \
-	cron/export_manifest.c \
-	cron/export_read.c \
-	cron/export_run.c \
-	cron/export_show.c \
-	cron/export_stream.c \
-	cron/export_upkeep.c \
-	cron/export_verify.c
+cron_millrace_export_SOURCES = cron/export.c
 cron_millrace_export_LDADD = $(MR_S3_LIBS) $(ZSTD_LIBS)
 cron_millrace_replay_SOURCES = cron/replay.c
 cron_millrace_replay_LDADD = $(MR_LIBS)

@@ -1,6 +1,6 @@
 /*
  * millrace-replay: stores what lies in the spool. See millrace-replay(8); the
- * work is done by io/replay.h.
+ * work is done by ingest/replay.h.
  */
 #include "config.h"
 
@@ -17,15 +17,15 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/conf.h"
 #include "base/log.h"
-#include "base/shared.h"
-#include "io/db.h"
-#include "io/keeper.h"
-#include "io/replay.h"
-#include "io/segment.h"
-#include "io/spool.h"
-#include "io/store.h"
+#include "conf/conf.h"
+#include "counters/shared.h"
+#include "db/connection.h"
+#include "ingest/keeper.h"
+#include "ingest/replay.h"
+#include "ingest/store.h"
+#include "spool/segment.h"
+#include "spool/spool.h"
 
 #define PROGRAM "millrace-replay"
 #define BAR_WIDTH 40

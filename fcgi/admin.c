@@ -3,8 +3,8 @@
 
 #include <strings.h>
 
-#include "io/secret.h"
 #include "routes.h"
+#include "secret/secret.h"
 
 #define SCHEME "Bearer "
 

@@ -9,13 +9,13 @@
 #include "admin.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/stats.h"
 #include "cors.h"
+#include "counters/stats.h"
 #include "format/event.h"
 #include "format/gzip.h"
 #include "format/jsonout.h"
 #include "format/utf8.h"
-#include "privacy.h"
+#include "privacy/privacy.h"
 #include "routes.h"
 
 /* Longest host name, RFC 1035 section 2.3.4, as good as a site. */

@@ -7,8 +7,8 @@
 #define MR_FCGI_CORS_H
 
 #include "base/buf.h"
-#include "base/conf.h"
 #include "base/str.h"
+#include "conf/conf.h"
 
 /* The header lines of an answer about a site; site.p == NULL: it is not known. */
 void mr_cors_answer(const struct mr_conf *conf, struct mr_str origin, struct mr_str site,

@@ -5,15 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "export/batch.h"
+#include "export/strays.h"
+#include "export/target.h"
 #include "format/jsonout.h"
-#include "io/batch.h"
-#include "io/strays.h"
-#include "io/target.h"
 #include "routes.h"
 
 /* Counting goes no further. */
 #define MAX_PENDING 1000000
-#define EXPORT_LOCK "7241862083345902165" /* as in cron/export_run.c */
+#define EXPORT_LOCK "7241862083345902165" /* as in lib/export/runs.c */
 
 struct mr_db *
 mr_export_connect(const struct mr_worker *worker, struct mr_response *response)

@@ -5,7 +5,7 @@
 #ifndef MR_FCGI_EXPORT_H
 #define MR_FCGI_EXPORT_H
 
-#include "io/db.h"
+#include "db/connection.h"
 #include "request.h"
 #include "worker.h"
 

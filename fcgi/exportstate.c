@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "io/batch.h"
+#include "export/batch.h"
 #include "metrics.h"
 
 #define METRICS_TIMEOUT_MS 1000 /* of connecting, and of each statement */

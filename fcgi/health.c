@@ -5,13 +5,13 @@
 
 #include "admin.h"
 #include "base/clock.h"
-#include "base/stats.h"
 #include "config.h"
 #include "cors.h"
+#include "counters/stats.h"
+#include "db/connection.h"
 #include "format/jsonout.h"
 #include "format/query.h"
-#include "io/audit.h"
-#include "io/db.h"
+#include "ingest/audit.h"
 #include "routes.h"
 
 /* The sums of a large ledger take a while. */

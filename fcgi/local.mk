@@ -14,7 +14,6 @@ fcgi_millrace_fcgi_SOURCES = \
 	fcgi/health.c fcgi/health.h \
 	fcgi/main.c \
 	fcgi/metrics.c fcgi/metrics.h \
-	fcgi/privacy.c fcgi/privacy.h \
 	fcgi/recent.c fcgi/recent.h \
 	fcgi/request.c fcgi/request.h \
 	fcgi/routes.c fcgi/routes.h \

@@ -12,9 +12,9 @@
 #include <malloc.h>
 #endif
 
-#include "base/conf.h"
 #include "base/log.h"
-#include "io/db.h"
+#include "conf/conf.h"
+#include "db/connection.h"
 #include "worker.h"
 
 #define PROGRAM "millrace.fcgi"

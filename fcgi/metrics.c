@@ -5,12 +5,12 @@
 #include "metrics.h"
 
 #include "base/clock.h"
-#include "base/shared.h"
-#include "base/stats.h"
 #include "config.h"
+#include "counters/shared.h"
+#include "counters/stats.h"
 #include "export.h"
-#include "io/backlog.h"
 #include "routes.h"
+#include "spool/backlog.h"
 
 #define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "db/connection.h"
 #include "format/query.h"
-#include "io/db.h"
 #include "routes.h"
 
 #define DEFAULT_LIMIT "20"

@@ -19,9 +19,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/shared.h"
 #include "channel.h"
-#include "privacy.h"
+#include "counters/shared.h"
+#include "privacy/privacy.h"
 #include "request.h"
 #include "routes.h"
 

@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/conf.h"
 #include "base/error.h"
-#include "io/writer.h"
+#include "conf/conf.h"
+#include "ingest/writer.h"
 
 /* Set up once; request threads only read it. */
 struct mr_worker {

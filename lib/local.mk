@@ -1,5 +1,5 @@
 # libmillrace.a: everything that the worker and the cron programs share.
-# base knows nothing of the others; format includes base; io includes both; stage all.
+# Rooms and who may include whom: tests/unit/test_structure.py.
 
 noinst_LIBRARIES += lib/libmillrace.a
 lib_libmillrace_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBPQ_CFLAGS) $(INIH_CFLAGS) \
@@ -9,90 +9,102 @@ lib_libmillrace_a_SOURCES = \
 	lib/base/arena.c lib/base/arena.h \
 	lib/base/buf.c lib/base/buf.h \
 	lib/base/clock.c lib/base/clock.h \
-	lib/base/conf.c lib/base/conf.h \
-	lib/base/confclient.c lib/base/confclient.h \
-	lib/base/confvalue.c lib/base/confvalue.h \
 	lib/base/crc32c.c lib/base/crc32c.h \
 	lib/base/error.c lib/base/error.h \
 	lib/base/ip.c lib/base/ip.h \
 	lib/base/log.c lib/base/log.h \
-	lib/base/shared.c lib/base/shared.h \
-	lib/base/stats.c lib/base/stats.h \
 	lib/base/str.h \
 	lib/base/uuid.c lib/base/uuid.h \
+	lib/conf/client.c lib/conf/client.h \
+	lib/conf/conf.c lib/conf/conf.h \
+	lib/conf/value.c lib/conf/value.h \
+	lib/counters/books.c lib/counters/books.h \
+	lib/counters/shared.c lib/counters/shared.h \
+	lib/counters/stats.c lib/counters/stats.h \
 	lib/format/event.c lib/format/event.h \
 	lib/format/gzip.c lib/format/gzip.h \
 	lib/format/json.c lib/format/json.h \
 	lib/format/jsonout.c lib/format/jsonout.h \
-	lib/format/objectkey.c lib/format/objectkey.h \
 	lib/format/packed.h \
 	lib/format/payload.c lib/format/payload.h \
 	lib/format/query.c lib/format/query.h \
-	lib/format/record.c lib/format/record.h \
-	lib/format/rle.c lib/format/rle.h \
-	lib/format/snapshot.c lib/format/snapshot.h \
+	lib/format/row.c lib/format/row.h \
 	lib/format/textout.c lib/format/textout.h \
-	lib/format/thrift.c lib/format/thrift.h \
 	lib/format/utf8.c lib/format/utf8.h \
-	lib/format/xml.c lib/format/xml.h \
 	lib/format/zstd.c lib/format/zstd.h \
-	lib/io/audit.c lib/io/audit.h \
-	lib/io/backlog.c lib/io/backlog.h \
-	lib/io/batch.c lib/io/batch.h \
-	lib/io/books.c lib/io/books.h \
-	lib/io/breaker.c lib/io/breaker.h \
-	lib/io/credhost.c \
-	lib/io/creds.c lib/io/creds.h \
-	lib/io/credsrc.c lib/io/credsrc.h \
-	lib/io/db.c lib/io/db.h \
-	lib/io/dbclass.c \
-	lib/io/groups.c lib/io/groups.h \
-	lib/io/http.c lib/io/http.h \
-	lib/io/isolate.c lib/io/isolate.h \
-	lib/io/job.h \
-	lib/io/keeper.c lib/io/keeper.h \
-	lib/io/keyring.c lib/io/keyring.h \
-	lib/io/lane.c lib/io/lane.h \
-	lib/io/look.c \
-	lib/io/pgarray.c lib/io/pgarray.h \
-	lib/io/plan.c lib/io/plan.h \
-	lib/io/quarantine.c lib/io/quarantine.h \
-	lib/io/replay.c lib/io/replay.h \
-	lib/io/s3.c lib/io/s3.h \
-	lib/io/s3call.h \
-	lib/io/s3error.c \
-	lib/io/s3upload.c \
-	lib/io/salt.c lib/io/salt.h \
-	lib/io/scan.c lib/io/scan.h \
-	lib/io/schema.c lib/io/schema.h \
-	lib/io/secret.c lib/io/secret.h \
-	lib/io/segment.c lib/io/segment.h \
-	lib/io/sigv4.c lib/io/sigv4.h \
-	lib/io/spool.c lib/io/spool.h \
-	lib/io/store.c lib/io/store.h \
-	lib/io/strings.c lib/io/strings.h \
-	lib/io/strays.c lib/io/strays.h \
-	lib/io/sts.c \
-	lib/io/target.c lib/io/target.h \
-	lib/io/visitor.c lib/io/visitor.h \
-	lib/io/writer.c lib/io/writer.h \
+	lib/secret/keyring.c lib/secret/keyring.h \
+	lib/secret/secret.c lib/secret/secret.h \
+	lib/secret/strings.c lib/secret/strings.h \
+	lib/db/class.c \
+	lib/db/connection.c lib/db/connection.h \
+	lib/db/pgarray.c lib/db/pgarray.h \
+	lib/db/schema.c lib/db/schema.h \
+	lib/spool/backlog.c lib/spool/backlog.h \
+	lib/spool/quarantine.c lib/spool/quarantine.h \
+	lib/spool/record.c lib/spool/record.h \
+	lib/spool/scan.c lib/spool/scan.h \
+	lib/spool/segment.c lib/spool/segment.h \
+	lib/spool/spool.c lib/spool/spool.h \
+	lib/s3/credhost.c \
+	lib/s3/creds.c lib/s3/creds.h \
+	lib/s3/credsrc.c lib/s3/credsrc.h \
+	lib/s3/http.c lib/s3/http.h \
+	lib/s3/s3.c lib/s3/s3.h \
+	lib/s3/s3call.h \
+	lib/s3/s3error.c \
+	lib/s3/s3upload.c \
+	lib/s3/sigv4.c lib/s3/sigv4.h \
+	lib/s3/sts.c \
+	lib/s3/xml.c lib/s3/xml.h \
+	lib/parquet/column.c lib/parquet/column.h \
+	lib/parquet/dict.c lib/parquet/dict.h \
+	lib/parquet/meta.c lib/parquet/meta.h \
+	lib/parquet/rle.c lib/parquet/rle.h \
+	lib/parquet/thrift.c lib/parquet/thrift.h \
 	lib/stage/compress.c lib/stage/compress.h \
-	lib/stage/copyout.c lib/stage/copyout.h \
 	lib/stage/enc_csv.c lib/stage/enc_csv.h \
 	lib/stage/enc_ndjson.c lib/stage/enc_ndjson.h \
 	lib/stage/enc_parquet.c lib/stage/enc_parquet.h \
 	lib/stage/format.c lib/stage/format.h \
 	lib/stage/meter.c lib/stage/meter.h \
-	lib/stage/parquet_column.c lib/stage/parquet_column.h \
-	lib/stage/parquet_dict.c lib/stage/parquet_dict.h \
-	lib/stage/parquet_meta.c lib/stage/parquet_meta.h \
-	lib/stage/readahead.c lib/stage/readahead.h \
-	lib/stage/row.c lib/stage/row.h \
 	lib/stage/sink_file.c lib/stage/sink_file.h \
 	lib/stage/sink_s3.c lib/stage/sink_s3.h \
 	lib/stage/stage.c lib/stage/stage.h \
 	lib/stage/tee.c lib/stage/tee.h \
-	lib/stage/textenc.c lib/stage/textenc.h
+	lib/stage/textenc.c lib/stage/textenc.h \
+	lib/privacy/privacy.c lib/privacy/privacy.h \
+	lib/privacy/salt.c lib/privacy/salt.h \
+	lib/privacy/visitor.c lib/privacy/visitor.h \
+	lib/ingest/audit.c lib/ingest/audit.h \
+	lib/ingest/breaker.c lib/ingest/breaker.h \
+	lib/ingest/isolate.c lib/ingest/isolate.h \
+	lib/ingest/job.h \
+	lib/ingest/keeper.c lib/ingest/keeper.h \
+	lib/ingest/lane.c lib/ingest/lane.h \
+	lib/ingest/look.c \
+	lib/ingest/replay.c lib/ingest/replay.h \
+	lib/ingest/store.c lib/ingest/store.h \
+	lib/ingest/writer.c lib/ingest/writer.h \
+	lib/export/batch.c lib/export/batch.h \
+	lib/export/client.c \
+	lib/export/copyout.c lib/export/copyout.h \
+	lib/export/deliver.c \
+	lib/export/destination.c \
+	lib/export/export.h \
+	lib/export/groups.c lib/export/groups.h \
+	lib/export/manifest.c \
+	lib/export/objectkey.c lib/export/objectkey.h \
+	lib/export/plan.c lib/export/plan.h \
+	lib/export/read.c \
+	lib/export/readahead.c lib/export/readahead.h \
+	lib/export/runs.c \
+	lib/export/show.c \
+	lib/export/snapshot.c lib/export/snapshot.h \
+	lib/export/strays.c lib/export/strays.h \
+	lib/export/stream.c \
+	lib/export/target.c lib/export/target.h \
+	lib/export/upkeep.c \
+	lib/export/verify.c
 
 MR_LIBS = lib/libmillrace.a $(LIBPQ_LIBS) $(INIH_LIBS) $(SODIUM_LIBS) $(ZLIB_LIBS)
 # For programs that reach S3; the worker starts without what libcurl brings along.

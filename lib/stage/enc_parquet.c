@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "stage/parquet_column.h"
+#include "parquet/column.h"
 
 #define GROUP_ROWS ((size_t)122880)
 #define GROUP_RAW_BYTES ((size_t)64 << 20)

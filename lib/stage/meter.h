@@ -5,7 +5,7 @@
 #ifndef MR_STAGE_METER_H
 #define MR_STAGE_METER_H
 
-#include "io/secret.h"
+#include "secret/secret.h"
 #include "stage/stage.h"
 
 /* NULL when there is no memory; *err says so. */

@@ -5,7 +5,7 @@
 #ifndef MR_STAGE_SINK_S3_H
 #define MR_STAGE_SINK_S3_H
 
-#include "io/s3.h"
+#include "s3/s3.h"
 #include "stage/stage.h"
 
 /*

@@ -25,7 +25,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
-#include "stage/row.h"
+#include "format/row.h"
 
 struct mr_stage;
 

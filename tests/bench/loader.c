@@ -18,7 +18,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "format/event.h"
-#include "io/store.h"
+#include "ingest/store.h"
 
 #define MAX_GROUPS 64
 #define MAX_CONNECTIONS 16

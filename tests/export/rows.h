@@ -6,7 +6,7 @@
 #define MR_TESTS_EXPORT_ROWS_H
 
 #include "base/arena.h"
-#include "stage/row.h"
+#include "format/row.h"
 
 struct rows {
 	struct mr_arena arena;

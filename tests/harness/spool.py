@@ -1,4 +1,4 @@
-"""Segments of the spool, made byte by byte as lib/io/segment.h and lib/format/record.h describe
+"""Segments of the spool, made byte by byte as lib/spool/segment.h and lib/spool/record.h describe
 them, and the program that replays them."""
 
 import json

@@ -11,9 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "io/creds.h"
-#include "io/s3.h"
-#include "io/secret.h"
+#include "s3/creds.h"
+#include "s3/s3.h"
+#include "secret/secret.h"
 
 static struct mr_s3_options s3_options;
 static struct mr_creds_options creds_options;

@@ -1,5 +1,5 @@
-/* What waits in the spool: io/backlog.h. */
-#include "io/backlog.h"
+/* What waits in the spool: spool/backlog.h. */
+#include "spool/backlog.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "io/spool.h"
+#include "spool/spool.h"
 #include "tap.h"
 
 enum { MANY = 100 };

@@ -1,8 +1,8 @@
 /*
- * The books: io/books.h. Processes die at every instruction between the notes
+ * The books: counters/books.h. Processes die at every instruction between the notes
  * they make, and at random moments; what is settled then is what was kept.
  */
-#include "io/books.h"
+#include "counters/books.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/shared.h"
+#include "counters/shared.h"
 #include "tap.h"
 
 enum { MAX_GROUPS = 2000000, KILLS = 60, MAX_STEPS = 200000 };

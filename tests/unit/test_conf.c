@@ -1,8 +1,8 @@
 /*
- * Configuration: base/conf.h, and that the code's table of keys, the sample
+ * Configuration: conf/conf.h, and that the code's table of keys, the sample
  * etc/millrace.ini and the manual page etc/millrace.ini.5 tell the same.
  */
-#include "base/conf.h"
+#include "conf/conf.h"
 
 #include <ctype.h>
 #include <sys/stat.h>

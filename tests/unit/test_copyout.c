@@ -1,5 +1,5 @@
 /* Unit tests of stage/copyout: tuples that are good, and every way to be cut off. */
-#include "stage/copyout.h"
+#include "export/copyout.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,12 +1,12 @@
-/* Credentials: the parts of io/credsrc.h that need no server, and the chain over them. */
-#include "io/creds.h"
+/* Credentials: the parts of s3/credsrc.h that need no server, and the chain over them. */
+#include "s3/creds.h"
 
 #include <errno.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "io/credsrc.h"
-#include "io/keyring.h"
+#include "s3/credsrc.h"
+#include "secret/keyring.h"
 #include "tap.h"
 
 static struct mr_error err;

@@ -2,10 +2,10 @@
 #include "stage/format.h"
 
 #include "memsink.h"
+#include "parquet/dict.h"
 #include "stage/enc_csv.h"
 #include "stage/enc_ndjson.h"
 #include "stage/enc_parquet.h"
-#include "stage/parquet_dict.h"
 #include "tap.h"
 
 #define HEADER "id,created_at,received_at,event_time,site_id,event_type,session_id,visitor_id," \

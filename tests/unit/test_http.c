@@ -1,5 +1,5 @@
-/* io/http.h, as far as no server is needed; the rest is in the integration tests. */
-#include "io/http.h"
+/* s3/http.h, as far as no server is needed; the rest is in the integration tests. */
+#include "s3/http.h"
 
 #include "base/clock.h"
 #include "tap.h"

@@ -1,5 +1,5 @@
-/* The key file and sealed values: io/keyring.h. */
-#include "io/keyring.h"
+/* The key file and sealed values: secret/keyring.h. */
+#include "secret/keyring.h"
 
 #include <errno.h>
 #include <fcntl.h>

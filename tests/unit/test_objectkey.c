@@ -1,5 +1,5 @@
 /* Unit tests of format/objectkey. */
-#include "format/objectkey.h"
+#include "export/objectkey.h"
 
 #include <stdio.h>
 

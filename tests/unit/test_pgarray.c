@@ -1,8 +1,8 @@
 /*
- * PostgreSQL's binary arrays: io/pgarray.h. The bytes are those of array_send,
+ * PostgreSQL's binary arrays: db/pgarray.h. The bytes are those of array_send,
  * int4send, int8send, timestamptz_send, textsend, jsonb_send and inet_send.
  */
-#include "io/pgarray.h"
+#include "db/pgarray.h"
 
 #include "tap.h"
 

@@ -1,5 +1,5 @@
-/* Groups as bytes: format/record.h. */
-#include "format/record.h"
+/* Groups as bytes: spool/record.h. */
+#include "spool/record.h"
 
 #include "tap.h"
 

@@ -1,5 +1,5 @@
-/* Run lengths and bit packing: format/rle.h. */
-#include "format/rle.h"
+/* Run lengths and bit packing: parquet/rle.h. */
+#include "parquet/rle.h"
 
 #include "tap.h"
 

@@ -1,7 +1,7 @@
-/* io/s3.h, as far as no server is needed; the rest is in the integration tests. */
-#include "io/s3.h"
+/* s3/s3.h, as far as no server is needed; the rest is in the integration tests. */
+#include "s3/s3.h"
 
-#include "io/s3call.h"
+#include "s3/s3call.h"
 #include "tap.h"
 
 static struct mr_error err;

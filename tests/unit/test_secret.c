@@ -1,5 +1,5 @@
-/* Secrets: io/secret.h. */
-#include "io/secret.h"
+/* Secrets: secret/secret.h. */
+#include "secret/secret.h"
 
 #include <sys/prctl.h>
 #include <sys/resource.h>

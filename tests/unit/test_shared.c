@@ -1,5 +1,5 @@
-/* The file of counters: base/shared.h. Every process in it is a real one. */
-#include "base/shared.h"
+/* The file of counters: counters/shared.h. Every process in it is a real one. */
+#include "counters/shared.h"
 
 #include <errno.h>
 #include <fcntl.h>

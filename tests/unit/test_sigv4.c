@@ -1,5 +1,5 @@
-/* io/sigv4.h against tests/data/sigv4/vectors.txt, which botocore signed. */
-#include "io/sigv4.h"
+/* s3/sigv4.h against tests/data/sigv4/vectors.txt, which botocore signed. */
+#include "s3/sigv4.h"
 
 #include "base/clock.h"
 #include "tap.h"

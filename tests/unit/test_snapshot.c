@@ -1,5 +1,5 @@
 /* Unit tests of format/snapshot: reading, cutting, and what lies between two. */
-#include "format/snapshot.h"
+#include "export/snapshot.h"
 
 #include <stdio.h>
 

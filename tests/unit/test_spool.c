@@ -1,11 +1,11 @@
 /*
- * The spool: io/spool.h and io/segment.h.
+ * The spool: spool/spool.h and spool/segment.h.
  *
  * Besides the real file system, it runs on one in memory that can fail at any
  * call and that knows what a crash would leave: of each file at least what was
  * synced and any part of what was not, under its old or its new name.
  */
-#include "io/spool.h"
+#include "spool/spool.h"
 
 #include <dirent.h>
 #include <errno.h>

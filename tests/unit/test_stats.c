@@ -1,5 +1,5 @@
-/* Counters and histograms: base/stats.h. */
-#include "base/stats.h"
+/* Counters and histograms: counters/stats.h. */
+#include "counters/stats.h"
 
 #include <pthread.h>
 

@@ -22,15 +22,25 @@ MAX_LINES = 600
 THIRD_PARTY = ("jsmn.h", "ini.h", "fcgiapp.h", "fcgi_stdio.h", "sodium.h", "zlib.h",
                "zstd.h", "libpq-fe.h", "curl/curl.h")
 
-# A folder, and the folders whose headers its files may include.
-LAYERS = {
-    "lib/base": ("base",),
-    "lib/format": ("base", "format"),
-    "lib/io": ("base", "format", "io"),
-    "lib/stage": ("base", "format", "io", "stage"),
-    "fcgi": ("base", "format", "io", "stage", "fcgi"),
-    "cron": ("base", "format", "io", "stage", "cron"),
+# A room, and the rooms whose headers its files may include besides its own.
+ROOMS = {
+    "base": (),
+    "conf": ("base",),
+    "counters": ("base",),
+    "format": ("base",),
+    "secret": ("base",),
+    "db": ("base", "conf", "counters"),
+    "spool": ("base", "conf", "counters", "format"),
+    "s3": ("base", "conf", "format", "secret"),
+    "parquet": ("base", "format"),
+    "stage": ("base", "format", "secret", "s3", "parquet"),
+    "privacy": ("base", "conf", "format", "secret", "db", "ingest"),
+    "ingest": ("base", "conf", "counters", "format", "db", "spool"),
+    "export": ("base", "conf", "format", "secret", "db", "s3", "stage"),
 }
+PROGRAMS = ("fcgi", "cron")
+LAYERS = {**{f"lib/{room}": (room,) + below for room, below in ROOMS.items()},
+          **{folder: (folder, *ROOMS) for folder in PROGRAMS}}
 GENERATED = ("config.h", "schema/migrations.inc")
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
@@ -81,8 +91,7 @@ def layers(files):
             target = name.split("/")[0] if "/" in name else own
             if quoted and folder.startswith("lib/") and "/" not in name:
                 problems.append(f"{path} includes {name} without its folder")
-            elif (quoted or target in ("base", "format", "io", "stage", "fcgi", "cron")
-                  and "/" in name) and target not in LAYERS[folder]:
+            elif (quoted or target in (*ROOMS, *PROGRAMS) and "/" in name) and target not in LAYERS[folder]:
                 problems.append(f"{path} includes {name}")
     return problems
 
@@ -117,16 +126,16 @@ RULES = (
 BROKEN = (
     (third_party, {"lib/base/a.c": "#include <zlib.h>\n", "fcgi/b.c": "#include <zlib.h>\n"},
      "zlib.h is included by"),
-    (third_party, {"lib/io/db.h": "# include <libpq-fe.h>\n"}, "lib/io/db.h is a header"),
-    (third_party, {"cron/a.c": '#include "curl/curl.h"\n', "lib/io/http.c": "#include <curl/curl.h>\n"},
+    (third_party, {"lib/db/connection.h": "# include <libpq-fe.h>\n"}, "lib/db/connection.h is a header"),
+    (third_party, {"cron/a.c": '#include "curl/curl.h"\n', "lib/s3/http.c": "#include <curl/curl.h>\n"},
      "curl/curl.h is included by"),
     (layers, {"lib/base/a.c": '#include "format/json.h"\n'}, "lib/base/a.c includes format/json.h"),
-    (layers, {"lib/format/a.h": '#include "io/db.h"\n'}, "lib/format/a.h includes io/db.h"),
-    (layers, {"lib/format/a.h": "#include <io/db.h>\n"}, "lib/format/a.h includes io/db.h"),
-    (layers, {"lib/io/a.c": '#include "stage/stage.h"\n'}, "lib/io/a.c includes stage/stage.h"),
-    (layers, {"lib/io/a.c": '#include "fcgi/request.h"\n'}, "lib/io/a.c includes fcgi/request.h"),
-    (layers, {"lib/io/a.c": '#include "../base/buf.h"\n'}, "lib/io/a.c includes ../base/buf.h"),
-    (layers, {"lib/io/a.c": '#include "db.h"\n'}, "without its folder"),
+    (layers, {"lib/format/a.h": '#include "db/connection.h"\n'}, "lib/format/a.h includes db/connection.h"),
+    (layers, {"lib/format/a.h": "#include <db/connection.h>\n"}, "lib/format/a.h includes db/connection.h"),
+    (layers, {"lib/db/a.c": '#include "stage/stage.h"\n'}, "lib/db/a.c includes stage/stage.h"),
+    (layers, {"lib/db/a.c": '#include "fcgi/request.h"\n'}, "lib/db/a.c includes fcgi/request.h"),
+    (layers, {"lib/db/a.c": '#include "../base/buf.h"\n'}, "lib/db/a.c includes ../base/buf.h"),
+    (layers, {"lib/db/a.c": '#include "db.h"\n'}, "without its folder"),
     (layers, {"fcgi/a.c": '#include "cron/b.h"\n'}, "fcgi/a.c includes cron/b.h"),
     (layers, {"cron/a.c": '  #include "fcgi/b.h"\n'}, "cron/a.c includes fcgi/b.h"),
     (layers, {"lib/other/a.c": ""}, "no layer"),
@@ -139,8 +148,8 @@ SOUND = {
     "lib/base/a.h": "#include <stdint.h>\n",
     "lib/base/a.c": '#include "base/a.h"\n#include <stdlib.h>\n#include <ini.h>\n' + "\n" * 597,
     "lib/format/b.c": '#include "config.h"\n#include "base/a.h"\n#include <jsmn.h>\n',
-    "lib/io/c.c": '#include "format/b.h"\n#include "schema/migrations.inc"\n#include <sys/io.h>\n',
-    "fcgi/d.c": '#include "d.h"\n#include "fcgi/d.h"\n#include "io/c.h"\n#include <fcgiapp.h>\n',
+    "lib/ingest/c.c": '#include "format/b.h"\n#include "schema/migrations.inc"\n#include <sys/io.h>\n',
+    "fcgi/d.c": '#include "d.h"\n#include "fcgi/d.h"\n#include "db/c.h"\n#include <fcgiapp.h>\n',
     "cron/e.c": '#include "stage/s.h"\n#include <curl/curl.h>\n',
 }
 

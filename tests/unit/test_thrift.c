@@ -1,5 +1,5 @@
-/* Thrift's compact protocol: format/thrift.h. */
-#include "format/thrift.h"
+/* Thrift's compact protocol: parquet/thrift.h. */
+#include "parquet/thrift.h"
 
 #include "tap.h"
 

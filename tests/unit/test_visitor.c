@@ -1,5 +1,5 @@
-/* Cookieless visitors: io/visitor.h. */
-#include "io/visitor.h"
+/* Cookieless visitors: privacy/visitor.h. */
+#include "privacy/visitor.h"
 
 #include "base/clock.h"
 #include "tap.h"

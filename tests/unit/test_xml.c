@@ -1,5 +1,5 @@
-/* Small XML answers: format/xml.h. */
-#include "format/xml.h"
+/* Small XML answers: s3/xml.h. */
+#include "s3/xml.h"
 
 #include "tap.h"
 

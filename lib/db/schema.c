@@ -1,0 +1,146 @@
+/* Migrations and partitions: see schema.h. */
+#include "db/schema.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+
+/* DDL on a large table, or another worker's, may take a while. */
+#define MIGRATION_TIMEOUT_MS 120000
+/* Any fixed number does, as long as nobody else in the database uses it. */
+#define ADVISORY_LOCK "7241862083345902163"
+
+static const struct migration {
+	int version;
+	const char *name;
+	const char *sql;
+} migrations[] = {
+#include "schema/migrations.inc"
+};
+#define N_MIGRATIONS (sizeof migrations / sizeof migrations[0])
+
+/* One integer from a query; -1 for NULL. */
+static enum mr_err
+query_int(struct mr_db *db, const char *sql, int *value, struct mr_error *err)
+{
+	struct mr_db_rows *rows;
+	struct mr_str field;
+
+	if (mr_db_query(db, sql, NULL, 0, &rows, err) != MR_DB_OK)
+		return MR_EAGAIN;
+	field = mr_db_n_rows(rows) > 0 ? mr_db_value(rows, 0, 0) : MR_STR_NULL;
+	*value = field.p != NULL ? atoi(field.p) : -1;
+	mr_db_rows_free(rows);
+	return MR_OK;
+}
+
+/* The highest migration applied; 0 in an empty database. */
+static enum mr_err
+current_version(struct mr_db *db, int *version, struct mr_error *err)
+{
+	enum mr_err e;
+
+	*version = 0;
+	e = query_int(db, "SELECT (to_regclass('schema_migrations') IS NOT NULL)::int", version,
+	    err);
+	if (e != MR_OK || *version == 0)
+		return e;
+	return query_int(db, "SELECT coalesce(max(version), 0) FROM schema_migrations", version,
+	    err);
+}
+
+static enum mr_err
+run(struct mr_db *db, const char *what, const char *sql, struct mr_error *err)
+{
+	struct mr_error why = MR_ERROR_INIT;
+	enum mr_db_class class = mr_db_script(db, sql, MIGRATION_TIMEOUT_MS, &why);
+
+	if (class == MR_DB_OK)
+		return MR_OK;
+	return mr_fail(err, class == MR_DB_OPERATOR ? MR_EIO : MR_EAGAIN, "%s: %.400s", what,
+	    why.text);
+}
+
+static enum mr_err
+apply(struct mr_db *db, const struct migration *m, struct mr_error *err)
+{
+	struct mr_buf sql;
+	char what[128];
+	enum mr_err e;
+
+	(void)snprintf(what, sizeof what, "migration %s", m->name);
+	mr_buf_init(&sql, strlen(m->sql) + 1024);
+	mr_buf_add_cstr(&sql, "BEGIN;\n");
+	mr_buf_add_cstr(&sql, m->sql);
+	mr_buf_printf(&sql, "\nINSERT INTO schema_migrations (version, name) "
+	    "VALUES (%d, '%s');\nCOMMIT", m->version, m->name);
+	mr_buf_add_char(&sql, '\0');
+	e = sql.failed ? mr_fail(err, MR_ENOMEM, "%s: no memory", what) :
+	    run(db, what, sql.p, err);
+	mr_buf_free(&sql);
+	if (e == MR_OK)
+		mr_log_info("applied %s", what);
+	return e;
+}
+
+static enum mr_err
+apply_missing(struct mr_db *db, struct mr_error *err)
+{
+	enum mr_err e;
+	int version;
+
+	if ((e = current_version(db, &version, err)) != MR_OK)
+		return e;
+	for (size_t i = 0; i < N_MIGRATIONS; i++)
+		if (migrations[i].version > version &&
+		    (e = apply(db, &migrations[i], err)) != MR_OK)
+			return e;
+	return MR_OK;
+}
+
+enum mr_err
+mr_schema_migrate(struct mr_db *db, struct mr_error *err)
+{
+	int latest = migrations[N_MIGRATIONS - 1].version, version;
+	enum mr_err e;
+
+	if ((e = current_version(db, &version, err)) != MR_OK)
+		return e;
+	if (version > latest)
+		mr_log_warning("database: its schema is version %d, newer than this program's %d",
+		    version, latest);
+	if (version >= latest)
+		return MR_OK;
+	if ((e = run(db, "migration lock", "SELECT pg_advisory_lock("
+	    ADVISORY_LOCK "); "
+	    "CREATE TABLE IF NOT EXISTS schema_migrations (version integer PRIMARY KEY, "
+	    "name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())",
+	    err)) != MR_OK)
+		return e;
+	if ((e = apply_missing(db, err)) != MR_OK)
+		return e;
+	return run(db, "migration lock", "SELECT pg_advisory_unlock(" ADVISORY_LOCK ")",
+	    err);
+}
+
+enum mr_err
+mr_schema_version(struct mr_db *db, int *version, int *latest, struct mr_error *err)
+{
+	*latest = migrations[N_MIGRATIONS - 1].version;
+	return current_version(db, version, err);
+}
+
+enum mr_err
+mr_schema_make_partitions(struct mr_db *db, int64_t days_ahead, struct mr_error *err)
+{
+	char days[24];
+	const char *params[] = { days };
+
+	(void)snprintf(days, sizeof days, "%lld", (long long)days_ahead);
+	if (mr_db_query(db, "SELECT events_make_partitions($1::integer)", params, 1, NULL,
+	    err) != MR_DB_OK)
+		return MR_EAGAIN;
+	return MR_OK;
+}

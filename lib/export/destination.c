@@ -1,0 +1,277 @@
+/* millrace-export: destinations, which are folders or buckets. */
+#include "export/export.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "stage/sink_file.h"
+#include "stage/sink_s3.h"
+
+/* No request of a run that was killed is carried out after that. */
+#define REQUEST_AGE "10 minutes"
+
+enum mr_err
+destination_open(struct destination *d, const char *name, const char *client,
+    const struct mr_conf_bucket *conf, const struct exporter *x, struct mr_error *err)
+{
+	struct mr_error why = MR_ERROR_INIT;
+	enum mr_err e;
+
+	*d = (struct destination){ .name = name, .client = client, .conf = conf, .db = x->db };
+	if ((e = mr_target_open(&d->at, conf, &why)) != MR_OK)
+		return mr_fail(err, e, "client %s, %s: %.400s", client, name, why.text);
+	return MR_OK;
+}
+
+void
+destination_close(struct destination *d)
+{
+	mr_s3_free(d->s3);
+	mr_creds_free(d->creds);
+	mr_target_free(&d->at);
+	free(d->prefix);
+	*d = (struct destination){ .name = NULL };
+}
+
+/* --- where a batch goes --- */
+
+static enum mr_err
+load_prefix(struct destination *d, const char *const *params, struct mr_error *err)
+{
+	struct mr_db_rows *rows;
+
+	/* What lies in another place is not here. */
+	if (mr_db_query(d->db, "DELETE FROM export_objects o USING export_places p WHERE "
+	    "o.batch = $1::bigint AND o.destination = $2 AND p.batch = o.batch AND "
+	    "p.destination = o.destination AND p.place <> $3", params, 3, NULL, err) != MR_DB_OK ||
+	    mr_db_query(d->db, "INSERT INTO export_places AS p (batch, destination, place, prefix) "
+	    "VALUES ($1::bigint, $2, $3, $4) ON CONFLICT (batch, destination) DO UPDATE SET "
+	    "prefix = CASE p.place WHEN excluded.place THEN p.prefix ELSE excluded.prefix END, "
+	    "place = excluded.place RETURNING prefix", params, 4, &rows, err) != MR_DB_OK)
+		return MR_EAGAIN;
+	free(d->prefix);
+	d->prefix = strdup(mr_db_value(rows, 0, 0).p);
+	mr_db_rows_free(rows);
+	return d->prefix != NULL ? MR_OK : mr_fail(err, MR_ENOMEM, "no memory");
+}
+
+enum mr_err
+destination_settle(struct destination *d, const struct mr_planned_batch *batch,
+    struct mr_error *err)
+{
+	const char *endpoint = d->at.folder == NULL ? d->conf->endpoint : "";
+	char id[24];
+	const char *params[] = { id, d->name, NULL, d->at.prefix };
+	struct mr_buf place;
+	enum mr_err e;
+
+	(void)snprintf(id, sizeof id, "%" PRId64, batch->id);
+	mr_buf_init(&place, 8192);
+	mr_buf_printf(&place, "%s %s", endpoint, d->at.folder != NULL ? d->at.folder : d->at.bucket);
+	mr_buf_add_char(&place, '\0');
+	params[2] = place.p;
+	e = place.failed ? mr_fail(err, MR_ENOMEM, "no memory") : load_prefix(d, params, err);
+	mr_buf_free(&place);
+	return e;
+}
+
+enum mr_err
+destination_unsettle(struct destination *d, const struct mr_planned_batch *batch,
+    struct mr_error *err)
+{
+	char id[24];
+	const char *params[] = { id, d->name };
+
+	(void)snprintf(id, sizeof id, "%" PRId64, batch->id);
+	return mr_db_query(d->db, "DELETE FROM export_places p WHERE batch = $1::bigint AND "
+	    "destination = $2 AND NOT EXISTS (SELECT FROM export_objects o WHERE "
+	    "o.batch = p.batch AND o.destination = p.destination)", params, 2, NULL,
+	    err) == MR_DB_OK ? MR_OK : MR_EAGAIN;
+}
+
+/* --- S3 --- */
+
+/*
+ * A crash from here on may leave an upload whose id nobody was told: one without
+ * an id is on record until there is one.
+ */
+static enum mr_err
+note_key(void *arg, const char *bucket, const char *key, struct mr_error *err)
+{
+	struct destination *d = arg;
+	const char *params[] = { d->client, d->name, bucket, key };
+	struct mr_db_rows *rows;
+
+	if (mr_db_query(d->db, "INSERT INTO export_uploads (client, destination, bucket, key, "
+	    "upload_id) VALUES ($1, $2, $3, $4, '') ON CONFLICT DO NOTHING RETURNING 1", params, 4,
+	    &rows, err) != MR_DB_OK)
+		return MR_EAGAIN;
+	d->strays = mr_db_n_rows(rows) == 0;
+	mr_db_rows_free(rows);
+	return MR_OK;
+}
+
+/* A crash from here on leaves an upload that the next run can abort by its id. */
+static enum mr_err
+note_upload(void *arg, const char *bucket, const char *key, const char *id, struct mr_error *err)
+{
+	const struct destination *d = arg;
+	const char *params[] = { d->client, d->name, bucket, key, id,
+		d->strays ? "true" : "false" };
+
+	if (mr_db_query(d->db, "WITH known AS (DELETE FROM export_uploads WHERE client = $1 AND "
+	    "destination = $2 AND key = $4 AND upload_id = '' AND NOT $6::boolean) "
+	    "INSERT INTO export_uploads (client, destination, bucket, key, upload_id) "
+	    "VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING", params, 6, NULL, err) == MR_DB_OK)
+		return MR_OK;
+	return MR_EAGAIN;
+}
+
+static void
+forget_upload(void *arg, const char *bucket, const char *key, const char *id)
+{
+	const struct destination *d = arg;
+	const char *params[] = { d->client, d->name, key, id };
+
+	(void)bucket;
+	(void)mr_db_query(d->db, "DELETE FROM export_uploads WHERE client = $1 AND "
+	    "destination = $2 AND key = $3 AND upload_id = $4", params, 4, NULL, NULL);
+}
+
+static enum mr_err
+open_s3(struct destination *d, const struct exporter *x, struct mr_error *err)
+{
+	struct mr_creds_options creds = mr_target_creds_options(x->conf, d->conf);
+	struct mr_s3_options s3 = mr_target_s3_options(d->conf);
+	enum mr_err e;
+
+	if (d->s3 != NULL)
+		return MR_OK;
+	creds.stop = s3.stop = x->stop;
+	if (d->creds == NULL && (e = mr_creds_new(&d->creds, &creds, err)) != MR_OK)
+		return e;
+	s3.creds = d->creds;
+	s3.creating = note_key;
+	s3.created = note_upload;
+	s3.ended = forget_upload;
+	s3.arg = d;
+	return mr_s3_new(&d->s3, &s3, err);
+}
+
+struct mr_stage *
+destination_sink(struct destination *d, const struct exporter *x, const char *key,
+    const char *content_type, struct mr_error *err)
+{
+	if (d->at.folder != NULL)
+		return mr_sink_file_new(d->at.folder, key, err);
+	if (open_s3(d, x, err) != MR_OK)
+		return NULL;
+	return mr_sink_s3_new(d->s3, d->at.bucket, key, content_type, err);
+}
+
+/*
+ * Uploads to a key that an earlier run may have begun. A request that was under
+ * way when that run was killed may be carried out still, so `recent` keys are
+ * looked at again. Without the permission to list nothing can be done.
+ */
+static enum mr_err
+abort_strays(struct destination *d, const char *bucket, const char *key, bool recent,
+    struct mr_error *err)
+{
+	enum mr_err e = mr_s3_abort_key(d->s3, bucket, key, NULL, err);
+
+	if (e == MR_EINVAL)
+		mr_log_debug("client %s, %s: uploads that an earlier run may have left are not "
+		    "looked for: %s", d->client, d->name, err->text);
+	if (e == MR_EINVAL || (e == MR_OK && !recent))
+		forget_upload(d, bucket, key, "");
+	return e == MR_EINVAL ? MR_OK : e;
+}
+
+void
+destination_abort_stale(struct destination *d, const struct exporter *x)
+{
+	const char *params[] = { d->client, d->name };
+	struct mr_error err = MR_ERROR_INIT;
+	struct mr_db_rows *rows = NULL;
+	enum mr_err e = MR_OK;
+
+	if (d->at.folder != NULL || mr_db_query(d->db, "SELECT bucket, key, upload_id, "
+	    "(created_at > now() - interval '" REQUEST_AGE "')::int FROM export_uploads "
+	    "WHERE client = $1 AND destination = $2 ORDER BY created_at LIMIT 10000", params, 2,
+	    &rows, NULL) != MR_DB_OK)
+		return;
+	for (int i = 0; i < mr_db_n_rows(rows) && e == MR_OK; i++) {
+		const char *bucket = mr_db_value(rows, i, 0).p, *key = mr_db_value(rows, i, 1).p;
+		const char *id = mr_db_value(rows, i, 2).p;
+
+		if ((e = open_s3(d, x, &err)) != MR_OK)
+			break;
+		if (id[0] != '\0')
+			e = mr_s3_abort_upload(d->s3, bucket, key, id, &err);
+		else
+			e = abort_strays(d, bucket, key, mr_batch_int(rows, i, 3) != 0, &err);
+	}
+	if (e != MR_OK)
+		mr_log_warning("client %s, %s: an upload that an earlier run left was not aborted: %s",
+		    d->client, d->name, err.text);
+	mr_db_rows_free(rows);
+}
+
+/* --- reading --- */
+
+static enum mr_err
+read_file(const struct destination *d, const char *key,
+    bool (*take)(void *arg, const char *p, size_t n), void *arg, bool *missing,
+    struct mr_error *err)
+{
+	static char buffer[65536];
+	size_t n = strlen(d->at.folder) + strlen(key) + 2;
+	char *path = malloc(n);
+	ssize_t got = -1;
+	int fd = -1;
+
+	if (path == NULL)
+		return mr_fail(err, MR_ENOMEM, "no memory");
+	(void)snprintf(path, n, "%s/%s", d->at.folder, key);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		while ((got = read(fd, buffer, sizeof buffer)) > 0 || (got < 0 && errno == EINTR))
+			if (got > 0 && !take(arg, buffer, (size_t)got))
+				break;
+	if (got < 0) {
+		int error = errno;
+
+		*missing = error == ENOENT && access(d->at.folder, F_OK) == 0;
+		(void)mr_fail(err, MR_EIO, "%s: cannot be read: %s", path, strerror(error));
+	}
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	return got < 0 ? MR_EIO : MR_OK;
+}
+
+enum mr_err
+destination_read(struct destination *d, const struct exporter *x, const char *key,
+    bool (*take)(void *arg, const char *p, size_t n), void *arg, bool *missing,
+    struct mr_error *err)
+{
+	struct mr_error why = MR_ERROR_INIT;
+	enum mr_err e;
+
+	*missing = false;
+	if (d->at.folder != NULL)
+		return read_file(d, key, take, arg, missing, err);
+	if ((e = open_s3(d, x, err)) != MR_OK)
+		return e;
+	if ((e = mr_s3_get(d->s3, d->at.bucket, key, take, arg, &why)) == MR_OK)
+		return MR_OK;
+	*missing = strcmp(mr_s3_error_code(d->s3), "NoSuchKey") == 0;
+	return mr_fail(err, e, "%.150s: %.350s", key, why.text);
+}

@@ -1,0 +1,576 @@
+/* Planning: see plan.h. */
+#include "export/plan.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "export/groups.h"
+
+#define SCRIPT_TIMEOUT_MS 60000
+/* The first of so many parts of a stretch tells how many rows a transaction has. */
+#define PROBE_PARTS 64
+/* A batch may be larger than its maximum by a quarter rather than be counted anew. */
+#define TOO_MANY(rows, most) ((rows) > (most) + (most) / 4)
+
+struct planner {
+	struct mr_db *db;
+	const struct mr_plan_request *request;
+	struct mr_plan_result *result;
+	struct mr_error *err;
+	struct mr_snapshot now;
+	struct mr_str now_text;
+	struct mr_str cluster;       /* system_identifier */
+	struct mr_db_rows *now_rows; /* owner of the two */
+	struct mr_buf sites;         /* array literals; unused where the request has NULL */
+	struct mr_buf except;
+	bool empty_wanted;           /* a batch without rows is one, too */
+};
+
+/* A stretch to be cut into batches. */
+struct stretch {
+	const char *kind;
+	const char *destination;        /* NULL: all */
+	const struct mr_snapshot *from; /* NULL: from the first row on */
+	const struct mr_snapshot *after; /* the batch before ended there; no rows are between */
+	const struct mr_snapshot *to;
+	const char *sites;              /* array literal; NULL: all but `except` */
+	const char *except;
+	double density;                 /* rows a transaction id there, about; 0: not known */
+};
+
+static enum mr_err
+ask(struct planner *p, const char *sql, const char *const *params, int n,
+    struct mr_db_rows **rows)
+{
+	return mr_db_query(p->db, sql, params, n, rows, p->err) == MR_DB_OK ? MR_OK : MR_EAGAIN;
+}
+
+static enum mr_err
+tell(struct planner *p, const char *sql, const char *const *params, int n)
+{
+	return ask(p, sql, params, n, NULL);
+}
+
+static enum mr_err
+script(struct planner *p, const char *sql)
+{
+	return mr_db_script(p->db, sql, SCRIPT_TIMEOUT_MS, p->err) == MR_DB_OK ? MR_OK : MR_EAGAIN;
+}
+
+static const char *
+text_of(struct mr_buf *b)
+{
+	mr_buf_add_char(b, '\0');
+	return b->failed ? NULL : b->p;
+}
+
+static enum mr_err
+no_memory(struct planner *p)
+{
+	return mr_fail(p->err, MR_ENOMEM, "no memory to plan the export");
+}
+
+static enum mr_err
+copy_snapshot(struct planner *p, const struct mr_snapshot *from, struct mr_snapshot *to)
+{
+	*to = *from;
+	to->xip = calloc(from->n_xip + 1, sizeof *to->xip);
+	if (to->xip == NULL)
+		return no_memory(p);
+	if (from->n_xip > 0)
+		memcpy(to->xip, from->xip, from->n_xip * sizeof *to->xip);
+	return MR_OK;
+}
+
+/* --- one batch --- */
+
+static enum mr_err
+insert_batch(struct planner *p, const struct stretch *s, int64_t *id)
+{
+	static const char sql[] =
+	    "WITH n AS (SELECT nextval(pg_get_serial_sequence('export_batches', 'id')) AS id) "
+	    "INSERT INTO export_batches (id, name, client, destination, kind, run_id, snapshot_from, "
+	    "snapshot_to, since, until, sites, except_sites, format, compression, level, "
+	    "parquet_json, encoder_version) OVERRIDING SYSTEM VALUE "
+	    "SELECT n.id, to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD\"T\"HH24MISS\"Z\"') || '-' || "
+	    "lpad(n.id::text, greatest(8, length(n.id::text)), '0'), $1, $2, $3, $4::uuid, $5, '', "
+	    "'epoch'::timestamptz + $6::bigint * interval '1 microsecond', "
+	    "'epoch'::timestamptz + $7::bigint * interval '1 microsecond', $8::text[], $9::text[], "
+	    "$10, $11, $12::integer, $13::boolean, $14::integer FROM n RETURNING id";
+	const struct mr_plan_request *q = p->request;
+	char since[24], until[24], level[12], version[12];
+	struct mr_buf from;
+	const char *params[14] = { q->client, s->destination, s->kind, q->run_id, NULL,
+		q->since_us != INT64_MIN ? since : NULL, q->until_us != INT64_MAX ? until : NULL,
+		s->sites, s->except, q->format, q->compression, level,
+		q->parquet_json ? "true" : "false", version };
+	struct mr_db_rows *rows = NULL;
+	enum mr_err e;
+
+	(void)snprintf(since, sizeof since, "%" PRId64, q->since_us);
+	(void)snprintf(until, sizeof until, "%" PRId64, q->until_us);
+	(void)snprintf(level, sizeof level, "%d", (int)q->level);
+	(void)snprintf(version, sizeof version, "%d", q->encoder_version);
+	mr_buf_init(&from, 32 * (size_t)MR_SNAPSHOT_MAX_XIP);
+	if (s->after != NULL) {
+		mr_snapshot_put(&from, s->after);
+		params[4] = text_of(&from);
+	}
+	e = from.failed ? no_memory(p) : ask(p, sql, params, 14, &rows);
+	if (e == MR_OK)
+		*id = mr_batch_int(rows, 0, 0);
+	mr_db_rows_free(rows);
+	mr_buf_free(&from);
+	return e;
+}
+
+/* Where `most` of the rows end, when they are spread evenly. */
+static uint64_t
+share(uint64_t low, uint64_t high, int64_t most, int64_t rows)
+{
+	uint64_t end = low + (uint64_t)((double)(high - low) * (double)most / (double)rows);
+
+	return end <= low ? low + 1 : end;
+}
+
+/* The first transaction of the batch that is not a late one. */
+static uint64_t
+first_of(const struct mr_group_sums *c, uint64_t low)
+{
+	return c->first_xid > low ? c->first_xid : low;
+}
+
+/* Where the batch should end instead of at xmax; xmax: it is good as it is. */
+static uint64_t
+better_end(const struct planner *p, const struct mr_group_sums *c, uint64_t low, uint64_t xmax)
+{
+	uint64_t first = first_of(c, low), end = xmax;
+
+	if (TOO_MANY(c->rows, p->request->max_rows) && xmax > first + 1)
+		end = share(first, xmax, p->request->max_rows, c->rows);
+	if (c->next_hour != 0 && c->next_hour < end)
+		end = c->next_hour;
+	return end;
+}
+
+static enum mr_batch_sites
+sites_of(const struct stretch *s)
+{
+	if (s->sites != NULL)
+		return MR_SITES_LISTED;
+	return strcmp(s->except, "{}") == 0 ? MR_SITES_ALL : MR_SITES_EXCEPT;
+}
+
+/* Learns the density behind `begin`, of `part` transactions. */
+static enum mr_err
+probe(struct planner *p, struct stretch *s, const struct mr_batch_filter *filter, uint64_t begin,
+    uint64_t part, const struct mr_snapshot *to)
+{
+	struct mr_snapshot near;
+	int64_t rows = 0;
+	enum mr_err e;
+
+	if ((e = copy_snapshot(p, to, &near)) != MR_OK)
+		return e;
+	mr_snapshot_cut(&near, begin + part);
+	e = mr_groups_probe(p->db, s->from, &near, filter, &rows, p->err);
+	mr_snapshot_free(&near);
+	s->density = (double)rows / (double)part;
+	return e;
+}
+
+/*
+ * Cuts *to where the batch should end by the density, of the batch before or of a
+ * probe: that saves counting all that is behind it, again for each.
+ */
+static enum mr_err
+guess_end(struct planner *p, struct stretch *s, const struct mr_batch_filter *filter,
+    struct mr_snapshot *to)
+{
+	uint64_t begin = s->from != NULL ? s->from->xmax : 0, behind;
+	int64_t most = p->request->max_rows, left;
+	enum mr_err e = MR_OK;
+
+	if (s->from == NULL && (e = mr_groups_begin(p->db, &begin, p->err)) != MR_OK)
+		return e;
+	behind = to->xmax > begin ? to->xmax - begin : 0;
+	if (s->density == 0 && behind >= PROBE_PARTS)
+		e = probe(p, s, filter, begin, behind / PROBE_PARTS, to);
+	left = (int64_t)(s->density * (double)behind);
+	if (TOO_MANY(left, most))
+		mr_snapshot_cut(to, share(begin, to->xmax, most, left));
+	return e;
+}
+
+/* Finds the batch's end and counts its groups; *to is cut there. */
+static enum mr_err
+fit_batch(struct planner *p, struct stretch *s, int64_t id, struct mr_snapshot *to,
+    struct mr_group_sums *c)
+{
+	const struct mr_batch_filter filter = { id, sites_of(s), p->request->since_us,
+		p->request->until_us };
+	uint64_t low = s->from != NULL ? s->from->xmax : 0, first, end;
+	enum mr_err e;
+
+	if ((e = guess_end(p, s, &filter, to)) != MR_OK)
+		return e;
+	for (;;) {
+		if ((e = mr_groups_count(p->db, s->from, to, &filter, p->err)) != MR_OK ||
+		    (e = mr_groups_sum(p->db, id, low, c, p->err)) != MR_OK)
+			return e;
+		end = better_end(p, c, low, to->xmax);
+		if (end >= to->xmax)
+			break;
+		mr_snapshot_cut(to, end);
+	}
+	first = first_of(c, low);
+	s->density = to->xmax > first ? (double)c->rows / (double)(to->xmax - first) : 0;
+	return MR_OK;
+}
+
+static enum mr_err
+close_batch(struct planner *p, int64_t id, const struct mr_snapshot *to, const struct mr_group_sums *c)
+{
+	char batch[24], n[24];
+	const char *params[] = { batch, n, NULL };
+	struct mr_buf text;
+	enum mr_err e;
+
+	(void)snprintf(batch, sizeof batch, "%" PRId64, id);
+	(void)snprintf(n, sizeof n, "%" PRId64, c->rows);
+	mr_buf_init(&text, 32 * (size_t)MR_SNAPSHOT_MAX_XIP);
+	mr_snapshot_put(&text, to);
+	params[2] = text_of(&text);
+	e = text.failed ? no_memory(p) : tell(p, "UPDATE export_batches SET rows = $2::bigint, "
+	    "snapshot_to = $3 WHERE id = $1::bigint", params, 3);
+	mr_buf_free(&text);
+	p->result->batches++;
+	p->result->rows += c->rows;
+	p->result->objects += c->groups;
+	return e;
+}
+
+static enum mr_err
+drop_batch(struct planner *p, int64_t id)
+{
+	char batch[24];
+	const char *params[] = { batch };
+
+	(void)snprintf(batch, sizeof batch, "%" PRId64, id);
+	return tell(p, "DELETE FROM export_batches WHERE id = $1::bigint", params, 1);
+}
+
+/* Plans the batch behind s->from; *to becomes where it ends, *kept whether it is one. */
+static enum mr_err
+plan_batch(struct planner *p, struct stretch *s, bool empty_wanted, struct mr_snapshot *to,
+    bool *kept)
+{
+	struct mr_group_sums c = { 0, 0, 0, 0 };
+	int64_t id = 0;
+	enum mr_err e;
+
+	if ((e = insert_batch(p, s, &id)) != MR_OK || (e = fit_batch(p, s, id, to, &c)) != MR_OK)
+		return e;
+	*kept = c.rows > 0 || (empty_wanted && to->xmax == s->to->xmax);
+	return *kept ? close_batch(p, id, to, &c) : drop_batch(p, id);
+}
+
+/* --- stretches --- */
+
+/*
+ * Cuts a stretch into batches. *reached (NULL: not wanted) becomes where the
+ * last one ended; it stays empty when there was none.
+ */
+static enum mr_err
+plan_stretch(struct planner *p, const struct stretch *whole, bool empty_wanted,
+    struct mr_snapshot *reached)
+{
+	struct mr_snapshot at = { .xip = NULL }, to = { .xip = NULL }, last = { .xip = NULL };
+	struct stretch s = *whole;
+	bool kept = false, any = false, done = false;
+	enum mr_err e;
+
+	s.after = s.from;
+	while (!done) {
+		if ((e = copy_snapshot(p, whole->to, &to)) != MR_OK ||
+		    (e = plan_batch(p, &s, empty_wanted && !any, &to, &kept)) != MR_OK)
+			goto out;
+		done = to.xmax == whole->to->xmax;
+		any = any || kept;
+		mr_snapshot_free(&at);
+		at = to;
+		to.xip = NULL;
+		s.from = &at;
+		if (kept) {
+			mr_snapshot_free(&last);
+			if ((e = copy_snapshot(p, &at, &last)) != MR_OK)
+				goto out;
+			s.after = &last;
+		}
+	}
+	if (reached != NULL) {
+		*reached = last;
+		last.xip = NULL;
+	}
+out:
+	mr_snapshot_free(&last);
+	mr_snapshot_free(&at);
+	mr_snapshot_free(&to);
+	return e;
+}
+
+/* --- a client's chain --- */
+
+struct chain {
+	bool exists;
+	struct mr_snapshot snapshot;
+	bool due;
+};
+
+static enum mr_err
+check_cluster(struct planner *p, struct mr_str cluster, const struct chain *c)
+{
+	if (!mr_str_eq(cluster, p->cluster))
+		return mr_fail(p->err, MR_EINVAL, "client %s: was exported from another PostgreSQL "
+		    "cluster (%.*s, this is %.*s); if its data were moved here, run "
+		    "millrace-admin rebind", p->request->client, (int)cluster.n, cluster.p,
+		    (int)p->cluster.n, p->cluster.p);
+	if (c->snapshot.xmax > p->now.xmax)
+		return mr_fail(p->err, MR_EINVAL, "client %s: the database is at transaction %" PRIu64
+		    ", but was exported up to %" PRIu64 "; if a backup was restored, run "
+		    "millrace-admin rebind", p->request->client, p->now.xmax, c->snapshot.xmax);
+	return MR_OK;
+}
+
+static enum mr_err
+load_chain(struct planner *p, struct chain *c)
+{
+	static const char *const spans[] = { [MR_REALTIME] = "microseconds", [MR_HOURLY] = "hour",
+		[MR_DAILY] = "day" };
+	const char *params[] = { p->request->client, spans[p->request->frequency] };
+	struct mr_db_rows *rows = NULL;
+	enum mr_err e;
+
+	*c = (struct chain){ .due = true };
+	p->empty_wanted = true;
+	/* A plan of the future was made by a clock that was wrong; it holds up nothing. */
+	e = ask(p, "SELECT system_identifier, snapshot, "
+	    "(planned_at < date_trunc($2, now()) OR planned_at > now())::int, "
+	    "(planned_at < date_trunc('hour', now()) OR planned_at > now())::int "
+	    "FROM export_chains WHERE client = $1 FOR UPDATE", params, 2, &rows);
+	if (e != MR_OK || mr_db_n_rows(rows) == 0)
+		goto out;
+	c->exists = true;
+	c->due = mr_batch_int(rows, 0, 2) != 0;
+	p->empty_wanted = mr_batch_int(rows, 0, 3) != 0;
+	if ((e = mr_snapshot_parse(mr_db_value(rows, 0, 1), &c->snapshot, p->err)) == MR_OK)
+		e = check_cluster(p, mr_db_value(rows, 0, 0), c);
+out:
+	mr_db_rows_free(rows);
+	return e;
+}
+
+static enum mr_err
+load_now(struct planner *p)
+{
+	enum mr_err e = ask(p, "SELECT pg_current_snapshot(), (SELECT system_identifier "
+	    "FROM pg_control_system())", NULL, 0, &p->now_rows);
+
+	if (e != MR_OK)
+		return e;
+	p->now_text = mr_db_value(p->now_rows, 0, 0);
+	p->cluster = mr_db_value(p->now_rows, 0, 1);
+	return mr_snapshot_parse(p->now_text, &p->now, p->err);
+}
+
+/* What sites the chain has not had so far gets a stretch of its own. */
+static enum mr_err
+plan_new_sites(struct planner *p, const struct chain *c)
+{
+	/* Columns: whether there are any, and they as a list or as all but a list. */
+	static const char sql[] =
+	    "WITH old AS (SELECT sites, except_sites AS ex FROM export_chains WHERE client = $1), "
+	    "new AS (SELECT $2::text[] AS sites, $3::text[] AS ex), "
+	    "d AS (SELECT CASE "
+	    "WHEN new.sites IS NOT NULL AND old.sites IS NOT NULL THEN "
+	    "ARRAY(SELECT unnest(new.sites) EXCEPT SELECT unnest(old.sites)) "
+	    "WHEN new.sites IS NOT NULL THEN "
+	    "ARRAY(SELECT unnest(new.sites) INTERSECT SELECT unnest(old.ex)) "
+	    "WHEN old.sites IS NULL THEN ARRAY(SELECT unnest(old.ex) EXCEPT SELECT unnest(new.ex)) "
+	    "END AS sites, CASE WHEN new.sites IS NULL AND old.sites IS NOT NULL THEN "
+	    "ARRAY(SELECT unnest(old.sites) UNION SELECT unnest(new.ex)) ELSE '{}' END AS ex "
+	    "FROM old, new) "
+	    "SELECT (sites IS NULL OR sites <> '{}')::int, sites, ex FROM d";
+	const char *params[] = { p->request->client, p->request->sites != NULL ? p->sites.p : NULL,
+		p->except.p };
+	struct stretch s = { .kind = "backfill", .to = &c->snapshot };
+	struct mr_db_rows *rows;
+	enum mr_err e;
+
+	if ((e = ask(p, sql, params, 3, &rows)) != MR_OK)
+		return e;
+	if (mr_batch_int(rows, 0, 0) != 0) {
+		s.sites = mr_db_value(rows, 0, 1).p;
+		s.except = mr_db_value(rows, 0, 2).p;
+		e = plan_stretch(p, &s, false, NULL);
+	}
+	mr_db_rows_free(rows);
+	return e;
+}
+
+/* Makes the cursors that are missing; one of an older chain gets what it has missed. */
+static enum mr_err
+plan_new_destinations(struct planner *p, const struct chain *c)
+{
+	static const char sql[] =
+	    "INSERT INTO export_cursors (client, destination, batch, url) SELECT $1, $2, "
+	    "coalesce((SELECT max(id) FROM export_batches WHERE $4::boolean), 0), $3 "
+	    "ON CONFLICT (client, destination) DO NOTHING RETURNING 1";
+	struct stretch s = { .kind = "backfill", .to = &c->snapshot,
+		.sites = p->request->sites != NULL ? p->sites.p : NULL, .except = p->except.p };
+	struct mr_db_rows *rows;
+	enum mr_err e = MR_OK;
+
+	for (size_t i = 0; i < p->request->n_destinations && e == MR_OK; i++) {
+		const char *params[] = { p->request->client, p->request->destinations[i],
+			p->request->urls[i], c->exists ? "true" : "false" };
+
+		if ((e = ask(p, sql, params, 4, &rows)) != MR_OK)
+			return e;
+		s.destination = p->request->destinations[i];
+		if (mr_db_n_rows(rows) > 0 && c->exists)
+			e = plan_stretch(p, &s, false, NULL);
+		mr_db_rows_free(rows);
+	}
+	return e;
+}
+
+/* A client that is exported by the hour or day gets whole ones: cuts *to there. */
+static enum mr_err
+end_at_period(struct planner *p, const struct chain *c, struct mr_snapshot *to)
+{
+	struct mr_db_rows *rows;
+	struct mr_buf sql;
+	enum mr_err e;
+
+	if (p->request->frequency == MR_REALTIME)
+		return MR_OK;
+	mr_buf_init(&sql, (size_t)4 << 20);
+	mr_buf_printf(&sql, "SELECT min(ingest_xid) FROM events WHERE created_at >= "
+	    "date_trunc('%s', now()) AND ", p->request->frequency == MR_HOURLY ? "hour" : "day");
+	mr_snapshot_between(&sql, c->exists ? &c->snapshot : NULL, to);
+	mr_buf_printf(&sql, " AND ingest_xid >= %" PRIu64, c->snapshot.xmax);
+	mr_buf_add_char(&sql, '\0');
+	e = sql.failed ? no_memory(p) : ask(p, sql.p, NULL, 0, &rows);
+	mr_buf_free(&sql);
+	if (e != MR_OK)
+		return e;
+	if (mr_db_value(rows, 0, 0).p != NULL)
+		mr_snapshot_cut(to, (uint64_t)mr_batch_int(rows, 0, 0));
+	mr_db_rows_free(rows);
+	return MR_OK;
+}
+
+static enum mr_err
+save_chain(struct planner *p, const struct chain *c, const struct mr_snapshot *reached, bool planned)
+{
+	static const char sql[] =
+	    "INSERT INTO export_chains (client, system_identifier, snapshot, sites, except_sites) "
+	    "VALUES ($1, $2::bigint, $3, $4::text[], $5::text[]) ON CONFLICT (client) DO UPDATE SET "
+	    "snapshot = excluded.snapshot, sites = excluded.sites, "
+	    "except_sites = excluded.except_sites, "
+	    "planned_at = CASE WHEN $6::boolean THEN now() ELSE export_chains.planned_at END";
+	const char *params[] = { p->request->client, p->cluster.p, NULL,
+		p->request->sites != NULL ? p->sites.p : NULL, p->except.p,
+		planned ? "true" : "false" };
+	struct mr_buf text;
+	enum mr_err e;
+
+	mr_buf_init(&text, 32 * (size_t)MR_SNAPSHOT_MAX_XIP);
+	mr_snapshot_put(&text, reached->xip != NULL ? reached : &c->snapshot);
+	params[2] = text_of(&text);
+	e = text.failed ? no_memory(p) : tell(p, sql, params, 6);
+	mr_buf_free(&text);
+	return e;
+}
+
+static enum mr_err
+plan_chain(struct planner *p)
+{
+	struct mr_snapshot to = { .xip = NULL }, reached = { .xip = NULL };
+	struct stretch s = { .kind = "cursor", .to = &to,
+		.sites = p->request->sites != NULL ? p->sites.p : NULL, .except = p->except.p };
+	struct chain c = { .exists = false };
+	enum mr_err e;
+
+	if ((e = load_now(p)) != MR_OK || (e = load_chain(p, &c)) != MR_OK ||
+	    (c.exists && (e = plan_new_sites(p, &c)) != MR_OK) ||
+	    (e = plan_new_destinations(p, &c)) != MR_OK)
+		goto out;
+	s.from = c.exists ? &c.snapshot : NULL;
+	if (c.due && ((e = copy_snapshot(p, &p->now, &to)) != MR_OK ||
+	    (e = end_at_period(p, &c, &to)) != MR_OK ||
+	    (e = plan_stretch(p, &s, p->empty_wanted, &reached)) != MR_OK))
+		goto out;
+	e = save_chain(p, &c, &reached, reached.xip != NULL);
+out:
+	mr_snapshot_free(&c.snapshot);
+	mr_snapshot_free(&to);
+	mr_snapshot_free(&reached);
+	return e;
+}
+
+static enum mr_err
+plan_manual(struct planner *p)
+{
+	struct stretch s = { .kind = "manual", .to = &p->now,
+		.sites = p->request->sites != NULL ? p->sites.p : NULL, .except = p->except.p };
+	enum mr_err e = load_now(p);
+
+	return e == MR_OK ? plan_stretch(p, &s, true, NULL) : e;
+}
+
+/* --- from outside --- */
+
+static enum mr_err
+in_transaction(struct mr_db *db, const struct mr_plan_request *request,
+    struct mr_plan_result *result, enum mr_err (*plan)(struct planner *), struct mr_error *err)
+{
+	struct planner p = { .db = db, .request = request, .result = result, .err = err };
+	enum mr_err e;
+
+	*result = (struct mr_plan_result){ 0, 0, 0 };
+	mr_buf_init(&p.sites, (size_t)1 << 20);
+	mr_buf_init(&p.except, (size_t)1 << 20);
+	if (request->sites != NULL)
+		mr_batch_put_array(&p.sites, request->sites);
+	mr_batch_put_array(&p.except, request->except);
+	if (text_of(&p.except) == NULL || text_of(&p.sites) == NULL)
+		e = no_memory(&p);
+	else if ((e = script(&p, "BEGIN")) == MR_OK)
+		e = plan(&p);
+	if (e == MR_OK)
+		e = script(&p, request->dry_run ? "ROLLBACK" : "COMMIT");
+	else
+		(void)mr_db_script(db, "ROLLBACK", SCRIPT_TIMEOUT_MS, NULL);
+	mr_snapshot_free(&p.now);
+	mr_db_rows_free(p.now_rows);
+	mr_buf_free(&p.sites);
+	mr_buf_free(&p.except);
+	return e;
+}
+
+enum mr_err
+mr_plan_chain(struct mr_db *db, const struct mr_plan_request *request,
+    struct mr_plan_result *result, struct mr_error *err)
+{
+	return in_transaction(db, request, result, plan_chain, err);
+}
+
+enum mr_err
+mr_plan_manual(struct mr_db *db, const struct mr_plan_request *request,
+    struct mr_plan_result *result, struct mr_error *err)
+{
+	return in_transaction(db, request, result, plan_manual, err);
+}

@@ -1,0 +1,373 @@
+/*
+ * Reading ahead: see readahead.h. A thread copies the tuples of its connection
+ * into a ring of blocks, each with its length in front; the reader of the rows
+ * takes the tuples out of the blocks, where their texts stay.
+ */
+#include "export/readahead.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "export/copyout.h"
+
+#define AHEAD_BYTES ((size_t)8 << 20)
+#define BLOCK_BYTES ((size_t)256 * 1024)
+#define BLOCKS (AHEAD_BYTES / BLOCK_BYTES)
+#define SQL_MAX ((size_t)8 << 20)
+/* Instead of a tuple's length: the part ends here, and with it the block. */
+#define END_OF_PART UINT32_MAX
+
+struct block {
+	char *p; /* NULL: not needed so far */
+	size_t n;
+	size_t room;
+};
+
+/* One connection and its thread. */
+struct lane {
+	struct mr_readahead *all;
+	struct mr_db *db;
+	size_t number;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t filled, emptied;
+	/*
+	 * The block behind the filled ones is the thread's, the first of them its
+	 * reader's. Guarded by lock: which those are.
+	 */
+	struct block ring[BLOCKS];
+	size_t first;
+	size_t n_filled;
+	size_t bytes; /* in those */
+	bool cancelled;
+	bool ended; /* the thread puts no more into it */
+	enum mr_err e;
+	struct mr_error err; /* why it ended, when it was not the last part */
+};
+
+struct mr_readahead {
+	mr_readahead_query *query;
+	const void *arg;
+	size_t n_parts;
+	size_t part;             /* that is being read */
+	struct mr_copyout copy;  /* without threads: of that part */
+	bool copying;
+	size_t at;               /* with them: in the first block of its lane */
+	bool has_block;
+	size_t n_lanes;          /* those with a thread */
+	size_t n_dbs;
+	struct lane lanes[];     /* n_dbs of them */
+};
+
+static enum mr_err
+start_part(const struct mr_readahead *a, struct mr_db *db, size_t part, struct mr_copyout *copy,
+    struct mr_error *err)
+{
+	struct mr_buf sql;
+	enum mr_err e;
+
+	mr_buf_init(&sql, SQL_MAX);
+	a->query(a->arg, part, &sql);
+	e = sql.failed ? mr_fail(err, MR_ENOMEM, "no memory for a query") :
+	    mr_copyout_start(copy, db, sql.p, err);
+	mr_buf_free(&sql);
+	return e;
+}
+
+/* --- in the threads --- */
+
+/* Hands the block over. Returns an empty one; NULL: there is no sense in going on. */
+static struct block *
+publish(struct lane *l)
+{
+	struct block *b = NULL;
+
+	pthread_mutex_lock(&l->lock);
+	l->bytes += l->ring[(l->first + l->n_filled++) % BLOCKS].n;
+	pthread_cond_signal(&l->filled);
+	while ((l->n_filled == BLOCKS || l->bytes >= AHEAD_BYTES) && !l->cancelled)
+		pthread_cond_wait(&l->emptied, &l->lock);
+	if (!l->cancelled) {
+		b = &l->ring[(l->first + l->n_filled) % BLOCKS];
+		b->n = 0;
+	}
+	pthread_mutex_unlock(&l->lock);
+	return b;
+}
+
+static bool
+reserve(struct block *b, size_t room)
+{
+	char *p;
+
+	if (room <= b->room)
+		return true;
+	p = realloc(b->p, room);
+	if (p == NULL)
+		return false;
+	b->p = p;
+	b->room = room;
+	return true;
+}
+
+/* A tuple, or with p == NULL the end of the part. MR_EAGAIN: cancelled. */
+static enum mr_err
+put(struct lane *l, struct block **block, struct mr_str tuple, struct mr_error *err)
+{
+	uint32_t n = tuple.p != NULL ? (uint32_t)tuple.n : END_OF_PART;
+	size_t bytes = sizeof n + tuple.n;
+	struct block *b = *block;
+
+	if (b->n > 0 && bytes > b->room - b->n && (b = *block = publish(l)) == NULL)
+		return MR_EAGAIN;
+	/* A tuple may be larger than a block. */
+	if (!reserve(b, b->n + bytes > BLOCK_BYTES ? b->n + bytes : BLOCK_BYTES))
+		return mr_fail(err, MR_ENOMEM, "no memory to read a row of %zu bytes", tuple.n);
+	memcpy(b->p + b->n, &n, sizeof n);
+	if (tuple.n > 0)
+		memcpy(b->p + b->n + sizeof n, tuple.p, tuple.n);
+	b->n += bytes;
+	if (tuple.p == NULL && (*block = publish(l)) == NULL)
+		return MR_EAGAIN;
+	return MR_OK;
+}
+
+static enum mr_err
+read_part(struct lane *l, size_t part, struct block **block, struct mr_error *err)
+{
+	struct mr_copyout copy;
+	struct mr_str tuple = { "", 0 };
+	enum mr_err e = start_part(l->all, l->db, part, &copy, err);
+
+	while (e == MR_OK && tuple.p != NULL &&
+	    (e = mr_copyout_raw(&copy, &tuple, err)) == MR_OK)
+		e = put(l, block, tuple, err);
+	return e;
+}
+
+static void *
+read_parts(void *arg)
+{
+	struct lane *l = arg;
+	struct block *block = &l->ring[0];
+	struct mr_error err = MR_ERROR_INIT;
+	enum mr_err e = MR_OK;
+
+	for (size_t part = l->number; part < l->all->n_parts && e == MR_OK;
+	    part += l->all->n_lanes)
+		e = read_part(l, part, &block, &err);
+	pthread_mutex_lock(&l->lock);
+	l->ended = true;
+	l->e = e;
+	l->err = err;
+	pthread_cond_signal(&l->filled);
+	pthread_mutex_unlock(&l->lock);
+	return NULL;
+}
+
+/* --- in front of them --- */
+
+/* Gives the lane's first block back. */
+static void
+release(struct lane *l)
+{
+	struct block *b = &l->ring[l->first];
+	size_t n = b->n;
+
+	/* That of a large row does not stay. */
+	if (b->room > BLOCK_BYTES) {
+		free(b->p);
+		*b = (struct block){ NULL, 0, 0 };
+	}
+	pthread_mutex_lock(&l->lock);
+	l->first = (l->first + 1) % BLOCKS;
+	l->n_filled--;
+	l->bytes -= n;
+	pthread_cond_signal(&l->emptied);
+	pthread_mutex_unlock(&l->lock);
+}
+
+/* Waits for the lane's next block. */
+static enum mr_err
+await(struct lane *l, struct mr_error *err)
+{
+	enum mr_err e = MR_OK;
+
+	pthread_mutex_lock(&l->lock);
+	while (l->n_filled == 0 && !l->ended)
+		pthread_cond_wait(&l->filled, &l->lock);
+	if (l->n_filled == 0) {
+		e = l->e;
+		*err = l->err;
+	}
+	pthread_mutex_unlock(&l->lock);
+	return e;
+}
+
+/* The next tuple of any part; p == NULL: that was all. */
+static enum mr_err
+next_ahead(struct mr_readahead *a, struct mr_str *tuple, struct mr_error *err)
+{
+	struct lane *l;
+	struct block *b;
+	uint32_t n;
+	enum mr_err e;
+
+	for (*tuple = MR_STR_NULL; a->part < a->n_parts; a->has_block = false) {
+		l = &a->lanes[a->part % a->n_lanes];
+		if (!a->has_block) {
+			if ((e = await(l, err)) != MR_OK)
+				return e;
+			a->has_block = true;
+			a->at = 0;
+		}
+		b = &l->ring[l->first];
+		if (a->at < b->n) {
+			memcpy(&n, b->p + a->at, sizeof n);
+			a->at += sizeof n;
+			if (n != END_OF_PART) {
+				*tuple = (struct mr_str){ b->p + a->at, n };
+				a->at += n;
+				return MR_OK;
+			}
+			a->part++;
+		}
+		release(l);
+	}
+	return MR_OK;
+}
+
+/* The same without threads. */
+static enum mr_err
+next_direct(struct mr_readahead *a, struct mr_str *tuple, struct mr_error *err)
+{
+	enum mr_err e;
+
+	for (*tuple = MR_STR_NULL; a->part < a->n_parts; a->part++) {
+		if (!a->copying && (e = start_part(a, a->lanes[0].db, a->part, &a->copy, err)) != MR_OK)
+			return e;
+		a->copying = true;
+		if ((e = mr_copyout_raw(&a->copy, tuple, err)) != MR_OK || tuple->p != NULL)
+			return e;
+		a->copying = false;
+	}
+	return MR_OK;
+}
+
+enum mr_err
+mr_readahead_next(struct mr_readahead *a, const struct mr_export_row **row,
+    struct mr_export_row *room, struct mr_error *err)
+{
+	struct mr_str tuple;
+	enum mr_err e = a->n_lanes > 0 ? next_ahead(a, &tuple, err) : next_direct(a, &tuple, err);
+
+	*row = NULL;
+	if (e != MR_OK || tuple.p == NULL)
+		return e;
+	e = mr_copyout_tuple(tuple, room, err);
+	*row = e == MR_OK ? room : NULL;
+	return e;
+}
+
+/* --- beginning and end --- */
+
+static void
+init_lane(struct mr_readahead *a, size_t i, struct mr_db *db)
+{
+	struct lane *l = &a->lanes[i];
+
+	l->all = a;
+	l->db = db;
+	l->number = i;
+	pthread_mutex_init(&l->lock, NULL);
+	pthread_cond_init(&l->filled, NULL);
+	pthread_cond_init(&l->emptied, NULL);
+}
+
+/* Signals stay the business of the other threads. */
+static size_t
+start_threads(struct mr_readahead *a, size_t n)
+{
+	sigset_t all, old;
+	size_t started = 0;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	/* Set before they begin: it is how far they are apart. */
+	a->n_lanes = n;
+	while (started < n && pthread_create(&a->lanes[started].thread, NULL, read_parts,
+	    &a->lanes[started]) == 0)
+		started++;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return started;
+}
+
+static void
+stop_lane(struct lane *l)
+{
+	pthread_mutex_lock(&l->lock);
+	l->cancelled = true;
+	pthread_cond_signal(&l->emptied);
+	pthread_mutex_unlock(&l->lock);
+	pthread_join(l->thread, NULL);
+}
+
+static void
+stop_threads(struct mr_readahead *a, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		stop_lane(&a->lanes[i]);
+}
+
+static void
+free_all(struct mr_readahead *a)
+{
+	for (size_t i = 0; i < a->n_dbs; i++) {
+		struct lane *l = &a->lanes[i];
+
+		mr_db_copy_stop(l->db);
+		for (size_t k = 0; k < BLOCKS; k++)
+			free(l->ring[k].p);
+		pthread_mutex_destroy(&l->lock);
+		pthread_cond_destroy(&l->filled);
+		pthread_cond_destroy(&l->emptied);
+	}
+	free(a);
+}
+
+enum mr_err
+mr_readahead_start(struct mr_readahead **ahead, struct mr_db *const *dbs, size_t n_dbs,
+    size_t n_parts, mr_readahead_query *query, const void *arg, struct mr_error *err)
+{
+	size_t n = n_parts < n_dbs ? n_parts : n_dbs, started;
+	struct mr_readahead *a = calloc(1, sizeof *a + n_dbs * sizeof a->lanes[0]);
+
+	*ahead = NULL;
+	if (a == NULL)
+		return mr_fail(err, MR_ENOMEM, "no memory to read rows");
+	a->query = query;
+	a->arg = arg;
+	a->n_parts = n_parts;
+	a->n_dbs = n_dbs;
+	for (size_t i = 0; i < n_dbs; i++)
+		init_lane(a, i, dbs[i]);
+	if (n > 1 && (started = start_threads(a, n)) < n) {
+		stop_threads(a, started);
+		free_all(a);
+		return mr_fail(err, MR_EIO, "a thread to read rows could not be started");
+	}
+	*ahead = a;
+	return MR_OK;
+}
+
+void
+mr_readahead_stop(struct mr_readahead *a)
+{
+	if (a == NULL)
+		return;
+	stop_threads(a, a->n_lanes);
+	free_all(a);
+}

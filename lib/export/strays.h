@@ -1,0 +1,18 @@
+/*
+ * Sites whose events nobody exports, because no client has them.
+ */
+#ifndef MR_EXPORT_STRAYS_H
+#define MR_EXPORT_STRAYS_H
+
+#include "base/buf.h"
+#include "conf/conf.h"
+#include "db/connection.h"
+
+/*
+ * Counts them, and appends the names of the first few to `names`, separated by
+ * ", ". Reads the index of sites, not the events. MR_EAGAIN, MR_ENOMEM.
+ */
+enum mr_err mr_strays_find(struct mr_db *db, const struct mr_conf *conf, int64_t *n,
+    struct mr_buf *names, struct mr_error *err);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * A lane: one connection to PostgreSQL, one spool, and all it takes to keep
+ * groups of jobs in one of them: trying again, taking out what the database
+ * refuses, giving it up in time. Belongs to one thread.
+ */
+#ifndef MR_INGEST_LANE_H
+#define MR_INGEST_LANE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "conf/conf.h"
+#include "ingest/breaker.h"
+#include "ingest/job.h"
+
+struct mr_lane;
+
+/*
+ * max_group: jobs in a group. alone: there is no keeper, so the lane migrates
+ * the schema and makes the day partitions when it connects. The configuration
+ * and the breaker must stay. Connects at the first use. NULL: no memory.
+ */
+struct mr_lane *mr_lane_new(const struct mr_conf *conf, const char *application,
+    size_t max_group, struct mr_breaker *breaker, bool alone);
+void mr_lane_free(struct mr_lane *lane);
+
+/*
+ * Stores the jobs, n >= 1, or puts them into the spool, and fills their receipts.
+ * When the database does not answer it is given up after query_timeout_ms, all
+ * attempts together.
+ */
+void mr_lane_store(struct mr_lane *lane, struct mr_job **jobs, size_t n);
+
+/* Makes a round trip, and fills the receipt with what came of it. */
+void mr_lane_check(struct mr_lane *lane, struct mr_job *job);
+
+#endif

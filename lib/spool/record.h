@@ -1,0 +1,34 @@
+/*
+ * A group of batches as bytes, for the spool: everything that storing it needs,
+ * so that a replay makes the same rows. Pure.
+ *
+ * Layout, all numbers big-endian:
+ *   u32 batches; for each:
+ *     u8 kind: 0 an event, 1 a batch, 2 a batch without its envelope, which was
+ *     refused; text batch_id; for kind 2 text site_id; u32 rows; u32 refusals;
+ *     each row:     i64 received_us, i64 event_us, ip, text site_id, event_type,
+ *                   session_id, visitor_id, user_agent, payload
+ *     each refusal: i64 index, text payload, reason, sqlstate
+ *   text is u32 length and the bytes; length 0xffffffff is "no value".
+ *   ip is u8 family (0, 4, 6) and 0, 4 or 16 bytes.
+ */
+#ifndef MR_SPOOL_RECORD_H
+#define MR_SPOOL_RECORD_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "format/event.h"
+
+/* Appends the batches to `out`; check out->failed. */
+void mr_record_encode(const struct mr_batch *const *batches, size_t n, struct mr_buf *out);
+
+/*
+ * Reads them back into pieces of the arena; the texts are slices of `bytes`,
+ * which must stay. Every length is checked. Errors: MR_EINVAL with the offset
+ * of what does not fit; MR_ENOMEM.
+ */
+enum mr_err mr_record_decode(struct mr_arena *arena, struct mr_str bytes,
+    struct mr_batch **batches, size_t *n, struct mr_error *err);
+
+#endif
