@@ -9,8 +9,6 @@ tests_bench_encode_bench_SOURCES = tests/bench/encode_bench.c \
 tests_bench_encode_bench_LDADD = $(MR_STAGE_LIBS)
 
 tests_bench_loader_CPPFLAGS = $(AM_CPPFLAGS) $(LIBPQ_CFLAGS)
-tests_bench_loader_SOURCES = tests/bench/loader.c
-tests_bench_loader_LDADD = $(MR_LIBS)
 
 tests_bench_noop_CPPFLAGS = $(AM_CPPFLAGS) $(FCGI_CFLAGS)
 tests_bench_noop_SOURCES = tests/bench/noop.c

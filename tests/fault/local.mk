@@ -5,9 +5,11 @@ ROUNDS = 20
 check_PROGRAMS += tests/fault/hammer tests/fault/faultio.so
 tests_fault_hammer_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
 tests_fault_hammer_SOURCES = tests/fault/hammer.c tests/harness/wire.c tests/harness/wire.h
+tests_fault_hammer_LDADD =
 
 # To be preloaded: nothing of what programs are built with fits.
 tests_fault_faultio_so_SOURCES = tests/fault/faultio.c
+tests_fault_faultio_so_LDADD =
 tests_fault_faultio_so_CFLAGS = -fPIC -Wall -Wextra
 tests_fault_faultio_so_LDFLAGS = -shared
 

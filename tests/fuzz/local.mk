@@ -5,7 +5,7 @@
 FUZZ_CC = clang
 FUZZ_SECONDS = 30
 FUZZ_TARGETS = fuzz_json fuzz_event
-FUZZ_LIB = base/arena base/buf base/clock base/error format/event format/ip \
+FUZZ_LIB = base/arena base/buf base/clock base/error base/ip format/event \
 	format/json format/jsonout format/payload format/query format/utf8
 
 fuzz:
