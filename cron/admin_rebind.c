@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "db/query.h"
 #include "export/batch.h"
 
 #define LOCK "7241862083345902165" /* as in export_run.c */
@@ -75,8 +76,8 @@ check(struct mr_db *db, int64_t *clients, struct mr_error *err)
 	if (mr_db_script(db, begin_sql, TIMEOUT_MS, err) != MR_DB_OK ||
 	    mr_db_query(db, lock_sql, NULL, 0, &rows, err) != MR_DB_OK)
 		return MR_EAGAIN;
-	locked = mr_batch_int(rows, 0, 0) != 0;
-	*clients = mr_batch_int(rows, 0, 1);
+	locked = mr_db_int(rows, 0, 0) != 0;
+	*clients = mr_db_int(rows, 0, 1);
 	mr_db_rows_free(rows);
 	if (!locked)
 		return mr_fail(err, MR_EAGAIN, "an export is at work on this database; try again when "
@@ -102,7 +103,7 @@ rebind(struct mr_db *db, const struct mr_conf *conf, struct mr_error *err)
 	if (mr_db_script(db, move_sql, TIMEOUT_MS, err) == MR_DB_OK)
 		printf("the export of %lld clients goes on in this cluster: %lld events count as "
 		    "exported, %lld are exported next\n", (long long)clients,
-		    (long long)mr_batch_int(rows, 0, 0), (long long)mr_batch_int(rows, 0, 1));
+		    (long long)mr_db_int(rows, 0, 0), (long long)mr_db_int(rows, 0, 1));
 	else
 		e = MR_EAGAIN;
 	mr_db_rows_free(rows);

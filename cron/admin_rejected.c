@@ -15,6 +15,7 @@
 #include "base/uuid.h"
 #include "counters/shared.h"
 #include "db/connection.h"
+#include "db/query.h"
 #include "format/event.h"
 #include "format/jsonout.h"
 #include "ingest/store.h"

@@ -19,6 +19,7 @@
 #include "conf/conf.h"
 #include "counters/shared.h"
 #include "db/connection.h"
+#include "db/query.h"
 #include "db/schema.h"
 #include "ingest/audit.h"
 #include "spool/backlog.h"

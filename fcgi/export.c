@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "db/query.h"
 #include "export/batch.h"
 #include "export/strays.h"
 #include "export/target.h"
@@ -64,8 +65,8 @@ struct totals {
 static void
 put_destination(struct mr_buf *b, const struct mr_db_rows *rows, int i, struct totals *t)
 {
-	int64_t pending = mr_batch_int(rows, i, MR_EXPORT_PENDING);
-	int64_t lag_s = mr_batch_int(rows, i, MR_EXPORT_LAG_S);
+	int64_t pending = mr_db_int(rows, i, MR_EXPORT_PENDING);
+	int64_t lag_s = mr_db_int(rows, i, MR_EXPORT_LAG_S);
 	struct mr_str error = mr_db_value(rows, i, MR_EXPORT_ERROR);
 
 	mr_buf_add_cstr(b, i > 0 ? ",{\"destination\":" : "{\"destination\":");
@@ -74,16 +75,16 @@ put_destination(struct mr_buf *b, const struct mr_db_rows *rows, int i, struct t
 	put_text(b, "last_success", mr_db_value(rows, i, MR_EXPORT_SUCCEEDED));
 	put_int(b, "lag_seconds", lag_s);
 	put_int(b, "pending_events", pending);
-	put_int(b, "events", mr_batch_int(rows, i, MR_EXPORT_EVENTS));
-	put_int(b, "objects", mr_batch_int(rows, i, MR_EXPORT_OBJECTS));
-	put_int(b, "bytes", mr_batch_int(rows, i, MR_EXPORT_BYTES));
+	put_int(b, "events", mr_db_int(rows, i, MR_EXPORT_EVENTS));
+	put_int(b, "objects", mr_db_int(rows, i, MR_EXPORT_OBJECTS));
+	put_int(b, "bytes", mr_db_int(rows, i, MR_EXPORT_BYTES));
 	put_text(b, "last_error", error);
 	put_text(b, "last_error_at", mr_db_value(rows, i, MR_EXPORT_FAILED));
 	mr_buf_add_char(b, '}');
 	t->failing = t->failing || error.p != NULL;
 	t->lag_s = lag_s > t->lag_s ? lag_s : t->lag_s;
 	if (mr_str_eq(mr_db_value(rows, i, MR_EXPORT_NAME), MR_STR_LIT("bucket"))) {
-		t->exported += mr_batch_int(rows, i, MR_EXPORT_EVENTS);
+		t->exported += mr_db_int(rows, i, MR_EXPORT_EVENTS);
 		t->pending += pending;
 	}
 }
@@ -158,7 +159,7 @@ write_status(struct mr_buf *b, struct mr_db *db, const struct mr_conf *conf, str
 		class = put_client(&clients, db, conf, &conf->clients[i], &t, err);
 	if (class == MR_DB_OK) {
 		mr_buf_add_cstr(b, "{\"status\":");
-		mr_jsonout_string(b, mr_str(status_word(conf, &t, mr_batch_int(runs, 0, 1) != 0)));
+		mr_jsonout_string(b, mr_str(status_word(conf, &t, mr_db_int(runs, 0, 1) != 0)));
 		put_int(b, "exported_events", t.exported);
 		put_int(b, "pending_events", t.pending);
 		put_int(b, "lag_seconds", t.lag_s);

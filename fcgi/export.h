@@ -5,7 +5,7 @@
 #ifndef MR_FCGI_EXPORT_H
 #define MR_FCGI_EXPORT_H
 
-#include "db/connection.h"
+#include "db/query.h"
 #include "request.h"
 #include "worker.h"
 

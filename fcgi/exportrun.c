@@ -19,6 +19,7 @@
 #include "admin.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "db/query.h"
 #include "format/jsonout.h"
 #include "format/query.h"
 #include "routes.h"

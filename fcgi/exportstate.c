@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "db/query.h"
 #include "export/batch.h"
 #include "metrics.h"
 
@@ -109,7 +110,7 @@ take_row(struct sample *s, const char *client, const struct mr_db_rows *rows, in
 	(void)snprintf(s->labels, sizeof s->labels, "client=\"%s\",destination=\"%.*s\"", client,
 	    (int)name.n, name.p);
 	for (int c = MR_EXPORT_EVENTS; c <= MR_EXPORT_SUCCESS_S; c++)
-		s->values[c] = mr_batch_int(rows, i, c);
+		s->values[c] = mr_db_int(rows, i, c);
 	s->failing = mr_db_value(rows, i, MR_EXPORT_ERROR).p != NULL;
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "db/connection.h"
+#include "db/query.h"
 #include "format/query.h"
 #include "routes.h"
 

@@ -35,9 +35,12 @@ lib_libmillrace_a_SOURCES = \
 	lib/secret/keyring.c lib/secret/keyring.h \
 	lib/secret/secret.c lib/secret/secret.h \
 	lib/secret/strings.c lib/secret/strings.h \
-	lib/db/class.c \
+	lib/db/class.c lib/db/class.h \
 	lib/db/connection.c lib/db/connection.h \
+	lib/db/copy.c lib/db/copy.h \
 	lib/db/pgarray.c lib/db/pgarray.h \
+	lib/db/pq.h \
+	lib/db/query.c lib/db/query.h \
 	lib/db/schema.c lib/db/schema.h \
 	lib/spool/backlog.c lib/spool/backlog.h \
 	lib/spool/quarantine.c lib/spool/quarantine.h \

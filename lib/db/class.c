@@ -1,5 +1,8 @@
-/* SQLSTATEs and what they mean for who sent the statement: see db.h. */
-#include "db/connection.h"
+/* SQLSTATEs and what they mean for who sent the statement: see class.h. */
+#include "db/class.h"
+
+#include <stddef.h>
+#include <string.h>
 
 static const struct {
 	const char *prefix; /* of the SQLSTATE; the first that fits counts */

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "db/query.h"
 
 /* DDL on a large table, or another worker's, may take a while. */
 #define MIGRATION_TIMEOUT_MS 120000

@@ -5,14 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-int64_t
-mr_batch_int(const struct mr_db_rows *rows, int row, int column)
-{
-	struct mr_str field = mr_db_value(rows, row, column);
-
-	/* A field of libpq ends with a NUL. */
-	return field.p != NULL ? strtoll(field.p, NULL, 10) : 0;
-}
+#include "db/query.h"
 
 void
 mr_batch_put_array(struct mr_buf *to, const struct mr_conf_list *list)
@@ -86,25 +79,25 @@ fill(struct mr_planned_batch *b, struct mr_error *err)
 	struct mr_db_rows *r = b->result;
 	enum mr_err e;
 
-	b->id = mr_batch_int(r, 0, 0);
+	b->id = mr_db_int(r, 0, 0);
 	b->name = mr_db_value(r, 0, 1);
 	b->client = mr_db_value(r, 0, 2);
 	b->kind = mr_db_value(r, 0, 3);
 	b->run_id = mr_db_value(r, 0, 4);
 	b->format = mr_db_value(r, 0, 5);
 	b->compression = mr_db_value(r, 0, 6);
-	b->level = (int)mr_batch_int(r, 0, 7);
-	b->parquet_json = mr_batch_int(r, 0, 8) != 0;
-	b->encoder_version = (int)mr_batch_int(r, 0, 9);
-	b->rows = mr_batch_int(r, 0, 10);
+	b->level = (int)mr_db_int(r, 0, 7);
+	b->parquet_json = mr_db_int(r, 0, 8) != 0;
+	b->encoder_version = (int)mr_db_int(r, 0, 9);
+	b->rows = mr_db_int(r, 0, 10);
 	b->from_text = mr_db_value(r, 0, 11);
 	b->to_text = mr_db_value(r, 0, 12);
 	b->filter = (struct mr_batch_filter){ b->id,
-		(enum mr_batch_sites)mr_batch_int(r, 0, 13), INT64_MIN, INT64_MAX };
+		(enum mr_batch_sites)mr_db_int(r, 0, 13), INT64_MIN, INT64_MAX };
 	if (mr_db_value(r, 0, 14).p != NULL)
-		b->filter.since_us = mr_batch_int(r, 0, 14);
+		b->filter.since_us = mr_db_int(r, 0, 14);
 	if (mr_db_value(r, 0, 15).p != NULL)
-		b->filter.until_us = mr_batch_int(r, 0, 15);
+		b->filter.until_us = mr_db_int(r, 0, 15);
 	if (b->from_text.p != NULL && (e = mr_snapshot_parse(b->from_text, &b->from, err)) != MR_OK)
 		return e;
 	return mr_snapshot_parse(b->to_text, &b->to, err);
@@ -206,9 +199,9 @@ mr_batch_groups(struct mr_db *db, int64_t batch, struct mr_batch_group **groups,
 		return mr_fail(err, MR_ENOMEM, "no memory for a batch of %zu objects", *n);
 	}
 	for (int i = 0; i < (int)*n; i++)
-		g[i] = (struct mr_batch_group){ (int)mr_batch_int(*result, i, 0),
-			mr_db_value(*result, i, 1), mr_batch_int(*result, i, 2),
-			mr_batch_int(*result, i, 3), mr_db_value(*result, i, 4),
+		g[i] = (struct mr_batch_group){ (int)mr_db_int(*result, i, 0),
+			mr_db_value(*result, i, 1), mr_db_int(*result, i, 2),
+			mr_db_int(*result, i, 3), mr_db_value(*result, i, 4),
 			page_of(mr_db_value(*result, i, 5)), page_of(mr_db_value(*result, i, 6)) };
 	return MR_OK;
 }

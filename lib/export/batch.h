@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "conf/conf.h"
-#include "db/connection.h"
+#include "db/query.h"
 #include "export/snapshot.h"
 
 enum mr_batch_sites {
@@ -96,8 +96,5 @@ enum mr_err mr_batch_groups(struct mr_db *db, int64_t batch, struct mr_batch_gro
  * text[].
  */
 void mr_batch_put_array(struct mr_buf *to, const struct mr_conf_list *list);
-
-/* The integer in a field; 0 for NULL. */
-int64_t mr_batch_int(const struct mr_db_rows *rows, int row, int column);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "db/query.h"
 #include "export/plan.h"
 
 struct client {
@@ -103,8 +104,8 @@ load_cursors(struct client *c, struct mr_error *err)
 	for (int r = 0; r < mr_db_n_rows(rows); r++)
 		for (size_t i = 0; i < c->n_to; i++)
 			if (mr_str_eq(mr_db_value(rows, r, 0), mr_str(c->to[i].name))) {
-				c->to[i].cursor = mr_batch_int(rows, r, 1);
-				c->to[i].suspect = mr_batch_int(rows, r, 2) != 0;
+				c->to[i].cursor = mr_db_int(rows, r, 1);
+				c->to[i].suspect = mr_db_int(rows, r, 2) != 0;
 			}
 	mr_db_rows_free(rows);
 	return MR_OK;

@@ -1,6 +1,9 @@
 /* Reading rows from COPY: see copyout.h. */
 #include "export/copyout.h"
 
+#include "db/class.h"
+#include "db/copy.h"
+
 /* Of the file: a signature of 11 bytes, flags, and the length of an extension. */
 #define SIGNATURE "PGCOPY\n\377\r\n"
 #define SIGNATURE_BYTES 11

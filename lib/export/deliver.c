@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "db/query.h"
 #include "export/groups.h"
 
 /* Groups with at least this part of the batch's rows are read by themselves. */
@@ -261,7 +262,7 @@ load_have(struct delivery *d, struct mr_error *err)
 		if (mr_db_query(d->x->db, sql, params, 2, &rows, err) != MR_DB_OK)
 			return MR_EAGAIN;
 		for (int r = 0; r < mr_db_n_rows(rows); r++) {
-			int64_t number = mr_batch_int(rows, r, 0);
+			int64_t number = mr_db_int(rows, r, 0);
 
 			/* Groups are numbered from 0 without gaps. */
 			if (number >= 0 && (size_t)number < d->n_groups)

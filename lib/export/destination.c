@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "db/query.h"
 #include "stage/sink_file.h"
 #include "stage/sink_s3.h"
 
@@ -216,7 +217,7 @@ destination_abort_stale(struct destination *d, const struct exporter *x)
 		if (id[0] != '\0')
 			e = mr_s3_abort_upload(d->s3, bucket, key, id, &err);
 		else
-			e = abort_strays(d, bucket, key, mr_batch_int(rows, i, 3) != 0, &err);
+			e = abort_strays(d, bucket, key, mr_db_int(rows, i, 3) != 0, &err);
 	}
 	if (e != MR_OK)
 		mr_log_warning("client %s, %s: an upload that an earlier run left was not aborted: %s",

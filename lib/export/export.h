@@ -22,7 +22,7 @@
 
 #include "base/error.h"
 #include "conf/conf.h"
-#include "db/connection.h"
+#include "db/query.h"
 #include "export/batch.h"
 #include "export/readahead.h"
 #include "export/target.h"

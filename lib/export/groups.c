@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "db/query.h"
+
 #define SQL_MAX ((size_t)4 << 20)
 #define COUNT_TIMEOUT_MS INT64_C(86400000)
 
@@ -90,7 +92,7 @@ ask_number(struct mr_db *db, const char *sql, int64_t *number, struct mr_error *
 
 	if (mr_db_query(db, sql, NULL, 0, &rows, err) != MR_DB_OK)
 		return MR_EAGAIN;
-	*number = mr_batch_int(rows, 0, 0);
+	*number = mr_db_int(rows, 0, 0);
 	mr_db_rows_free(rows);
 	return MR_OK;
 }
@@ -141,8 +143,8 @@ mr_groups_sum(struct mr_db *db, int64_t batch, uint64_t low, struct mr_group_sum
 	(void)snprintf(least, sizeof least, "%" PRIu64, low);
 	if (mr_db_query(db, sql, params, 2, &rows, err) != MR_DB_OK)
 		return MR_EAGAIN;
-	*sums = (struct mr_group_sums){ mr_batch_int(rows, 0, 0), mr_batch_int(rows, 0, 1),
-		(uint64_t)mr_batch_int(rows, 0, 2), (uint64_t)mr_batch_int(rows, 0, 3) };
+	*sums = (struct mr_group_sums){ mr_db_int(rows, 0, 0), mr_db_int(rows, 0, 1),
+		(uint64_t)mr_db_int(rows, 0, 2), (uint64_t)mr_db_int(rows, 0, 3) };
 	mr_db_rows_free(rows);
 	return MR_OK;
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "db/query.h"
 #include "export/objectkey.h"
 #include "format/jsonout.h"
 #include "secret/secret.h"
@@ -82,8 +83,8 @@ put_sums(struct mr_buf *b, struct delivery *d, const char *const *params, struct
 
 	if (mr_db_query(d->x->db, sql, params, 2, &rows, err) != MR_DB_OK)
 		return MR_EAGAIN;
-	*sums = (struct sums){ mr_batch_int(rows, 0, 3), mr_batch_int(rows, 0, 4),
-		mr_batch_int(rows, 0, 5) };
+	*sums = (struct sums){ mr_db_int(rows, 0, 3), mr_db_int(rows, 0, 4),
+		mr_db_int(rows, 0, 5) };
 	put_text(b, "planned_at", mr_db_value(rows, 0, 0));
 	if (mr_str_eq(d->batch->kind, MR_STR_LIT("manual"))) {
 		put_text(b, "since", mr_db_value(rows, 0, 1));

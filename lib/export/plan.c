@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "db/query.h"
 #include "export/groups.h"
 
 #define SCRIPT_TIMEOUT_MS 60000
@@ -119,7 +120,7 @@ insert_batch(struct planner *p, const struct stretch *s, int64_t *id)
 	}
 	e = from.failed ? no_memory(p) : ask(p, sql, params, 14, &rows);
 	if (e == MR_OK)
-		*id = mr_batch_int(rows, 0, 0);
+		*id = mr_db_int(rows, 0, 0);
 	mr_db_rows_free(rows);
 	mr_buf_free(&from);
 	return e;
@@ -362,8 +363,8 @@ load_chain(struct planner *p, struct chain *c)
 	if (e != MR_OK || mr_db_n_rows(rows) == 0)
 		goto out;
 	c->exists = true;
-	c->due = mr_batch_int(rows, 0, 2) != 0;
-	p->empty_wanted = mr_batch_int(rows, 0, 3) != 0;
+	c->due = mr_db_int(rows, 0, 2) != 0;
+	p->empty_wanted = mr_db_int(rows, 0, 3) != 0;
 	if ((e = mr_snapshot_parse(mr_db_value(rows, 0, 1), &c->snapshot, p->err)) == MR_OK)
 		e = check_cluster(p, mr_db_value(rows, 0, 0), c);
 out:
@@ -410,7 +411,7 @@ plan_new_sites(struct planner *p, const struct chain *c)
 
 	if ((e = ask(p, sql, params, 3, &rows)) != MR_OK)
 		return e;
-	if (mr_batch_int(rows, 0, 0) != 0) {
+	if (mr_db_int(rows, 0, 0) != 0) {
 		s.sites = mr_db_value(rows, 0, 1).p;
 		s.except = mr_db_value(rows, 0, 2).p;
 		e = plan_stretch(p, &s, false, NULL);
@@ -467,7 +468,7 @@ end_at_period(struct planner *p, const struct chain *c, struct mr_snapshot *to)
 	if (e != MR_OK)
 		return e;
 	if (mr_db_value(rows, 0, 0).p != NULL)
-		mr_snapshot_cut(to, (uint64_t)mr_batch_int(rows, 0, 0));
+		mr_snapshot_cut(to, (uint64_t)mr_db_int(rows, 0, 0));
 	mr_db_rows_free(rows);
 	return MR_OK;
 }

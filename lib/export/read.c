@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "db/query.h"
 #include "export/copyout.h"
 
 /* Of a part, about: what a connection may read ahead. */

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "db/copy.h"
 #include "export/copyout.h"
 
 #define AHEAD_BYTES ((size_t)8 << 20)

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "db/query.h"
 #include "db/schema.h"
 
 /* Of the database's advisory locks; see also lib/db/schema.c. */
@@ -85,7 +86,7 @@ try_lock(struct exporter *x, bool *locked, struct mr_error *err)
 	if (mr_db_query(x->db, "SELECT pg_try_advisory_lock(" LOCK ")::int", NULL, 0, &rows,
 	    err) != MR_DB_OK)
 		return MR_EAGAIN;
-	*locked = mr_batch_int(rows, 0, 0) != 0;
+	*locked = mr_db_int(rows, 0, 0) != 0;
 	mr_db_rows_free(rows);
 	return MR_OK;
 }
@@ -310,9 +311,9 @@ take_request(struct exporter *x, struct export_options *o, char client[65], char
 			o->format = format;
 		}
 		if (mr_db_value(rows, 0, 4).p != NULL)
-			o->since_us = mr_batch_int(rows, 0, 4);
+			o->since_us = mr_db_int(rows, 0, 4);
 		if (mr_db_value(rows, 0, 5).p != NULL)
-			o->until_us = mr_batch_int(rows, 0, 5);
+			o->until_us = mr_db_int(rows, 0, 5);
 	}
 	mr_db_rows_free(rows);
 	return MR_OK;

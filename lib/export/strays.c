@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "db/query.h"
 #include "export/batch.h"
 
 /* All sites that clients list, as an array literal; "*" in it: some client takes any. */
@@ -54,7 +55,7 @@ mr_strays_find(struct mr_db *db, const struct mr_conf *conf, int64_t *n, struct 
 		e = mr_fail(err, MR_ENOMEM, "no memory");
 	else if (!all && mr_db_query(db, sql, params, 1, &rows, err) != MR_DB_OK)
 		e = MR_EAGAIN;
-	else if (!all && (*n = mr_batch_int(rows, 0, 0)) > 0)
+	else if (!all && (*n = mr_db_int(rows, 0, 0)) > 0)
 		mr_buf_add_str(names, mr_db_value(rows, 0, 1));
 	mr_db_rows_free(rows);
 	mr_buf_free(&listed);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "db/query.h"
 #include "secret/secret.h"
 
 struct sum {
@@ -79,7 +80,7 @@ check_batch(struct exporter *x, struct destination *d, const char *batch, const 
 		return MR_EAGAIN;
 	check_object(x, d, manifest, -1, sha256);
 	for (int i = 0; i < mr_db_n_rows(rows) && may_go_on(x, d); i++)
-		check_object(x, d, mr_db_value(rows, i, 0).p, mr_batch_int(rows, i, 1),
+		check_object(x, d, mr_db_value(rows, i, 0).p, mr_db_int(rows, i, 1),
 		    mr_db_value(rows, i, 2).p);
 	mr_db_rows_free(rows);
 	x->batches++;
@@ -119,7 +120,7 @@ verify_destination(struct exporter *x, struct destination *d, struct mr_error *e
 	if ((e = list_batches(x, d, &rows, err)) != MR_OK)
 		return e;
 	for (int r = 0; r < mr_db_n_rows(rows) && e == MR_OK && may_go_on(x, d); r++) {
-		x->rows += mr_batch_int(rows, r, 3);
+		x->rows += mr_db_int(rows, r, 3);
 		e = check_batch(x, d, mr_db_value(rows, r, 0).p, mr_db_value(rows, r, 1).p,
 		    mr_db_value(rows, r, 2).p, err);
 	}

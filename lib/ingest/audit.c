@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "counters/books.h"
 #include "counters/shared.h"
+#include "db/query.h"
 #include "spool/scan.h"
 
 /* How often it is tried to find a moment in which nothing moves. */

@@ -3,6 +3,8 @@
 
 #include <stdbool.h>
 
+#include "db/query.h"
+
 /* BEGIN and ROLLBACK wait for nobody. */
 #define SCRIPT_TIMEOUT_MS 3000
 

@@ -6,7 +6,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
-#include "db/connection.h"
+#include "db/class.h"
 #include "format/event.h"
 #include "ingest/store.h"
 

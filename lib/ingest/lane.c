@@ -11,6 +11,7 @@
 #include "counters/shared.h"
 #include "counters/stats.h"
 #include "db/connection.h"
+#include "db/query.h"
 #include "ingest/isolate.h"
 #include "ingest/keeper.h"
 #include "ingest/store.h"

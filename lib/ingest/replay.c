@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "counters/shared.h"
 #include "counters/stats.h"
+#include "db/query.h"
 #include "ingest/isolate.h"
 #include "spool/quarantine.h"
 #include "spool/record.h"

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "db/connection.h"
+#include "db/class.h"
 #include "ingest/store.h"
 
 struct mr_replay_report {

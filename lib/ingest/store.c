@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "db/pgarray.h"
+#include "db/query.h"
 
 /* What is kept of a column's memory between groups. */
 #define KEEP_BYTES ((size_t)1024 * 1024)

@@ -14,7 +14,7 @@
 
 #include "base/error.h"
 #include "base/uuid.h"
-#include "db/connection.h"
+#include "db/query.h"
 #include "format/event.h"
 
 /* The statements that a connection must have prepared, in this order. */

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "db/connection.h"
+#include "db/query.h"
 #include "ingest/keeper.h"
 #include "secret/secret.h"
 

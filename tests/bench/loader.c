@@ -17,6 +17,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "db/query.h"
 #include "format/event.h"
 #include "ingest/store.h"
 

@@ -9,8 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "../tap.h"
+#include "base/clock.h"
 
 static char dir[200];
 static char path[300], moved[300], other[300];

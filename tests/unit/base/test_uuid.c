@@ -1,8 +1,8 @@
 /* UUIDs: base/uuid.h. */
 #include "base/uuid.h"
 
-#include "base/clock.h"
 #include "../tap.h"
+#include "base/clock.h"
 
 int
 main(void)

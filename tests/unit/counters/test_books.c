@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "counters/shared.h"
 #include "../tap.h"
+#include "counters/shared.h"
 
 enum { MAX_GROUPS = 2000000, KILLS = 60, MAX_STEPS = 200000 };
 

@@ -8,8 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "../tap.h"
+#include "base/log.h"
 
 enum { CHILDREN = 4, TIMES = 20000 };
 

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/buf.h"
 #include "../tap.h"
+#include "base/buf.h"
 
 static struct mr_error err;
 

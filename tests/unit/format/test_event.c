@@ -7,10 +7,10 @@
  */
 #include "format/event.h"
 
+#include "../tap.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "format/json.h"
-#include "../tap.h"
 
 #define ARENA_MAX ((size_t)32 << 20)
 /* 2026-01-02T03:04:05.678901Z */

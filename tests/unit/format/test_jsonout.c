@@ -1,8 +1,8 @@
 /* Writing JSON: format/jsonout.h. */
 #include "format/jsonout.h"
 
-#include "format/json.h"
 #include "../tap.h"
+#include "format/json.h"
 
 static void
 test_string(void)

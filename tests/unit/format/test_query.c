@@ -1,8 +1,8 @@
 /* Query strings: format/query.h. */
 #include "format/query.h"
 
-#include "base/buf.h"
 #include "../tap.h"
+#include "base/buf.h"
 
 static struct mr_arena arena;
 

@@ -3,8 +3,8 @@
 
 #include <inttypes.h>
 
-#include "base/clock.h"
 #include "../tap.h"
+#include "base/clock.h"
 
 static void
 test_int64(void)

@@ -1,8 +1,8 @@
 /* Cookieless visitors: privacy/visitor.h. */
 #include "privacy/visitor.h"
 
-#include "base/clock.h"
 #include "../tap.h"
+#include "base/clock.h"
 
 /* 2026-01-02T00:00:00Z */
 #define MIDNIGHT (INT64_C(1767312000) * MR_US_PER_S)

@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "../tap.h"
 #include "base/clock.h"
 #include "s3/credsrc.h"
 #include "secret/keyring.h"
-#include "../tap.h"
 
 static struct mr_error err;
 

@@ -1,8 +1,8 @@
 /* s3/http.h, as far as no server is needed; the rest is in the integration tests. */
 #include "s3/http.h"
 
-#include "base/clock.h"
 #include "../tap.h"
+#include "base/clock.h"
 
 static struct mr_error err;
 

@@ -1,8 +1,8 @@
 /* s3/s3.h, as far as no server is needed; the rest is in the integration tests. */
 #include "s3/s3.h"
 
-#include "s3/s3call.h"
 #include "../tap.h"
+#include "s3/s3call.h"
 
 static struct mr_error err;
 

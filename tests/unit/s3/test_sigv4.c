@@ -1,8 +1,8 @@
 /* s3/sigv4.h against tests/data/sigv4/vectors.txt, which botocore signed. */
 #include "s3/sigv4.h"
 
-#include "base/clock.h"
 #include "../tap.h"
+#include "base/clock.h"
 
 #define MAX_PAIRS 8
 

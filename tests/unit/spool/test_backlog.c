@@ -6,9 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../tap.h"
 #include "base/clock.h"
 #include "spool/spool.h"
-#include "../tap.h"
 
 enum { MANY = 100 };
 

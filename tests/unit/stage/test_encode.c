@@ -2,11 +2,11 @@
 #include "stage/format.h"
 
 #include "../memsink.h"
+#include "../tap.h"
 #include "parquet/dict.h"
 #include "stage/enc_csv.h"
 #include "stage/enc_ndjson.h"
 #include "stage/enc_parquet.h"
-#include "../tap.h"
 
 #define HEADER "id,created_at,received_at,event_time,site_id,event_type,session_id,visitor_id," \
 	"client_ip,user_agent,payload\r\n"

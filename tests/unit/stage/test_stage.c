@@ -2,12 +2,12 @@
 #include "stage/stage.h"
 
 #include "../memsink.h"
+#include "../tap.h"
 #include "stage/compress.h"
 #include "stage/enc_ndjson.h"
 #include "stage/format.h"
 #include "stage/meter.h"
 #include "stage/tee.h"
-#include "../tap.h"
 
 static struct mr_error err;
 
