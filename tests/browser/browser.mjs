@@ -3,16 +3,28 @@
 import { execFile } from "node:child_process";
 import { createRequire } from "node:module";
 
+import { DEADLINE_MS } from "./tap.mjs";
+
 export const settings = JSON.parse(process.argv[2]);
 
 // The packages lie beside what they are for, not beside the tests.
 const packages = createRequire(`${settings.srcdir}/www/package.json`);
 export const axeSource = () => packages("axe-core").source;
 
-export const launch = () => packages("playwright-core").chromium.launch({
-	executablePath: settings.chromium,
-	args: process.getuid() === 0 ? ["--no-sandbox"] : [],
-});
+export const launch = async () => {
+	const browser = await packages("playwright-core").chromium.launch({
+		executablePath: settings.chromium,
+		args: process.getuid() === 0 ? ["--no-sandbox"] : [],
+		timeout: DEADLINE_MS,
+	});
+	const newContext = browser.newContext.bind(browser);
+	browser.newContext = async (...options) => {
+		const context = await newContext(...options);
+		context.setDefaultTimeout(DEADLINE_MS);
+		return context;
+	};
+	return browser;
+};
 
 // Rows of one SELECT, as objects.
 export const query = (sql) => new Promise((resolve, reject) => {

@@ -33,7 +33,6 @@ const violations = [];
 const makePage = async (browser, options = {}, server = base) => {
 	const context = await browser.newContext({ viewport: DESKTOP, locale: "en-GB", ...options });
 	const page = await context.newPage();
-	page.setDefaultTimeout(60000);
 	page.on("request", (request) => {
 		if (new URL(request.url()).origin !== server) strangers.push(request.url());
 	});

@@ -65,7 +65,7 @@ const parts = {
 			await issue(page, 500);
 			is(site.requests.length, i * 50, "nothing is sent");
 			await context.setOffline(false);
-			await until(() => stored(site), "what waited is stored", 120000);
+			await until(() => stored(site), "what waited is stored");
 		}
 	}],
 
@@ -83,7 +83,7 @@ const parts = {
 		site.fault = sometimes(20, "cut", "503", "drop");
 		const [one, two] = [await open(context, site), await open(context, site)];
 		await Promise.all([issue(one, 700), issue(two, 700)]);
-		await until(() => stored(site), "what both have issued", 120000);
+		await until(() => stored(site), "what both have issued");
 		site.fault = () => "503";
 		await issue(one, 100);
 		await until(() => one.evaluate(() => Object.keys(localStorage)
@@ -134,7 +134,7 @@ const parts = {
 		await Promise.all(pages.map((page) => issue(page, 220)));
 		await context.setOffline(true);
 		await context.setOffline(false);
-		await until(() => stored(site), "what they have issued", 120000);
+		await until(() => stored(site), "what they have issued");
 		for (const page of pages) {
 			await issue(page, 5);
 			await page.close({ runBeforeUnload: true });
@@ -154,7 +154,7 @@ const run = async (browser, site, [faults, work]) => {
 	const before = issued;
 	try {
 		await work(context, site);
-		await until(() => stored(site), "what was issued is stored", 120000);
+		await until(() => stored(site), "what was issued is stored");
 	} finally {
 		await context.close();
 	}

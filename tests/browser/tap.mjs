@@ -51,8 +51,11 @@ export const done = () => {
 	process.exitCode = failed || !points ? 1 : 0;
 };
 
+// When a wait is given up. It is there to end what hangs, however slow the machine.
+export const DEADLINE_MS = 900000;
+
 // Waits for a condition, never for a time: nothing is asserted about how long it took.
-export const until = async (condition, what, deadlineMs = 60000) => {
+export const until = async (condition, what, deadlineMs = DEADLINE_MS) => {
 	const end = Date.now() + deadlineMs;
 	for (;;) {
 		const value = await condition();

@@ -89,7 +89,7 @@ class Replay:
     def conf(self, spool):
         path = os.path.join(self.folder, "replay-" + os.path.basename(spool) + ".ini")
         with open(path, "w", encoding="utf-8") as f:
-            f.write(fcgi.ini_text(fcgi.with_spool(
+            f.write(fcgi.ini_text(fcgi.with_defaults(
                 {"database": {"url": self.dsn, **self.database}, "spool": {"dir": spool}}, self.folder)))
         return path
 

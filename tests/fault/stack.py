@@ -175,7 +175,7 @@ class Stack(web.Nginx):
 class Hammer:
     """The client (hammer.c). first_r: requests count from there, and are never used twice."""
 
-    def __init__(self, stack, first_r, connections=24, rate=500, keyed=40, drain_s=90):
+    def __init__(self, stack, first_r, connections=24, rate=500, keyed=40, drain_s=proc.DEADLINE_S):
         self.ledger = os.path.join(stack.dir, f"ledger-{first_r}")
         self._out = os.path.join(stack.dir, f"hammer-{first_r}.out")
         self.process = proc.Process(
@@ -197,7 +197,7 @@ class Hammer:
     def ask_to_stop(self):
         self.process.kill(15)
 
-    def wait(self, deadline_s=150):
-        status = self.process.wait(deadline_s)
+    def wait(self):
+        status = self.process.wait(2 * proc.DEADLINE_S)
         if status:
             raise RuntimeError(f"hammer ended with status {status}\n{self.process.text()[-2000:]}")

@@ -55,7 +55,7 @@ class Round:
         rng.shuffle(plan)
         return plan
 
-    def run(self, deadline_s=120):
+    def run(self, deadline_s=proc.DEADLINE_S):
         """Returns the verdict over this round's requests."""
         after = ledger.newest(self.pg)
         hammer = stacks.Hammer(self.stack, self.number * R_PER_ROUND, rate=self.rate)

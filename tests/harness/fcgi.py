@@ -65,12 +65,12 @@ def _length(n):
 
 def pairs(params):
     """Parameters as name-value pairs, without their record."""
-    out = b""
+    out = bytearray()
     for name, value in params.items():
         name = name.encode() if isinstance(name, str) else name
         value = value.encode("latin-1") if isinstance(value, str) else value
         out += _length(len(name)) + _length(len(value)) + name + value
-    return out
+    return bytes(out)
 
 
 class Connection:
@@ -120,35 +120,33 @@ class Connection:
 
     def response(self):
         """Reads to the end of the request, or of the connection."""
-        out, err = b"", b""
-        while True:
-            head = self._read(8)
-            if head is None:
-                return Response(out, err)
-            _version, kind, _id, length, pad = struct.unpack(">BBHHBx", head)
-            content = self._read(length + pad)
-            if content is None:
-                return Response(out, err)
-            content = content[:length]
-            if kind == STDOUT:
-                out += content
-            elif kind == STDERR:
-                err += content
-            elif kind == END:
-                app, protocol = struct.unpack(">IB3x", content)
-                return Response(out, err, app, protocol)
+        # Not a sum of bytes objects: that copies all of a large answer for each record.
+        streams = {STDOUT: bytearray(), STDERR: bytearray()}
+        end = (None, None)
+        with self.socket.makefile("rb") as source:
+            while True:
+                head = self._read(source, 8)
+                if head is None:
+                    break
+                _version, kind, _id, length, pad = struct.unpack(">BBHHBx", head)
+                content = self._read(source, length + pad)
+                if content is None:
+                    break
+                if kind in streams:
+                    streams[kind] += content[:length]
+                elif kind == END:
+                    end = struct.unpack(">IB3x", content[:length])
+                    break
+        return Response(bytes(streams[STDOUT]), bytes(streams[STDERR]), *end)
 
-    def _read(self, n):
-        data = b""
-        while len(data) < n:
-            try:
-                part = self.socket.recv(n - len(data))
-            except ConnectionResetError:
-                return None
-            if not part:
-                return None
-            data += part
-        return data
+    @staticmethod
+    def _read(source, n):
+        """n bytes; None: the connection ends before."""
+        try:
+            data = source.read(n)
+        except ConnectionResetError:
+            return None
+        return data if len(data) == n else None
 
 
 def make_params(method="GET", path="/", body=b"", headers=None, params=None,
@@ -199,7 +197,7 @@ def listen(path):
 
 
 def _blocks_sigterm(pid):
-    # The thread that waits for it does not block it.
+    # The thread that waits for it does not block it. Any of them may end meanwhile.
     texts = map(proc.read_text, glob.glob(f"/proc/{pid}/task/*/status"))
     masks = re.findall(r"^SigBlk:\s*([0-9a-f]+)", "".join(texts), re.M)
     return any(int(mask, 16) >> signal.SIGTERM - 1 & 1 for mask in masks)
@@ -250,7 +248,7 @@ class Worker:
         self.folders.append(folder)
         self.conffile = os.path.join(folder, "millrace.ini")
         with open(self.conffile, "w", encoding="utf-8") as f:
-            f.write(ini_text(with_spool(self.ini, self.dir)))
+            f.write(ini_text(with_defaults(self.ini, self.dir)))
         env = proc.clean_env(**{**sanitizer.env(folder), **self.more_env})
         self.process = proc.Process([self.program, "-c", self.conffile, *self.args],
                                     os.path.join(folder, "stderr"),
@@ -292,6 +290,7 @@ class Worker:
         answer = request(self.address, method, path, body, **more)
         if answer.status == 0:
             with contextlib.suppress(TimeoutError):
+                # For the message only: a worker that lives may end a connection, too.
                 proc.wait_for(lambda: not self.running(), "the worker's end", deadline_s=5)
                 raise RuntimeError(f"the worker has ended\n{self.log()[-4000:]}")
         return answer
@@ -320,11 +319,17 @@ class Worker:
                                  f"with status {self.status}\n{log[-4000:]}")
 
 
-def with_spool(ini, folder):
-    """The ini with spool and counters in this folder, unless it is text or names others."""
+# The most that may be configured: a slow machine is no database that hangs.
+PATIENT = {"connect_timeout_ms": 60000, "query_timeout_ms": 600000}
+
+
+def with_defaults(ini, folder):
+    """The ini with spool and counters in this folder and patience with the database, unless it
+    is text or says otherwise."""
     if isinstance(ini, str):
         return ini
-    return {**ini, "spool": {"dir": os.path.join(folder, "spool"), **ini.get("spool", {})},
+    return {**ini, "database": {**PATIENT, **ini.get("database", {})},
+            "spool": {"dir": os.path.join(folder, "spool"), **ini.get("spool", {})},
             "metrics": {"file": os.path.join(folder, "counters"), **ini.get("metrics", {})}}
 
 

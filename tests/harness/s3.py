@@ -6,14 +6,14 @@ sizes and policies, and speaks STS. It does not check regions, nor an ExternalId
 The client signs by itself, apart from the code that is tested.
 """
 
+import contextlib
 import datetime
 import hashlib
 import hmac
 import http.client
 import json
 import os
-import random
-import socket
+import signal
 import ssl
 import subprocess
 import urllib.parse
@@ -73,18 +73,6 @@ def need():
         tap.skip_all(f"no {', '.join(missing)}: install radosgw, ceph-mon, ceph-osd and openssl")
 
 
-def free_low_port():
-    """A port that no outgoing connection takes in the meantime."""
-    while True:
-        port = random.randrange(20000, 32000)
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                pass
-
-
 def _run(*command, **more):
     """Runs a program to its end and returns its output. RuntimeError when it fails."""
     done = subprocess.run([proc.find(command[0]), *command[1:]], text=True, check=False,
@@ -120,8 +108,8 @@ class S3Server:
         self._running = []
 
     def __enter__(self):
-        self._temp = proc.temp_dir()
-        self.dir = self._temp.__enter__()
+        self._stack = contextlib.ExitStack()
+        self.dir = self._stack.enter_context(proc.temp_dir())
         try:
             make_certificates(self.dir)
             self._configure()
@@ -138,18 +126,16 @@ class S3Server:
         """Stops the gateway, then the OSD, then the monitor, and removes everything."""
         try:
             while self._running:
-                process = self._running.pop()
-                try:
-                    process.stop(deadline_s=20)
-                except TimeoutError:
-                    pass    # it was killed then
+                # What it has is thrown away, and it takes seconds to put in order.
+                self._running.pop().stop(signal.SIGKILL)
         finally:
-            self._temp.__exit__(None, None, None)
+            self._stack.close()
 
     def _configure(self):
         for name in ("mon", "osd", "rgw"):
             os.mkdir(os.path.join(self.dir, name))
-        ports = {name: free_low_port() for name in ("mon", "mon_v1", "http", "https")}
+        ports = {name: self._stack.enter_context(proc.Port())
+                 for name in ("mon", "mon_v1", "http", "https")}
         conf = os.path.join(self.dir, "ceph.conf")
         with open(conf, "w", encoding="ascii") as f:
             f.write(_CONF.format(dir=self.dir, fsid=uuid.uuid4(), **ports))
@@ -203,7 +189,7 @@ class S3Server:
 
     def _start_osd(self):
         secret, osd = self._tool("ceph-authtool", "--gen-print-key").strip(), str(uuid.uuid4())
-        self._tool("ceph", "--connect-timeout", "30", "osd", "new", osd, "-i", "-",
+        self._tool("ceph", "--connect-timeout", str(proc.DEADLINE_S), "osd", "new", osd, "-i", "-",
                    input=json.dumps({"cephx_secret": secret}))
         self._tool("ceph-authtool", "--create-keyring", os.path.join(self.dir, "osd", "keyring"),
                    "--name", "osd.0", "--add-key", secret)
@@ -264,9 +250,9 @@ class Client:
         self._sign(method, path, query, headers, hashlib.sha256(body).hexdigest())
         if self.secure:
             connection = http.client.HTTPSConnection(
-                self.host, timeout=60, context=ssl.create_default_context(cafile=self.ca_file))
+                self.host, timeout=proc.DEADLINE_S, context=ssl.create_default_context(cafile=self.ca_file))
         else:
-            connection = http.client.HTTPConnection(self.host, timeout=60)
+            connection = http.client.HTTPConnection(self.host, timeout=proc.DEADLINE_S)
         try:
             connection.request(method, path + ("?" + query if query else ""), body, headers)
             answer = connection.getresponse()

@@ -148,7 +148,7 @@ class Replay:
         self.folder, self.spool = folder, os.path.join(folder, "spool")
         self.conffile = os.path.join(folder, name)
         with open(self.conffile, "w", encoding="utf-8") as f:
-            f.write(fcgi.ini_text(fcgi.with_spool(ini, folder)))
+            f.write(fcgi.ini_text(fcgi.with_defaults(ini, folder)))
         os.makedirs(self.spool, 0o700, exist_ok=True)
 
     def command(self, *args):

@@ -11,7 +11,7 @@ import signal
 import stat
 
 from . import client, proc, sanitizer, tap
-from .fcgi import ini_text, with_spool
+from .fcgi import ini_text, with_defaults
 
 _NGINX = """\
 daemon off;
@@ -105,7 +105,7 @@ class Server:
         return self
 
     def _prepare(self):
-        self.port = proc.free_port()
+        self.port = self._stack.enter_context(proc.Port())
         self.root = f"http://127.0.0.1:{self.port}"
         self.base = self.root + self.prefix
         self.wwwdir = os.path.join(self.dir, "www")
@@ -114,7 +114,7 @@ class Server:
         self.conffile = os.path.join(self.dir, "millrace.ini")
         ini = {**self.ini, "millrace": {"log": self.logfile, **self.ini.get("millrace", {})}}
         with open(self.conffile, "w", encoding="utf-8") as f:
-            f.write(ini_text(with_spool(ini, self.dir)))
+            f.write(ini_text(with_defaults(ini, self.dir)))
         self.values = {"fcgibin": self.program, "conffile": self.conffile,
                        "socket": os.path.join(self.dir, "fcgi.sock"), "wwwdir": self.wwwdir}
         self.env = proc.clean_env(**{**sanitizer.env(self.dir), **self.more_env})

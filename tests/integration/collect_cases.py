@@ -78,7 +78,7 @@ def run(server_class):
 def is_logged(t, server, text):
     line = LOG_LINE + re.escape(text) + "$"
     try:
-        proc.wait_for(lambda: re.search(line, server.log()), text, deadline_s=20)
+        proc.wait_for(lambda: re.search(line, server.log()), text)
         t.ok(True, f"log: {text}")
     except TimeoutError:
         t.fail(f"log: {text}", server.log()[-2000:])

@@ -37,7 +37,7 @@ class Exporter:
 
     def configure(self, sections):
         self.sections = sections
-        ini = {"database": {"url": self.pg.dsn(self.database)}, **sections}
+        ini = {"database": {"url": self.pg.dsn(self.database), **fcgi.PATIENT}, **sections}
         with open(self.ini, "w", encoding="utf-8") as f:
             f.write(fcgi.ini_text(ini))
 
@@ -49,8 +49,7 @@ class Exporter:
 
     def run(self, *args):
         """Runs it to its end; AssertionError when a sanitizer reported something."""
-        return sanitizer.run(self.folder, self._command(args), 10 * proc.DEADLINE_S,
-                             **self.more_env)
+        return sanitizer.run(self.folder, self._command(args), **self.more_env)
 
     def start(self, *args):
         """Starts it; stop it by its pid."""

@@ -49,7 +49,7 @@ def run(env, *words, data=b"", **settings):
         stdin.write(data)
         stdin.seek(0)
         done = subprocess.run(command(*words, **settings), stdin=stdin, stdout=out, stderr=err,
-                              env=env, timeout=2 * proc.DEADLINE_S, check=False)
+                              env=env, timeout=proc.DEADLINE_S, check=False)
         out.seek(0)
         err.seek(0)
         return Done(done.returncode, out.read(), err.read())

@@ -110,7 +110,7 @@ def locked(t, pg):
             load.wait_for(200)
             holder = proc.Process(
                 [f"{pg.bin}/psql", "-Xq", pg.dsn(user=postgres.SUPERUSER), "-c",
-                 "BEGIN; LOCK TABLE events; SELECT pg_sleep(600)"], f"{folder}/psql")
+                 "BEGIN; LOCK TABLE events; SELECT pg_sleep(86400)"], f"{folder}/psql")
             try:
                 load.wait_for(503, 8)
             finally:

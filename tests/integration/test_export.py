@@ -437,7 +437,7 @@ def lock(t, pg, folder):
     s.insert(1)
     holder = proc.Process([os.path.join(pg.bin, "psql"), "-XqAt", s.exporter.pg.dsn(s.name), "-c",
                            "SELECT pg_advisory_lock(7241862083345902165)", "-c",
-                           "SELECT pg_sleep(600)"], os.path.join(s.dir, "holder"),
+                           "SELECT pg_sleep(86400)"], os.path.join(s.dir, "holder"),
                           env=proc.clean_env())
     try:
         proc.wait_for(lambda: s.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"),

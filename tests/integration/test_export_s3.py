@@ -28,10 +28,11 @@ def unreadable(t, x, server, client, key):
     sections = x.sections
     acme = sections["client acme"]
     server.add_user("writer", "WRITERKEY", "writer-secret")
+    unused = proc.Port()
     for name, pattern, more, env in (
             ("the bucket is missing", r"NoSuchBucket", {"bucket": "nowhere"}, {}),
             ("a port that nobody listens on", r"GetObject: .*(connect|refused)",
-             {"endpoint": f"http://127.0.0.1:{proc.free_port()}", "insecure": "on"}, {}),
+             {"endpoint": f"http://127.0.0.1:{unused.number}", "insecure": "on"}, {}),
             ("the keys may not read", r"AccessDenied.*s3:GetObject",
              {"access_key": None, "secret_key": None},
              {"AWS_ACCESS_KEY_ID": "WRITERKEY", "AWS_SECRET_ACCESS_KEY": "writer-secret"})):
@@ -40,6 +41,7 @@ def unreadable(t, x, server, client, key):
         x.more_env |= env
         done = x.refused(t, f"--verify, {name}", 1, pattern, "--verify")
         t.like(done.stdout, r": 0 differences; 1 destinations failed$", f"{name}: the summary")
+    unused.close()
     x.configure(sections)
     data = client.get("ordinary", key)
     client.delete("ordinary", key)

@@ -25,7 +25,7 @@ HOLDS = 2           # transactions of the holder
 BATCHES_HELD = 4    # that are delivered while each is open
 # Of payloads: a line has some 500 or 1300 bytes, so that an object takes parts.
 WEIGHT = 130 if SLOW else 28
-DEADLINE_S = 10 * proc.DEADLINE_S
+DEADLINE_S = 4 * proc.DEADLINE_S
 OBJECTS = "SELECT count(*) FROM export_objects"
 UNDELIVERED = """SELECT count(*) FROM export_batches WHERE id NOT IN (
     SELECT batch FROM export_deliveries WHERE destination = 'backup')"""

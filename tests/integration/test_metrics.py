@@ -24,6 +24,13 @@ def metrics(w):
     return values, answer
 
 
+def known(w):
+    """The values when it is known how far the exports are: that is told only if it takes no
+    longer than a second to find out."""
+    return proc.wait_for(lambda: (found := metrics(w)[0])["millrace_export_known"] and found,
+                         "the state of the exports", detail=w.log)
+
+
 def post(w, body, **more):
     return w.request("POST", "/collect", body, **more).status
 
@@ -247,18 +254,18 @@ def exports(t, pg, w):
                               env=proc.clean_env(), timeout=proc.DEADLINE_S).returncode
 
     with t.case("exports"):
-        values, _ = metrics(w)
+        values = known(w)
         t.is_((values["millrace_export_known"],
                values['millrace_export_schedule_seconds{client="acme"}']), (1, 3600), "a schedule")
         t.is_(of_export(values, "bucket", "events_total", "last_success_timestamp_seconds",
                         "failing"), (0, 0, 0), "nothing was exported")
         pg.execute("UPDATE events SET created_at = created_at - interval '1 day'")
-        values, _ = metrics(w)
+        values = known(w)
         t.ok(86400 <= of_export(values, "bucket", "lag_seconds")[0] < 87600,
              "the first event has waited from the start")
         t.is_(run(), 1, "an export, of which one destination fails")
         rows = pg.value("SELECT count(*) FROM events")
-        values, _ = metrics(w)
+        values = known(w)
         t.is_(of_export(values, "bucket", "events_total", "lag_seconds", "failing"), (rows, 0, 0),
               "the bucket has it all")
         for name, column in (("objects_total", "objects"), ("bytes_total", "bytes"),
@@ -268,12 +275,12 @@ def exports(t, pg, w):
                 f"SELECT {column} FROM export_cursors WHERE destination = 'bucket'"), name)
         t.is_(of_export(values, "backup", "events_total", "failing"), (0, 1), "the backup fails")
         pg.execute("UPDATE export_cursors SET reached_at = now() - interval '3 hours'")
-        values, _ = metrics(w)
+        values = known(w)
         t.is_(of_export(values, "bucket", "lag_seconds"), (0,), "without events there is no lag")
         t.ok(10800 <= of_export(values, "backup", "lag_seconds")[0] < 12000,
              "and with them there is")
         post(w, {"eventType": "x", "siteId": "a"})
-        values, _ = metrics(w)
+        values = known(w)
         t.ok(10800 <= of_export(values, "bucket", "lag_seconds")[0] < 12000, "a new one waits")
 
 
@@ -282,7 +289,7 @@ def locked(t, pg, w):
     with t.case("a locked table"):
         holder = proc.Process(
             [f"{pg.bin}/psql", "-Xq", pg.dsn(user=postgres.SUPERUSER), "-c",
-             "BEGIN; LOCK TABLE export_cursors; SELECT pg_sleep(600)"], f"{w.dir}/psql")
+             "BEGIN; LOCK TABLE export_cursors; SELECT pg_sleep(86400)"], f"{w.dir}/psql")
         try:
             proc.wait_for(lambda: pg.value("SELECT count(*) FROM pg_locks WHERE granted AND mode = "
                                            "'AccessExclusiveLock' AND relation = "

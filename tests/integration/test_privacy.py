@@ -102,7 +102,7 @@ def away(t, pg):
     """Without the database there is no salt; the events are spooled all the same."""
     pg.stop()
     with worker(pg, sections={"privacy": {"visitor_id": "hash"},
-                              "database": {"connect_timeout_ms": 500}}) as w:
+                              "database": {"connect_timeout_ms": 2000}}) as w:
         with t.case("no salt"):
             t.is_(post(w, {"siteId": "a.test", "eventType": "no_salt"}).status, 202,
                   "the event is taken")

@@ -34,7 +34,8 @@ def refused(t, name, want, *args, **env):
 
 def hints(t, folder):
     """The commands that are named are for the folder that was named."""
-    path, port = os.path.join(folder, "hints"), proc.free_port()
+    path, reserved = os.path.join(folder, "hints"), proc.Port()
+    port = reserved.number
     os.mkdir(path)
     refused(t, "psql", f"not running: {QUICKSTART} up --dir {path} first", "psql", "--dir", path)
     with open(f"{path}/lock", "w", encoding="utf-8"), \
@@ -52,6 +53,7 @@ def hints(t, folder):
                 f"--dir {path} first", "up", "--dir", path, "--port", str(port + 1))
     finally:
         server.stop()
+        reserved.close()
 
 
 def leftovers(t, folder):

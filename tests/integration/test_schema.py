@@ -40,8 +40,7 @@ def unavailable(t, w, log_pattern):
 
 
 def logged(t, w, pattern):
-    with contextlib.suppress(TimeoutError):
-        proc.wait_for(lambda: re.search(pattern, errors(w)), pattern, deadline_s=20)
+    proc.wait_for(lambda: re.search(pattern, errors(w)), pattern, detail=w.log)
     t.like(errors(w), pattern, "the log says why")
 
 

@@ -14,7 +14,8 @@ from load import Load, check
 HASH = subprocess.run(["sha256sum"], input=TOKEN.encode(), capture_output=True,
                       check=True).stdout.split()[0].decode()
 ADMIN = {"admin": {"token_sha256": HASH}}
-IMPATIENT = {"database": {"query_timeout_ms": 500, "connect_timeout_ms": 500}}
+IMPATIENT = {"database": {"query_timeout_ms": 1000, "connect_timeout_ms": 1000}}
+GIVEN_UP = re.compile(r"ERROR: .*; events go to the spool")
 
 
 def post(w, body):
@@ -149,7 +150,11 @@ def frozen(t, pg):
     sections = {**ADMIN, **IMPATIENT}
     with t.case("a server that hangs"), worker(pg, sections=sections) as w:
         w.wait_healthy()
-        t.is_(post(w, {"eventType": "x", "siteId": "frozen", "sessionId": "0"}).status, 200, "ok")
+        # On a slow machine such a server may be given up before, too.
+        t.is_(proc.wait_for(lambda: post(w, {"eventType": "x", "siteId": "warm"}).status == 200,
+                            "an event is stored"), True, "ok")
+        before = health(w)[1]["counters"]["breaker_openings"]
+        given_up = len(GIVEN_UP.findall(w.log()))
         pg.sigstop()
         try:
             for i in range(1, 31):
@@ -157,14 +162,14 @@ def frozen(t, pg):
                 t.is_(answer.status, 202, f"request {i} is queued")
             status, body = health(w)
             t.is_((status, body["status"]), (200, "degraded"), "/health")
-            t.is_(body["counters"]["breaker_openings"], 1, "the server was given up once")
-            lanes = re.findall(r"ERROR: .*; events go to the spool", w.log())
-            t.is_(len(lanes), 1, "one request waited for it, the others did not")
+            t.is_(body["counters"]["breaker_openings"] - before, 1, "the server was given up once")
+            t.is_(len(GIVEN_UP.findall(w.log())) - given_up, 1,
+                  "one request waited for it, the others did not")
         finally:
             pg.cont()
         w.wait_healthy()
         wait_empty(w)
-        t.is_(sessions(pg, None, "frozen"), [f"{i}" for i in range(31)], "each once, in order")
+        t.is_(sessions(pg, None, "frozen"), [f"{i}" for i in range(1, 31)], "each once, in order")
 
 
 def limits(t, pg):

@@ -11,9 +11,6 @@ from load import Load, check
 # So large that no socket holds it: when most of it is sent, the worker is reading it.
 LARGE = b'{"eventType":"large","siteId":"flight","x":"' + b"x" * 900_000 + b'"}'
 
-# A worker that still runs then waits for a client that says nothing.
-HANGS_S = 20
-
 
 def begun(c):
     """Sends the first part of a request that the worker has then begun to read."""
@@ -54,7 +51,7 @@ def idle(t, pg):
                 send(c)
                 # Accepted in turn, so the connection before it was accepted too.
                 t.is_(w.request("GET", "/health").status, 200, "another request is served")
-                t.is_(w.stop(HANGS_S), 0, "exit status")
+                t.is_(w.stop(), 0, "exit status")
     with t.case("SIGTERM without PostgreSQL"):
         missing = {"database": {"url": f"host={pg.dir}/nowhere"}, **NO_SPOOL}
         with worker(pg, sections=missing) as w:
@@ -72,7 +69,8 @@ def in_flight(t, pg):
         t.is_(w.stop(), 0, "exit status")
         t.is_(len(pg.events("site_id = 'flight'")), 1, "is stored")
 
-    with t.case("request in flight while PostgreSQL hangs"), worker(pg, sections=NO_SPOOL) as w:
+    impatient = {"database": {"query_timeout_ms": 3000, "connect_timeout_ms": 3000}, **NO_SPOOL}
+    with t.case("request in flight while PostgreSQL hangs"), worker(pg, sections=impatient) as w:
         w.wait_healthy()
         with fcgi.Connection(w.address) as c:
             begun(c)

@@ -9,8 +9,6 @@ from harness import fcgi, postgres, proc, tap
 from load import Load, check
 
 BODY = b'{"eventType":"good","siteId":"threads"}'
-# The commits of this test take as long as it wants.
-PATIENT = {"query_timeout_ms": 60000}
 
 
 def sent(stack, w):
@@ -65,7 +63,7 @@ def waiting_for_one_commit(t, pg):
     for stop, n in ((False, 40), (True, 8)):
         name = "at a stop" if stop else "and go on"
         with t.case(f"{n} requests wait for PostgreSQL {name}"), \
-                worker(pg, sections={"database": PATIENT, "collector": {"threads": 4}}) as w:
+                worker(pg, sections={"collector": {"threads": 4}}) as w:
             w.wait_healthy()
             before = pg.value("SELECT count(*) FROM events WHERE site_id = 'threads'")
             files = open_files(w)
