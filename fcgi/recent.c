@@ -17,6 +17,11 @@
 #define MAX_LIMIT 500
 /* Bytes of a payload that is shown, 32 MiB in all: half of what an answer may have. */
 #define MAX_PAYLOAD "65536"
+/*
+ * Bytes, as stored, of one that is larger in any case: compressed or not, json takes no more
+ * than its text, and jsonb no more than four times as much (12 bytes for "1, ").
+ */
+#define MAX_STORED "(4 * 65536 + 1024)"
 
 static pthread_mutex_t one_reader = PTHREAD_MUTEX_INITIALIZER;
 
@@ -24,21 +29,26 @@ static pthread_mutex_t one_reader = PTHREAD_MUTEX_INITIALIZER;
 	"'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS " column
 
 /*
- * $1: how far back, $2: how many, $3: the site or NULL. The span lets the BRIN
- * index pass over all but the last pages of a large day, and over those that have
- * nothing of the site.
+ * $1: how far back, $2: how many, $3: the site or NULL, $4: whether fewer will do. The
+ * span lets the BRIN index pass over all but the last pages of a large day, and over
+ * those that have nothing of the site.
  *
  * Payloads are measured as text, which may be many times what is stored, and only
- * those of the rows that are found; OFFSET 0: once each. A larger one stays there.
+ * those of the rows that are answered; OFFSET 0: once each. That unpacks and copies
+ * them, so one that is too large by what it takes up is not even measured.
  */
 static const char sql[] =
+    "WITH newest AS MATERIALIZED (SELECT * FROM events "
+    "WHERE created_at >= now() - $1::interval AND ($3::text IS NULL OR site_id = $3) "
+    "ORDER BY created_at DESC, id DESC LIMIT $2::integer) "
     "SELECT row_to_json(r) FROM (SELECT id, " TIME("created_at") ", " TIME("received_at") ", "
     TIME("event_time") ", site_id, event_type, session_id, visitor_id, "
     "host(client_ip) AS client_ip, user_agent, "
     "CASE WHEN payload_bytes <= " MAX_PAYLOAD " THEN payload END AS payload, payload_bytes "
-    "FROM (SELECT *, octet_length(payload::text) AS payload_bytes FROM (SELECT * FROM events "
-    "WHERE created_at >= now() - $1::interval AND ($3::text IS NULL OR site_id = $3) "
-    "ORDER BY created_at DESC, id DESC LIMIT $2::integer) AS newest OFFSET 0) AS e) AS r";
+    "FROM (SELECT *, CASE WHEN pg_column_size(payload) > " MAX_STORED
+    " THEN pg_column_size(payload) ELSE octet_length(payload::text) END AS payload_bytes "
+    "FROM newest WHERE $4::boolean OR (SELECT count(*) FROM newest) >= $2::integer "
+    "OFFSET 0) AS e) AS r";
 
 /* Looked at one after the other until enough is found. */
 static const char *const spans[] = { "1 second", "1 minute", "1 hour", "1 day", "7 days",
@@ -85,16 +95,17 @@ static enum mr_db_class
 query(struct mr_db *db, const char *limit, const char *site, struct mr_db_rows **rows,
     struct mr_error *err)
 {
-	const char *params[] = { NULL, limit, site };
+	const char *params[] = { NULL, limit, site, NULL };
 	enum mr_db_class class = MR_DB_OK;
 
 	*rows = NULL;
 	for (size_t i = 0; i < N_SPANS && class == MR_DB_OK; i++) {
-		if (*rows != NULL && mr_db_n_rows(*rows) >= atoi(limit))
+		if (*rows != NULL && mr_db_n_rows(*rows) > 0)
 			break;
 		mr_db_rows_free(*rows);
 		params[0] = spans[i];
-		class = mr_db_query(db, sql, params, 3, rows, err);
+		params[3] = i + 1 < N_SPANS ? "false" : "true";
+		class = mr_db_query(db, sql, params, 4, rows, err);
 	}
 	return class;
 }

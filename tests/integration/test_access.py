@@ -118,6 +118,12 @@ def admin_token(t, pg):
             t.is_(recent(w, authorization=f"Bearer {TOKEN}", query=query).status, status, query)
 
 
+def unpacked(pg):
+    """Blocks that were looked at where PostgreSQL keeps what is too long for a row."""
+    return pg.value("SELECT sum(toast_blks_read + toast_blks_hit)::bigint "
+                    "FROM pg_statio_user_tables", "large")
+
+
 def large_payloads(t, pg):
     pg.create_database("large")
     with worker(pg, "large", ADMIN) as w:
@@ -149,7 +155,20 @@ def large_payloads(t, pg):
                        "SELECT now(), now(), 'x', 'x', jsonb_build_object('n', "
                        "(SELECT jsonb_agg(1e400::numeric) FROM generate_series(1, 99980))) "
                        "FROM generate_series(1, 2)", "large")
-            t.is_(newest("?limit=2"), [(None, 99980 * 403 + 7)] * 2, "stay there")
+            sizes = pg.query("SELECT pg_column_size(payload) AS stored, octet_length(payload::text) "
+                             "AS text FROM events WHERE site_id = 'x'", "large")
+            t.is_([row["text"] for row in sizes], [99980 * 403 + 7] * 2, "are stored whole")
+            before = unpacked(pg)
+            t.is_(newest("?limit=2"), [(None, row["stored"]) for row in sizes],
+                  "are told by what they take up")
+            proc.wait_for(lambda: not pg.query("SELECT FROM pg_stat_activity WHERE application_name "
+                                               "= 'millrace recent'"), "the connection ends")
+            t.is_(unpacked(pg) - before, 0, "and not read for that")
+        with t.case("payloads that are much larger than what they take up"):
+            pg.execute("INSERT INTO events (received_at, event_time, site_id, event_type, payload) "
+                       "SELECT now(), now(), 'x', 'x', json_build_object('n', repeat('x', 9999993))",
+                       "large")
+            t.is_(newest("?limit=1"), [(None, 10000003)], "are measured")
         with t.case("as many and as large as are shown"):
             pg.execute("INSERT INTO events (received_at, event_time, site_id, event_type, payload, "
                        "user_agent) SELECT now(), now(), 'x', 'x', "
