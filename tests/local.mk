@@ -8,7 +8,11 @@ AM_TESTS_ENVIRONMENT = \
 	MR_SRCDIR='$(abs_top_srcdir)'; export MR_SRCDIR; \
 	MR_BUILDDIR='$(abs_top_builddir)'; export MR_BUILDDIR; \
 	PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE; \
-	PYTHONPATH='$(abs_top_srcdir)/tests'; export PYTHONPATH;
+	PYTHONPATH='$(abs_top_srcdir)/tests'; export PYTHONPATH; \
+	test -z "$$log" || : >"$${log%.log}.began";
+
+# When each program began, for ./quickstart check to tell which took longest.
+MOSTLYCLEANFILES = tests/*/*.began
 
 # In this order they start: those that take minutes, mostly of waiting, first.
 include tests/browser/local.mk
