@@ -39,7 +39,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/db/connection.c lib/db/connection.h \
 	lib/db/copy.c lib/db/copy.h \
 	lib/db/pgarray.c lib/db/pgarray.h \
-	lib/db/pq.h \
+	lib/db/pq.c lib/db/pq.h \
 	lib/db/query.c lib/db/query.h \
 	lib/db/schema.c lib/db/schema.h \
 	lib/spool/backlog.c lib/spool/backlog.h \

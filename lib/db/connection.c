@@ -72,11 +72,7 @@ mr_db_new(const struct mr_db_options *options)
 void
 mr_db_disconnect(struct mr_db *db)
 {
-	PQfreemem(db->copied);
-	PQfinish(db->conn);
-	db->conn = NULL;
-	db->copied = NULL;
-	db->copying = false;
+	mr_pq_close(db);
 }
 
 bool

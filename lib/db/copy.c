@@ -3,7 +3,6 @@
 
 #include <poll.h>
 
-#include "base/clock.h"
 #include "db/pq.h"
 
 enum mr_db_class
@@ -13,16 +12,15 @@ mr_db_copy_start(struct mr_db *db, const char *sql, struct mr_error *err)
 
 	if (PQsendQuery(db->conn, sql) == 0)
 		return mr_pq_not_sent(db, err);
-	if (!mr_pq_await(db, mr_pq_deadline(db, db->options.query_timeout_ms))) {
+	if (!mr_pq_await(db, mr_pq_deadline(db, db->options.query_timeout_ms)))
 		return mr_pq_gave_up(db, err);
-	}
 	result = PQgetResult(db->conn);
 	db->copying = PQresultStatus(result) == PGRES_COPY_OUT;
 	if (!db->copying) {
 		enum mr_db_class class = mr_pq_report(db, result, mr_pq_class(result), err);
 
 		PQclear(result);
-		mr_db_disconnect(db);
+		mr_pq_close(db);
 		return class;
 	}
 	PQclear(result);
@@ -71,5 +69,5 @@ void
 mr_db_copy_stop(struct mr_db *db)
 {
 	if (db->copying)
-		mr_db_disconnect(db);
+		mr_pq_close(db);
 }

@@ -22,6 +22,9 @@ struct mr_db {
 	char sqlstate[6];
 };
 
+/* Closes the connection, if there is one. */
+void mr_pq_close(struct mr_db *db);
+
 #define MR_PQ_NAME_BYTES 16
 
 /* The name on the server of prepared statement number `statement`; returns out. */
