@@ -22,3 +22,14 @@ include tests/integration/local.mk
 include tests/unit/local.mk
 include tests/bench/local.mk
 include tests/fuzz/local.mk
+
+# For every commit: the unit tests and one that goes all the way, in less than a minute.
+quick_tests = $(filter tests/unit/%,$(TESTS)) tests/integration/test_collect_nginx.py
+quickcheck: all
+	@$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(quick_tests)'
+
+# Whether the sources have the layout of .clang-format and .editorconfig; part of the suite, too.
+format-check:
+	@$(AM_TESTS_ENVIRONMENT) $(PYTHON3) $(srcdir)/tests/unit/test_format.py
+
+.PHONY: format-check quickcheck

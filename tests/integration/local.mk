@@ -24,6 +24,7 @@ TESTS += \
 	tests/integration/test_metrics.py \
 	tests/integration/test_privacy.py \
 	tests/integration/test_quickstart.py \
+	tests/integration/test_readme.py \
 	tests/integration/test_rejected.py \
 	tests/integration/test_replay.py \
 	tests/integration/test_restart.py \
@@ -41,6 +42,7 @@ EXTRA_DIST += \
 	tests/harness/fakeaws.py \
 	tests/harness/faultproxy.py \
 	tests/harness/fcgi.py \
+	tests/harness/markdown.py \
 	tests/harness/postgres.py \
 	tests/harness/proc.py \
 	tests/harness/proxy.py \
@@ -79,6 +81,7 @@ EXTRA_DIST += \
 	tests/integration/test_metrics.py \
 	tests/integration/test_privacy.py \
 	tests/integration/test_quickstart.py \
+	tests/integration/test_readme.py \
 	tests/integration/test_rejected.py \
 	tests/integration/test_replay.py \
 	tests/integration/test_restart.py \

@@ -46,7 +46,10 @@ unit_tests = \
 	tests/unit/export/test_copyout
 
 check_PROGRAMS += $(unit_tests)
-TESTS += $(unit_tests) tests/unit/test_structure.py
+TESTS += $(unit_tests) \
+	tests/unit/test_docs.py \
+	tests/unit/test_format.py \
+	tests/unit/test_structure.py
 
 # What a test needs besides $(LDADD).
 tests_unit_s3_test_creds_LDADD = $(MR_S3_LIBS)
@@ -58,5 +61,6 @@ tests_unit_format_test_zstd_LDADD = $(MR_STAGE_LIBS)
 tests_unit_format_test_zstd_CPPFLAGS = $(AM_CPPFLAGS) $(ZSTD_CFLAGS)
 tests_unit_format_test_gzip_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS)
 
-EXTRA_DIST += tests/unit/test_structure.py tests/unit/tap.h tests/unit/memsink.h \
+EXTRA_DIST += tests/unit/test_docs.py tests/unit/test_format.py tests/unit/test_structure.py \
+	tests/unit/tap.h tests/unit/memsink.h \
 	tests/data/json tests/data/sigv4/make.py tests/data/sigv4/vectors.txt

@@ -1,4 +1,4 @@
-/** Types of window.millrace and window.millraceConfig; see README.md, "The tracker". */
+/** Types of window.millrace and window.millraceConfig; see www/README.md, "The tracker". */
 
 /** What beforeSend gets to see, and may change. */
 export interface MillraceEvent {

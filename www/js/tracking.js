@@ -4,7 +4,7 @@
  *   <script defer src="/js/tracking.js" data-site="example-com"></script>
  *
  * Settings are data attributes of the script element, or keys of
- * window.millraceConfig, which win; README.md lists them, tracking.d.ts types
+ * window.millraceConfig, which win; www/README.md lists them, tracking.d.ts types
  * them. Web vitals and errors are in tracking-vitals.js, which is loaded later.
  *
  * How a batch is delivered:
