@@ -71,3 +71,13 @@ def rows(text):
 def code(cell):
     """The pieces of code in a cell."""
     return [match[1] for match in CODE.findall(cell)]
+
+
+def table(text, *heads):
+    """Rows of the table that begins with these column names: [[cell, ...], ...]."""
+    start = re.search(r"(?m)^\| *" + r" *\| *".join(map(re.escape, heads)) + r" *\|.*\n\|[-:| ]+\n",
+                      text)
+    if not start:
+        raise ValueError(f"there is no table with the columns {', '.join(heads)}")
+    rows = re.match(r"(?:\|.*\n)*", text[start.end():])[0].splitlines()
+    return [[cell.strip() for cell in row.strip().strip("|").split("|")] for row in rows]
