@@ -14,6 +14,10 @@ AM_TESTS_ENVIRONMENT = \
 # When each program began, for ./quickstart check to tell which took longest.
 MOSTLYCLEANFILES = tests/*/*.began
 
+# What each test's PostgreSQL is a copy of.
+mostlyclean-local:
+	-rm -rf tests/cluster-*
+
 # In this order they start: those that take minutes, mostly of waiting, first.
 include tests/browser/local.mk
 include tests/export/local.mk

@@ -398,7 +398,7 @@ def main(argv):
         print("skipped: apt-get install postgresql")
         return 0
     with contextlib.ExitStack() as stack:
-        pg = stack.enter_context(postgres.Postgres(settings=servers.postgres_settings()))
+        pg = stack.enter_context(postgres.Postgres(True, servers.postgres_settings()))
         folder = stack.enter_context(proc.temp_dir())
         bench = Bench(options, stack, pg, folder)
         for letter in options.only:

@@ -67,7 +67,7 @@ def exports(folder):
 
 def run(script, *arguments, sections=None, **settings):
     """Runs a script of this folder in node on a site of its own. Returns its exit status."""
-    with postgres.Postgres(fsync=False) as pg, Site(pg, sections) as server:
+    with postgres.Postgres() as pg, Site(pg, sections) as server:
         server.wait_healthy()
         settings = {"base": server.base, "dsn": pg.dsn(), "psql": os.path.join(pg.bin, "psql"),
                     "chromium": chromium(), "srcdir": proc.SRCDIR, "builddir": proc.BUILDDIR,

@@ -43,7 +43,7 @@ def main():
     server.need()
     if not all(map(server.built, server.BUNDLE)):
         tap.skip_all("the dashboard is not built: npm ci --prefix www, then configure anew")
-    with proc.temp_dir() as folder, postgres.Postgres(fsync=False) as pg, \
+    with proc.temp_dir() as folder, postgres.Postgres() as pg, \
             server.Site(pg, {**ADMIN, **server.exports(folder)}) as site, \
             server.Site(pg) as open_site:
         site.wait_healthy()

@@ -45,7 +45,7 @@ def one_round(t, pg, stack):
 
 postgres.need()
 mounts = stacks.private_mounts()
-with tap.Suite() as t, postgres.Postgres(settings=stacks.SETTINGS) as pg:
+with tap.Suite() as t, postgres.Postgres(True, stacks.SETTINGS) as pg:
     tap.diag("the spool is on " + ("a tmpfs" if mounts else "a quota: mounting is not allowed"))
     with stacks.Stack(pg, torture.INI, spool_bytes=torture.SPOOL_BYTES, mounts=mounts) as stack:
         stack.wait_healthy()

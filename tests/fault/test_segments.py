@@ -64,7 +64,7 @@ class Mutants:
 
 postgres.need()
 rng = random.Random(SEED)
-with tap.Suite() as t, postgres.Postgres(fsync=False) as pg, proc.temp_dir() as folder:
+with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as folder:
     book = ledger.Writer(os.path.join(folder, "ledger"), faultio.first_r(2))
     records = original(t, folder, book)
     t.is_(len(records), RECORDS, "its records can be read as documented")

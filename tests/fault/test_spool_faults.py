@@ -94,7 +94,7 @@ def left(spool):
 postgres.need()
 if not faultio.works():
     tap.skip_all("programs of this build cannot be preloaded")
-with tap.Suite() as t, postgres.Postgres(fsync=False, settings=LAZY) as pg, proc.temp_dir() as folder:
+with tap.Suite() as t, postgres.Postgres(settings=LAZY) as pg, proc.temp_dir() as folder:
     bench = Bench(folder, pg.dsn())
     for fault in WRITING:
         with t.case(f"worker, {' '.join(fault)}"):

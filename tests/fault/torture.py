@@ -169,7 +169,7 @@ def main():
     report, files = Report(), []
     print(f"seed {options.seed}; the spool is on "
           + ("a tmpfs" if mounts else "a quota: mounting is not allowed here"), flush=True)
-    with postgres.Postgres(settings=stacks.SETTINGS) as pg, \
+    with postgres.Postgres(True, stacks.SETTINGS) as pg, \
             stacks.Stack(pg, INI, spool_bytes=SPOOL_BYTES, mounts=mounts) as stack:
         stack.wait_healthy()
         try:

@@ -1,12 +1,15 @@
 """A private PostgreSQL cluster in a temporary folder, reached through a unix socket only."""
 
+import contextlib
+import fcntl
 import glob
 import json
 import os
+import re
 import signal
 import subprocess
 
-from . import proc, tap
+from . import libpq, proc, tap
 
 SUPERUSER = "postgres"
 OWNER = "millrace"
@@ -30,19 +33,40 @@ def need():
         tap.skip_all("the PostgreSQL server programs are not installed")
 
 
-class SqlError(Exception):
-    """psql failed; the text is its message."""
+SqlError = libpq.Error
+
+# What psql does better: several statements, each with a commit of its own, its own commands,
+# and much data.
+_FOR_PSQL = re.compile(r";\s*\S|^\s*\\|^\s*COPY\b", re.M | re.I)
+
+
+def _pattern(binary):
+    """Path of a stopped cluster with the role and its database, to be copied; made once in a
+    build folder, which takes longer than all else that a test does with it."""
+    version = subprocess.run([os.path.join(binary, "postgres"), "--version"], check=True,
+                             capture_output=True, text=True).stdout.split()[-1]
+    path = os.path.join(proc.BUILDDIR, "tests", f"cluster-{version}-{os.geteuid()}")
+    with open(f"{path}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.isdir(path):
+            with Postgres(fresh=True) as pg:
+                pg.stop()
+                subprocess.run(["rm", "-rf", f"{path}.new"], check=True)
+                subprocess.run(["cp", "-a", pg.data, f"{path}.new"], check=True)
+                os.rename(f"{path}.new", path)
+    return path
 
 
 class Postgres:
     """The cluster. `with Postgres() as pg:` creates and starts it, with one empty database.
 
-    fsync: False is quicker, for tests that are not about durability.
+    fsync: for measuring. Kills of its processes, all that tests do to it, lose nothing that
+    was written.
     settings: further lines for postgresql.conf, as a dict.
-    start: False leaves it stopped.
+    fresh: with a system identifier of its own; the others are copies of one cluster.
     """
 
-    def __init__(self, fsync=True, settings=None, start=True):
+    def __init__(self, fsync=False, settings=None, fresh=False):
         self.bin = bindir()
         if not self.bin:
             raise FileNotFoundError("PostgreSQL's initdb was not found")
@@ -51,7 +75,7 @@ class Postgres:
             "max_connections": 60, "shared_buffers": "'64MB'", "timezone": "'UTC'",
             "log_line_prefix": "'%m [%p] '", "log_min_messages": "warning",
             "client_min_messages": "warning", **(settings or {})}
-        self.autostart = start
+        self.fresh, self._pool = fresh, libpq.Pool()
         self.process = None
         self.database = OWNER
 
@@ -62,8 +86,9 @@ class Postgres:
         self.dir = self._temp.__enter__()
         try:
             self._create()
-            if self.autostart:
-                self.start()
+            self.start()
+            if self.fresh:
+                self.execute(f"CREATE ROLE {OWNER} LOGIN", "postgres")
                 self.create_database(self.database)
         except BaseException:
             self.close()
@@ -76,6 +101,15 @@ class Postgres:
     def _create(self):
         self.data = os.path.join(self.dir, "data")
         self.log = os.path.join(self.dir, "postgresql.log")
+        if self.fresh:
+            self._initdb()
+        else:
+            subprocess.run(["cp", "-a", _pattern(self.bin), self.data], check=True)
+        options = {"unix_socket_directories": f"'{self.dir}'", **self.options}
+        with open(os.path.join(self.data, "postgresql.conf"), "a", encoding="utf-8") as f:
+            f.writelines(f"{key} = {value}\n" for key, value in options.items())
+
+    def _initdb(self):
         command = proc.as_user(SUPERUSER) + [
             os.path.join(self.bin, "initdb"), "-D", self.data, "-E", "UTF8",
             "--locale=C.UTF-8", "--no-sync", "-A", "trust", "-U", SUPERUSER]
@@ -83,9 +117,6 @@ class Postgres:
                               env=proc.clean_env(), check=False)
         if made.returncode:
             raise RuntimeError(f"initdb failed:\n{made.stdout}{made.stderr}")
-        options = {"unix_socket_directories": f"'{self.dir}'", **self.options}
-        with open(os.path.join(self.data, "postgresql.conf"), "a", encoding="utf-8") as f:
-            f.writelines(f"{key} = {value}\n" for key, value in options.items())
 
     def close(self):
         """Stops the server and removes the cluster."""
@@ -123,6 +154,7 @@ class Postgres:
         """mode: smart, fast or immediate, as in pg_ctl."""
         signum = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
         process, self.process = self.process, None
+        self._pool.close()
         if process:
             process.stop(signum[mode])
 
@@ -155,10 +187,8 @@ class Postgres:
 
     @staticmethod
     def _signal(pid, signum):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signum)
-        except ProcessLookupError:
-            pass
 
     def log_text(self):
         return proc.read_text(self.log)
@@ -172,8 +202,6 @@ class Postgres:
 
     def create_database(self, name, owner=OWNER, options=""):
         """An empty database, in place of one of that name. Returns the dsn of user millrace."""
-        if not self.query(f"SELECT FROM pg_roles WHERE rolname = '{OWNER}'", "postgres"):
-            self.execute(f"CREATE ROLE {OWNER} LOGIN", "postgres")
         self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", "postgres")
         self.execute(f"CREATE DATABASE {name} OWNER {owner} TEMPLATE template0 {options}",
                      "postgres")
@@ -181,6 +209,9 @@ class Postgres:
 
     def execute(self, sql, database=None, user=SUPERUSER):
         """Runs statements and returns what psql prints, unaligned. Raises SqlError."""
+        if not _FOR_PSQL.search(sql):
+            rows = self._pool.run(self.dsn(database, user), sql)
+            return "".join("|".join(row) + "\n" for row in rows)
         command = [os.path.join(self.bin, "psql"), "-XqAt", "-v", "ON_ERROR_STOP=1",
                    self.dsn(database, user)]
         done = subprocess.run(command, input=sql, capture_output=True, text=True,
@@ -192,10 +223,9 @@ class Postgres:
 
     def query(self, sql, database=None, user=SUPERUSER):
         """Rows of one SELECT as dicts, with JSON's types (timestamps are text)."""
-        # In hex, because psql leaves out characters that it takes for invalid.
-        text = self.execute("SELECT encode(convert_to(coalesce(json_agg(row_to_json(rows)), '[]')"
-                            f"::text, 'UTF8'), 'hex') FROM ({sql}) AS rows;", database, user)
-        return json.loads(bytes.fromhex(text))
+        rows = self._pool.run(self.dsn(database, user), "SELECT coalesce(json_agg(row_to_json(rows)), "
+                              f"'[]') FROM ({sql}) AS rows")
+        return json.loads(rows[0][0])
 
     def value(self, sql, database=None, user=SUPERUSER):
         """The only column of the first row, or None."""

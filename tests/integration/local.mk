@@ -43,6 +43,7 @@ EXTRA_DIST += \
 	tests/harness/faultproxy.py \
 	tests/harness/fcgi.py \
 	tests/harness/markdown.py \
+	tests/harness/libpq.py \
 	tests/harness/postgres.py \
 	tests/harness/proc.py \
 	tests/harness/proxy.py \

@@ -39,7 +39,7 @@ def page(t):
 
 def main():
     postgres.need()
-    with tap.Suite() as t, postgres.Postgres(fsync=False) as pg:
+    with tap.Suite() as t, postgres.Postgres() as pg:
         page(t)
         for kind in (web.Lighttpd, web.Nginx):
             serves(t, kind, pg)

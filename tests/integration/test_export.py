@@ -338,7 +338,7 @@ def moved(t, pg, folder):
     s.exporter.good(t, "in the old cluster")
     s.insert(40)
     s.insert(7, site="'nobody'")
-    with postgres.Postgres(fsync=False) as new:
+    with postgres.Postgres(fresh=True) as new:
         new.create_database("moved")
         dump = subprocess.run([os.path.join(pg.bin, "pg_dump"), "-Fc", pg.dsn("moved")],
                               capture_output=True, check=True, env=proc.clean_env())
@@ -598,7 +598,7 @@ def help_and_version(t, folder):
 
 def main():
     postgres.need()
-    with tap.Suite() as t, postgres.Postgres(fsync=False) as pg, proc.temp_dir() as folder:
+    with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as folder:
         for case in (ordinary, hours_and_caps, backlog, frequencies, sites, later_destination,
                      spans, dry_run, failures, moved, full_disk, deleted_rows, jsonb, lock,
                      environment, signal, parts, parts_and_trouble):

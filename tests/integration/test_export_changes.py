@@ -208,7 +208,7 @@ def rebound_with_a_new_backup(t, pg, folder):
 
 def main():
     postgres.need()
-    with tap.Suite() as t, postgres.Postgres(fsync=False) as pg, proc.temp_dir() as folder:
+    with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as folder:
         for case in (lost_within_an_object, lost_within_small_objects, another_bucket,
                      another_prefix, a_prefix_that_was_wrong, deleted_after_delivery,
                      clock_that_ran_ahead, manual_failure, chained_manifests,

@@ -20,7 +20,7 @@ def kill_some(exporter, wanted, rng, longest_s):
 
 def main():
     postgres.need()
-    with tap.Suite() as t, postgres.Postgres(fsync=False) as pg, proc.temp_dir() as folder:
+    with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as folder:
         number = seed()
         rng = random.Random(number)
         places = {}

@@ -191,7 +191,7 @@ def configuration(t, pg, folder):
 
 def main():
     postgres.need()
-    with tap.Suite() as t, postgres.Postgres(fsync=False) as pg, proc.temp_dir() as folder:
+    with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as folder:
         for case in (spawning, leaving_it_to_cron, missing_program, configuration):
             with t.case(case.__name__.replace("_", " ")):
                 case(t, pg, folder)

@@ -210,7 +210,7 @@ def begun(t, pg, folder, server, client):
 
 def main():
     postgres.need()
-    with tap.Suite() as t, postgres.Postgres(fsync=False) as pg, proc.temp_dir() as folder, \
+    with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as folder, \
             s3.S3Server() as server:
         client = server.client()
         for case in (ordinary, packed, failures, begun):

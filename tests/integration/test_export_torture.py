@@ -200,7 +200,7 @@ def away(t, setting):
 def main():
     postgres.need()
     wanted = sys.argv[1:]
-    with tap.Suite() as t, postgres.Postgres(fsync=False) as pg, proc.temp_dir() as folder, \
+    with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as folder, \
             s3.S3Server() as server:
         client, number = server.client(), seed()
         for case, events, pause_s in ((killed, EVENTS, KILLS / 60),

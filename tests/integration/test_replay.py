@@ -427,7 +427,7 @@ def count(pg, database):
 
 postgres.need()
 spool.replay_path()
-with tap.Suite() as t, postgres.Postgres(fsync=False) as pg, proc.temp_dir() as folder:
+with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as folder:
     nothing_to_do(t, pg, folder)
     stored_once(t, pg, folder)
     refused(t, pg, folder)

@@ -313,7 +313,7 @@ def terminal(t, _pg, folder, server, client, admin):
 def main():
     postgres.need()
     admin_path()
-    with tap.Suite() as t, postgres.Postgres(fsync=False) as pg, proc.temp_dir() as folder, \
+    with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as folder, \
             s3.S3Server() as server:
         server.add_user("reader", *READER)
         server.add_user("writer", *WRITER)

@@ -28,6 +28,6 @@ def serve(t, pg, kind):
 
 
 postgres.need()
-with tap.Suite() as t, postgres.Postgres(fsync=False) as pg:
+with tap.Suite() as t, postgres.Postgres() as pg:
     for kind in (web.Lighttpd, web.Nginx):
         serve(t, pg, kind)
