@@ -1,6 +1,6 @@
 // What the browser tests share: the settings from test_browser.py, Chromium, SQL.
 
-import { execFile } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
 
 import { DEADLINE_MS } from "./tap.mjs";
@@ -26,13 +26,55 @@ export const launch = async () => {
 	return browser;
 };
 
-// Rows of one SELECT, as objects.
-export const query = (sql) => new Promise((resolve, reject) => {
-	const text = `SELECT coalesce(json_agg(row_to_json(found)), '[]') FROM (${sql}) AS found`;
-	execFile(settings.psql, ["-XqAt", "-v", "ON_ERROR_STOP=1", settings.dsn, "-c", text],
-		{ maxBuffer: 1 << 28 },
-		(error, out, err) => error ? reject(new Error(err)) : resolve(JSON.parse(out)));
+// One psql for all that is asked, one thing after the other: to start one takes longer than
+// most answers, and many are asked for until there is something.
+const END = "-- that was all --\n";
+let psql;
+let asked = Promise.resolve();
+
+const start = () => {
+	const process = spawn("sh", ["-c", 'exec "$0" "$@" 2>&1', settings.psql, "-XqAt", settings.dsn]);
+	process.stdin.on("error", () => {});    // its end is seen by that of its output
+	process.stdout.setEncoding("utf8");
+	process.stdout.on("close", () => psql = undefined);
+	return process;
+};
+
+const ask = (sql) => new Promise((resolve, reject) => {
+	psql ??= start();
+	const { stdin, stdout } = psql;
+	const parts = [];
+	const listen = (part) => {
+		parts.push(part);
+		if (parts.slice(-END.length).join("").endsWith(END)) end();
+	};
+	const end = () => {
+		stdout.off("data", listen).off("close", end);
+		// It must not keep node alive when the tests are over.
+		for (const handle of [stdin, stdout, psql]) handle?.unref();
+		const text = parts.join("");
+		text.endsWith(END) ? resolve(text.slice(0, -END.length)) : reject(new Error(text));
+	};
+	psql.ref();
+	stdout.ref();
+	stdout.on("data", listen).on("close", end);
+	stdin.write(`${sql};\n\\echo ${END}`);
 });
+
+// Rows of one SELECT, as objects.
+export const query = (sql) => {
+	const text = `SELECT coalesce(json_agg(row_to_json(found)), '[]') FROM (${sql}) AS found`;
+	// A server that was started anew has ended the connection.
+	const answer = asked.then(() => ask(text)).catch(() => ask(text)).then((found) => {
+		try {
+			return JSON.parse(found);
+		} catch {
+			throw new Error(found);
+		}
+	});
+	asked = answer.catch(() => {});
+	return answer;
+};
 
 // Events of a site without the batches' envelopes, in the order of their ids.
 export const events = (site, where = "true") => query(
