@@ -156,10 +156,9 @@ def check_compressed(t, folder, plain):
         if not proc.find(program):
             t.skip(f"{plain}.{suffix}", f"{program} is not installed")
             continue
-        test = subprocess.run([program, "-t", path], capture_output=True, text=True, check=False)
-        t.is_(test.returncode, 0, f"{program} -t {plain}.{suffix}")
-        got = subprocess.run([program, "-dc", path], capture_output=True, check=False).stdout
-        t.ok(got == want, f"{plain}.{suffix} is {plain}")
+        got = subprocess.run([program, "-dc", path], capture_output=True, check=False)
+        t.is_((got.returncode, got.stderr), (0, b""), f"{program} takes {plain}.{suffix}")
+        t.ok(got.stdout == want, f"{plain}.{suffix} is {plain}")
     head = read_bytes(f"{folder}/{plain}.gz")[:10]
     t.is_(head[3:8] + head[9:], bytes(5) + b"\xff", "gzip's header names no file, time or system")
     t.ok(read_bytes(f"{folder}/{plain}.zst")[4] & 4, "the zstd frame has a checksum")

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import functools
 import glob
 import json
 import os
@@ -15,6 +16,7 @@ SUPERUSER = "postgres"
 OWNER = "millrace"
 
 
+@functools.cache
 def bindir():
     """Folder of the server's programs, or None."""
     config = proc.find("pg_config")
@@ -43,9 +45,8 @@ _FOR_PSQL = re.compile(r";\s*\S|^\s*\\|^\s*COPY\b", re.M | re.I)
 def _pattern(binary):
     """Path of a stopped cluster with the role and its database, to be copied; made once in a
     build folder, which takes longer than all else that a test does with it."""
-    version = subprocess.run([os.path.join(binary, "postgres"), "--version"], check=True,
-                             capture_output=True, text=True).stdout.split()[-1]
-    path = os.path.join(proc.BUILDDIR, "tests", f"cluster-{version}-{os.geteuid()}")
+    installed = int(os.stat(os.path.join(binary, "postgres")).st_mtime)
+    path = os.path.join(proc.BUILDDIR, "tests", f"cluster-{installed}-{os.geteuid()}")
     with open(f"{path}.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.isdir(path):

@@ -302,9 +302,9 @@ def failures(t, pg, folder):
             ("unknown scheme", r"bucket = gs://x: give the name of an S3 bucket",
              {"client acme": {"bucket": "gs://x"}}),
             ("bad name", r"\[client NAME\] needs a name", {"client a/b": {"bucket": "x"}}),
-            ("unknown key", r"millrace.ini:4: unknown key 'colour' in \[client acme\]",
+            ("unknown key", r"millrace.ini:6: unknown key 'colour' in \[client acme\]",
              {"client acme": {"colour": "red"}}),
-            ("bad format in the file", r"millrace.ini:4: format: 'xml' is not one of ndjson",
+            ("bad format in the file", r"millrace.ini:6: format: 'xml' is not one of ndjson",
              {"client acme": {"format": "xml"}})):
         s.exporter.configure(more)
         s.exporter.refused(t, name, 2, pattern)
