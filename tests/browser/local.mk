@@ -22,7 +22,7 @@ EXTRA_DIST += \
 	tests/browser/test_browser.py \
 	tests/browser/test_dashboard.py
 
-# Pictures of the pages, for README.md.
+# Pictures of the pages, for README.md and www/README.md.
 .PHONY: screenshots
 screenshots: $(fcgi_PROGRAMS)
 	$(AM_TESTS_ENVIRONMENT) $(PYTHON3) $(srcdir)/tests/browser/screenshots.py $(srcdir)/www/screenshots
