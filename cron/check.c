@@ -21,7 +21,7 @@
 #include "db/connection.h"
 #include "db/query.h"
 #include "db/schema.h"
-#include "ingest/audit.h"
+#include "ingest/balance.h"
 #include "spool/backlog.h"
 #include "spool/spool.h"
 
@@ -283,7 +283,7 @@ check_installation(const struct mr_conf *conf)
 /* --- the books ------------------------------------------------------------------- */
 
 static enum level
-judge_books(const struct mr_audit *a)
+judge_books(const struct mr_balance *a)
 {
 	if (a->difference != 0)
 		return CRITICAL;
@@ -291,7 +291,7 @@ judge_books(const struct mr_audit *a)
 }
 
 static void
-print_books(const struct mr_audit *a)
+print_books(const struct mr_balance *a)
 {
 	static const char *const words[] = { "balanced", "balanced", "not balanced" };
 
@@ -310,7 +310,7 @@ print_books(const struct mr_audit *a)
 }
 
 static void
-print_rows(const struct mr_audit_rows *r)
+print_rows(const struct mr_balance_rows *r)
 {
 	if (r->dropped)
 		finding(FINE, "events", "%" PRId64 " rows; partitions were dropped, so the ledger's %"
@@ -323,7 +323,7 @@ print_rows(const struct mr_audit_rows *r)
 }
 
 static void
-print_json(const struct mr_audit *a, const struct mr_audit_rows *r)
+print_json(const struct mr_balance *a, const struct mr_balance_rows *r)
 {
 	char instance[MR_UUID_TEXT];
 
@@ -344,7 +344,7 @@ print_json(const struct mr_audit *a, const struct mr_audit_rows *r)
 }
 
 static void
-show_books(const struct options *options, const struct mr_audit *a, const struct mr_audit_rows *r)
+show_books(const struct options *options, const struct mr_balance *a, const struct mr_balance_rows *r)
 {
 	/* The JSON is all that is said then; the findings still decide. */
 	if (options->json) {
@@ -364,8 +364,8 @@ static void
 check_books(const struct mr_conf *conf, const struct options *options)
 {
 	struct mr_error why = MR_ERROR_INIT;
-	struct mr_audit audit;
-	struct mr_audit_rows rows;
+	struct mr_balance balance;
+	struct mr_balance_rows rows;
 	struct mr_db *db;
 
 	if (conf->metrics_file[0] == '\0' ||
@@ -375,11 +375,11 @@ check_books(const struct mr_conf *conf, const struct options *options)
 		return;
 	}
 	db = new_db(conf);
-	if (db == NULL || mr_audit_take(db, conf->spool_dir, &audit, &why) != MR_OK ||
-	    (!options->no_rows && mr_audit_count_rows(db, &rows, &why) != MR_OK))
+	if (db == NULL || mr_balance_take(db, conf->spool_dir, &balance, &why) != MR_OK ||
+	    (!options->no_rows && mr_balance_count_rows(db, &rows, &why) != MR_OK))
 		finding(UNKNOWN, "books", "%s", db == NULL ? "no memory" : why.text);
 	else
-		show_books(options, &audit, options->no_rows ? NULL : &rows);
+		show_books(options, &balance, options->no_rows ? NULL : &rows);
 	mr_db_free(db);
 	mr_shared_close();
 }

@@ -11,7 +11,7 @@
 #include "db/connection.h"
 #include "format/jsonout.h"
 #include "format/query.h"
-#include "ingest/audit.h"
+#include "ingest/balance.h"
 #include "routes.h"
 
 /* The sums of a large ledger take a while. */
@@ -43,13 +43,13 @@ write_books(const struct mr_worker *worker, struct mr_buf *b)
 {
 	struct mr_db_options options = mr_db_options_of(worker->conf, "millrace books");
 	struct mr_error why = MR_ERROR_INIT;
-	struct mr_audit a;
+	struct mr_balance a;
 	struct mr_db *db;
 
 	options.query_timeout_ms = BOOKS_TIMEOUT_MS;
 	db = mr_db_new(&options);
 	mr_buf_add_cstr(b, ",\"books\":");
-	if (db == NULL || mr_audit_take(db, worker->conf->spool_dir, &a, &why) != MR_OK) {
+	if (db == NULL || mr_balance_take(db, worker->conf->spool_dir, &a, &why) != MR_OK) {
 		mr_buf_add_cstr(b, "{\"error\":");
 		mr_jsonout_string(b, mr_str(why.text));
 		mr_buf_add_char(b, '}');

@@ -34,7 +34,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/format/zstd.c lib/format/zstd.h \
 	lib/secret/keyring.c lib/secret/keyring.h \
 	lib/secret/secret.c lib/secret/secret.h \
-	lib/secret/strings.c lib/secret/strings.h \
+	lib/secret/copies.c lib/secret/copies.h \
 	lib/db/class.c lib/db/class.h \
 	lib/db/connection.c lib/db/connection.h \
 	lib/db/copy.c lib/db/copy.h \
@@ -45,7 +45,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/spool/backlog.c lib/spool/backlog.h \
 	lib/spool/quarantine.c lib/spool/quarantine.h \
 	lib/spool/record.c lib/spool/record.h \
-	lib/spool/scan.c lib/spool/scan.h \
+	lib/spool/inspect.c lib/spool/inspect.h \
 	lib/spool/segment.c lib/spool/segment.h \
 	lib/spool/spool.c lib/spool/spool.h \
 	lib/s3/credhost.c \
@@ -78,7 +78,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/privacy/privacy.c lib/privacy/privacy.h \
 	lib/privacy/salt.c lib/privacy/salt.h \
 	lib/privacy/visitor.c lib/privacy/visitor.h \
-	lib/ingest/audit.c lib/ingest/audit.h \
+	lib/ingest/balance.c lib/ingest/balance.h \
 	lib/ingest/breaker.c lib/ingest/breaker.h \
 	lib/ingest/isolate.c lib/ingest/isolate.h \
 	lib/ingest/job.h \

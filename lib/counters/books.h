@@ -6,7 +6,7 @@
  * goes out, the slot notes the group, its events and the total so far; when its
  * fate is known, the total becomes that base and what was kept, however often
  * this is done. A slot whose owner died in between stays as it is: whoever can
- * ask the ledger and the spool settles it (audit.h).
+ * ask the ledger and the spool settles it (balance.h).
  */
 #ifndef MR_COUNTERS_BOOKS_H
 #define MR_COUNTERS_BOOKS_H
@@ -30,7 +30,7 @@ void mr_book_begin(struct mr_book *book, const uint8_t group[MR_UUID_BYTES], uin
 /* kept: how many of its events are kept: stored, known to be duplicates, rejected or spooled. */
 void mr_book_end(struct mr_book *book, uint32_t kept);
 
-/* Nobody can say now what became of it: leaves that to the audit. */
+/* Nobody can say now what became of it: leaves that to whoever settles the books. */
 void mr_book_leave(struct mr_book *book);
 
 void mr_book_close(struct mr_book *book);

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "db/schema.h"
-#include "ingest/audit.h"
+#include "ingest/balance.h"
 #include "ingest/replay.h"
 #include "ingest/store.h"
 #include "spool/segment.h"
@@ -273,7 +273,7 @@ settle_books(struct mr_keeper *k)
 	struct mr_error why = MR_ERROR_INIT;
 	size_t left;
 
-	if (mr_audit_settle(k->db, k->conf->spool_dir, &left, &why) != MR_OK)
+	if (mr_balance_settle(k->db, k->conf->spool_dir, &left, &why) != MR_OK)
 		log_trouble(k, &why, "; the books are settled later");
 }
 
@@ -289,7 +289,7 @@ look_around(struct mr_keeper *k)
 		make_partitions(k->db, k->conf);
 		k->purging = true;
 	}
-	if (mr_audit_needed() && connect_db(k))
+	if (mr_balance_needed() && connect_db(k))
 		settle_books(k);
 	while (k->purging && !mr_breaker_stopping(k->breaker) && connect_db(k))
 		k->purging = !mr_keeper_purge(k->db, k->conf);

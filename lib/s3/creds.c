@@ -8,7 +8,7 @@
 #include "base/str.h"
 #include "s3/credsrc.h"
 #include "secret/secret.h"
-#include "secret/strings.h"
+#include "secret/copies.h"
 
 #define REFRESH_AHEAD_US (300 * MR_US_PER_S)
 #define RETRY_PAUSE_US (60 * MR_US_PER_S) /* between refreshes that fail */
@@ -54,7 +54,7 @@ mr_creds_new(struct mr_creds_chain **out, const struct mr_creds_options *options
 	*out = NULL;
 	if (c != NULL)
 		c->options = *options;
-	if (c == NULL || !mr_strings_own(&c->options, strings, N_STRINGS) ||
+	if (c == NULL || !mr_copies_make(&c->options, strings, N_STRINGS) ||
 	    (c->now = mr_secret_alloc(sizeof *c->now)) == NULL ||
 	    (c->next = mr_secret_alloc(sizeof *c->next)) == NULL) {
 		mr_creds_free(c);
@@ -69,7 +69,7 @@ mr_creds_free(struct mr_creds_chain *c)
 {
 	if (c == NULL)
 		return;
-	mr_strings_free(&c->options, strings, N_STRINGS);
+	mr_copies_free(&c->options, strings, N_STRINGS);
 	mr_secret_free(c->now);
 	mr_secret_free(c->next);
 	free(c);

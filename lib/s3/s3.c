@@ -10,7 +10,7 @@
 #include "s3/sigv4.h"
 #include "s3/xml.h"
 #include "secret/secret.h"
-#include "secret/strings.h"
+#include "secret/copies.h"
 
 #define DEFAULT_REGION "us-east-1"
 #define DEFAULT_ATTEMPTS 8
@@ -39,7 +39,7 @@ copy_options(struct mr_s3_options *to, const struct mr_s3_options *from)
 	bool good;
 
 	*to = *from;
-	good = mr_strings_own(to, strings, N_STRINGS);
+	good = mr_copies_make(to, strings, N_STRINGS);
 	if (to->region == NULL)
 		good = (to->region = strdup(DEFAULT_REGION)) != NULL && good;
 	to->part_bytes = to->part_bytes > 0 ? to->part_bytes : MR_S3_PART_BYTES;
@@ -133,7 +133,7 @@ mr_s3_free(struct mr_s3 *s3)
 {
 	if (s3 == NULL)
 		return;
-	mr_strings_free(&s3->options, strings, N_STRINGS);
+	mr_copies_free(&s3->options, strings, N_STRINGS);
 	free(s3->authority);
 	mr_http_free(s3->http);
 	mr_http_response_free(&s3->response);

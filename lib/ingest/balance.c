@@ -1,5 +1,5 @@
-/* The audit: see audit.h. */
-#include "ingest/audit.h"
+/* The balance of the books: see balance.h. */
+#include "ingest/balance.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "counters/books.h"
 #include "counters/shared.h"
 #include "db/query.h"
-#include "spool/scan.h"
+#include "spool/inspect.h"
 
 /* How often it is tried to find a moment in which nothing moves. */
 #define TRIES 10
@@ -85,7 +85,7 @@ settle_one(struct mr_db *db, const struct mr_scan *scan, const struct mr_orphan 
 }
 
 bool
-mr_audit_needed(void)
+mr_balance_needed(void)
 {
 	struct mr_orphan orphan;
 	size_t from = 0;
@@ -97,7 +97,7 @@ mr_audit_needed(void)
 }
 
 enum mr_err
-mr_audit_settle(struct mr_db *db, const char *spool_dir, size_t *left, struct mr_error *err)
+mr_balance_settle(struct mr_db *db, const char *spool_dir, size_t *left, struct mr_error *err)
 {
 	struct mr_orphan *orphans = calloc(MR_SHARED_SLOTS, sizeof *orphans);
 	struct mr_scan scan = { .n = 0 };
@@ -133,7 +133,7 @@ mr_audit_settle(struct mr_db *db, const char *spool_dir, size_t *left, struct mr
 	"WHERE NOT EXISTS (SELECT FROM ingest_groups WHERE group_id = id)"
 
 static enum mr_err
-read_ledger(struct mr_db *db, struct mr_audit *a, struct mr_error *err)
+read_ledger(struct mr_db *db, struct mr_balance *a, struct mr_error *err)
 {
 	char instance[MR_UUID_TEXT];
 	const char *params[] = { instance };
@@ -220,7 +220,7 @@ script(struct mr_db *db, const char *sql, struct mr_error *err)
  * is in both, and left out of the first.
  */
 static enum mr_err
-read_kept(struct mr_db *db, const char *spool_dir, struct mr_audit *a, struct mr_error *err)
+read_kept(struct mr_db *db, const char *spool_dir, struct mr_balance *a, struct mr_error *err)
 {
 	struct mr_scan scan;
 	enum mr_err e = mr_scan_read(&scan, spool_dir, err);
@@ -240,7 +240,7 @@ read_kept(struct mr_db *db, const char *spool_dir, struct mr_audit *a, struct mr
 
 /* What is kept must lie between what was accepted before and what may be after. */
 static void
-compare(const struct mr_books *before, const struct mr_books *after, struct mr_audit *a)
+compare(const struct mr_books *before, const struct mr_books *after, struct mr_balance *a)
 {
 	int64_t kept = a->stored + a->duplicate + a->rejected + a->spooled + a->quarantined;
 	int64_t least = (int64_t)before->accepted;
@@ -253,19 +253,19 @@ compare(const struct mr_books *before, const struct mr_books *after, struct mr_a
 }
 
 enum mr_err
-mr_audit_take(struct mr_db *db, const char *spool_dir, struct mr_audit *a, struct mr_error *err)
+mr_balance_take(struct mr_db *db, const char *spool_dir, struct mr_balance *a, struct mr_error *err)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000L };
 	struct mr_books before, after;
 	enum mr_err e;
 
-	*a = (struct mr_audit){ .moving = true };
+	*a = (struct mr_balance){ .moving = true };
 	if (!mr_shared_is_file())
 		return mr_fail(err, MR_EINVAL, "there are no books without a file of counters, "
 		    "[metrics] file");
 	if (mr_db_ensure(db, err) != MR_OK)
 		return MR_EAGAIN;
-	if ((e = mr_audit_settle(db, spool_dir, &a->unsettled, err)) != MR_OK)
+	if ((e = mr_balance_settle(db, spool_dir, &a->unsettled, err)) != MR_OK)
 		return e;
 	for (int i = 0; i < TRIES && e == MR_OK && a->moving; i++) {
 		if (i > 0)
@@ -296,7 +296,7 @@ mr_audit_take(struct mr_db *db, const char *spool_dir, struct mr_audit *a, struc
 	"AND relname ~ '^events_[0-9]{8}$')::integer"
 
 enum mr_err
-mr_audit_count_rows(struct mr_db *db, struct mr_audit_rows *counted, struct mr_error *err)
+mr_balance_count_rows(struct mr_db *db, struct mr_balance_rows *counted, struct mr_error *err)
 {
 	struct mr_db_rows *rows;
 	enum mr_err e;
@@ -305,7 +305,7 @@ mr_audit_count_rows(struct mr_db *db, struct mr_audit_rows *counted, struct mr_e
 		return MR_EAGAIN;
 	if ((e = ask(db, ROW_COUNTS, NULL, 0, &rows, err)) != MR_OK)
 		return e;
-	*counted = (struct mr_audit_rows){ .events = field(rows, 0),
+	*counted = (struct mr_balance_rows){ .events = field(rows, 0),
 		.events_ledger = field(rows, 1), .rejected = field(rows, 2),
 		.rejected_ledger = field(rows, 3), .dropped = field(rows, 4) != 0 };
 	mr_db_rows_free(rows);

@@ -1,5 +1,5 @@
-/* Which groups lie in the spool: see scan.h. */
-#include "spool/scan.h"
+/* Which groups lie in the spool: see inspect.h. */
+#include "spool/inspect.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* Copies of options: see strings.h. */
-#include "secret/strings.h"
+/* Copies of options: see copies.h. */
+#include "secret/copies.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@ string_at(void *options, size_t offset)
 }
 
 bool
-mr_strings_own(void *options, const size_t *offsets, size_t n)
+mr_copies_make(void *options, const size_t *offsets, size_t n)
 {
 	bool good = true;
 
@@ -28,7 +28,7 @@ mr_strings_own(void *options, const size_t *offsets, size_t n)
 }
 
 void
-mr_strings_free(void *options, const size_t *offsets, size_t n)
+mr_copies_free(void *options, const size_t *offsets, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		char *s = *string_at(options, offsets[i]);

@@ -1,5 +1,5 @@
 /*
- * The audit: whether everything that was accepted is somewhere.
+ * The balance of the books: whether everything that was accepted is somewhere.
  *
  *   accepted = stored + duplicate + rejected + spooled + quarantined
  *
@@ -7,8 +7,8 @@
  * the sums of the ledger for this instance; the last two are counted in the
  * spool, leaving out what is in the ledger as well.
  */
-#ifndef MR_INGEST_AUDIT_H
-#define MR_INGEST_AUDIT_H
+#ifndef MR_INGEST_BALANCE_H
+#define MR_INGEST_BALANCE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@
 #include "base/error.h"
 #include "db/connection.h"
 
-struct mr_audit {
+struct mr_balance {
 	int64_t accepted;
 	int64_t in_flight;     /* events of groups under way, or not settled */
 	int64_t stored, duplicate, rejected;
@@ -35,25 +35,25 @@ struct mr_audit {
  * the database cannot be asked; MR_EINVAL when there is no file of counters;
  * MR_EIO, MR_ENOMEM.
  */
-enum mr_err mr_audit_take(struct mr_db *db, const char *spool_dir, struct mr_audit *audit,
+enum mr_err mr_balance_take(struct mr_db *db, const char *spool_dir, struct mr_balance *balance,
     struct mr_error *err);
 
 /* Only the first of it, when there is something to settle. *left: what could not be. */
-enum mr_err mr_audit_settle(struct mr_db *db, const char *spool_dir, size_t *left,
+enum mr_err mr_balance_settle(struct mr_db *db, const char *spool_dir, size_t *left,
     struct mr_error *err);
 
 /* Whether there is. Costs no I/O but for a lock. */
-bool mr_audit_needed(void);
+bool mr_balance_needed(void);
 
 /* The tables against the ledger, over all instances. */
-struct mr_audit_rows {
+struct mr_balance_rows {
 	int64_t events, events_ledger;
 	int64_t rejected, rejected_ledger;
 	bool dropped; /* partitions were, so the events cannot be compared */
 };
 
 /* Counts all rows, which takes its time. Errors: MR_EAGAIN. */
-enum mr_err mr_audit_count_rows(struct mr_db *db, struct mr_audit_rows *rows,
+enum mr_err mr_balance_count_rows(struct mr_db *db, struct mr_balance_rows *rows,
     struct mr_error *err);
 
 #endif

@@ -2,8 +2,8 @@
  * Which groups lie in the spool, segments that are being written to and the
  * quarantine included. For looking only: takes no locks.
  */
-#ifndef MR_SPOOL_SCAN_H
-#define MR_SPOOL_SCAN_H
+#ifndef MR_SPOOL_INSPECT_H
+#define MR_SPOOL_INSPECT_H
 
 #include <stdbool.h>
 #include <stddef.h>
