@@ -11,6 +11,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/base/clock.c lib/base/clock.h \
 	lib/base/crc32c.c lib/base/crc32c.h \
 	lib/base/error.c lib/base/error.h \
+	lib/base/file.c lib/base/file.h \
 	lib/base/ip.c lib/base/ip.h \
 	lib/base/log.c lib/base/log.h \
 	lib/base/str.h \

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/crc32c.h"
+#include "base/file.h"
 #include "base/log.h"
 
 #define MAGIC "MRCOUNT1"
@@ -40,6 +41,12 @@ struct mr_shared *
 mr_shared(void)
 {
 	return current;
+}
+
+const uint8_t *
+mr_shared_instance(void)
+{
+	return current->header.instance;
 }
 
 bool
@@ -143,7 +150,7 @@ read_boot_id(uint8_t id[MR_SHARED_ID_BYTES])
 {
 	int fd = open(BOOT_ID, O_RDONLY | O_CLOEXEC);
 	char text[64];
-	ssize_t n = fd >= 0 ? read(fd, text, sizeof text) : -1;
+	ssize_t n = fd >= 0 ? mr_file_read_all(fd, text, sizeof text) : -1;
 
 	memset(id, 0, MR_SHARED_ID_BYTES);
 	for (ssize_t i = 0, digits = 0; i < n && digits < 2 * MR_SHARED_ID_BYTES; i++) {
@@ -246,14 +253,10 @@ set_aside(const char *path, const char *why, struct mr_error *err)
 static void
 make_folder(const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	char folder[4096];
+	char folder[MR_FILE_PATH_MAX];
 
-	if (slash == NULL || slash == path || (size_t)(slash - path) >= sizeof folder)
-		return;
-	memcpy(folder, path, (size_t)(slash - path));
-	folder[slash - path] = '\0';
-	(void)mkdir(folder, 0750);
+	if (mr_file_folder(folder, sizeof folder, path) == 0)
+		(void)mkdir(folder, 0750);
 }
 
 /* Opens the path and locks it for the opening; -1 and *e when it cannot be. */

@@ -90,6 +90,9 @@ void mr_shared_close(void);
 /* Never NULL. */
 struct mr_shared *mr_shared(void);
 
+/* The id of this instance, MR_SHARED_ID_BYTES of it; nil without a file. Until the next open or close. */
+const uint8_t *mr_shared_instance(void);
+
 /* Whether it is the file. */
 bool mr_shared_is_file(void);
 

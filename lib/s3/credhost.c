@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "format/json.h"
 #include "s3/http.h"
 #include "secret/secret.h"
@@ -171,7 +172,7 @@ container_token(char *text, size_t size, size_t *n, struct mr_error *err)
 	const char *path = mr_credsrc_env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
 	const char *value = mr_credsrc_env("AWS_CONTAINER_AUTHORIZATION_TOKEN");
 	ssize_t got;
-	int fd;
+	int fd, error;
 
 	*n = 0;
 	if (path == NULL) {
@@ -180,12 +181,13 @@ container_token(char *text, size_t size, size_t *n, struct mr_error *err)
 		return MR_OK;
 	}
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	got = fd < 0 ? -1 : read(fd, text, size);
+	got = fd < 0 ? -1 : mr_file_read_all(fd, text, size);
+	error = errno;
 	if (fd >= 0)
 		close(fd);
 	if (got < 0)
 		return mr_fail(err, MR_EIO, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: %s: %s", path,
-		    strerror(errno));
+		    strerror(error));
 	if ((size_t)got == size)
 		return mr_fail(err, MR_ELIMIT, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: %s: is too "
 		    "long", path);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "secret/keyring.h"
 #include "secret/secret.h"
 
@@ -235,11 +236,11 @@ read_file(const char *path, bool must_exist, char *text, size_t *n, struct mr_er
 	if (fd < 0)
 		return mr_fail(err, MR_EIO, "credentials file %s: %s", path, strerror(errno));
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		while ((got = read(fd, text + *n, MAX_FILE_BYTES - *n)) > 0)
-			*n += (size_t)got;
+		got = mr_file_read_all(fd, text, MAX_FILE_BYTES);
 	close(fd);
 	if (got < 0)
 		return mr_fail(err, MR_EIO, "credentials file %s: cannot be read as a file", path);
+	*n = (size_t)got;
 	if (*n == MAX_FILE_BYTES)
 		return mr_fail(err, MR_EINVAL, "credentials file %s: is larger than %d bytes", path,
 		    MAX_FILE_BYTES);

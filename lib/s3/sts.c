@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "s3/http.h"
 #include "s3/sigv4.h"
 #include "s3/xml.h"
@@ -224,7 +225,7 @@ static enum mr_err
 read_token(const char *path, char *text, size_t *n, struct mr_error *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	ssize_t got = fd < 0 ? -1 : read(fd, text, MAX_WEB_TOKEN);
+	ssize_t got = fd < 0 ? -1 : mr_file_read_all(fd, text, MAX_WEB_TOKEN);
 	int error = errno;
 
 	if (fd >= 0)

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 #define KEY_PREFIX "millrace-key:v1:"
 #define SEALED_PREFIX "sealed:v1:"
 #define ID_DIGITS (MR_KEY_ID_TEXT - 1)
@@ -96,8 +98,9 @@ read_text(const char *path, char *text, size_t *n, struct stat *st, struct mr_er
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	enum mr_err e = MR_OK;
-	ssize_t got = 1;
+	ssize_t got;
 
+	*n = 0;
 	if (fd < 0)
 		return mr_fail(err, MR_EIO, "key file %s: %s%s", path, strerror(errno),
 		    errno == ENOENT ? "; make one with millrace-admin seal --make-key" : "");
@@ -105,13 +108,10 @@ read_text(const char *path, char *text, size_t *n, struct stat *st, struct mr_er
 		e = mr_fail(err, MR_EIO, "key file %s: %s", path, strerror(errno));
 	else
 		e = check_owner(path, st, err);
-	for (*n = 0; e == MR_OK && got > 0 && *n < FILE_MAX_BYTES; *n += (size_t)got) {
-		got = read(fd, text + *n, FILE_MAX_BYTES - *n);
-		if (got < 0) {
-			e = mr_fail(err, MR_EIO, "key file %s: %s", path, strerror(errno));
-			got = 0;
-		}
-	}
+	if (e == MR_OK && (got = mr_file_read_all(fd, text, FILE_MAX_BYTES)) < 0)
+		e = mr_fail(err, MR_EIO, "key file %s: %s", path, strerror(errno));
+	else if (e == MR_OK)
+		*n = (size_t)got;
 	close(fd);
 	text[*n] = '\0';
 	return e;
@@ -220,35 +220,14 @@ make_line(char *line)
 	mr_secret_wipe(key, sizeof key);
 }
 
-static bool
-write_all(int fd, const char *p, size_t n)
-{
-	ssize_t wrote;
-
-	for (; n > 0; p += wrote, n -= (size_t)wrote)
-		if ((wrote = write(fd, p, n)) <= 0)
-			return false;
-	return true;
-}
-
 /* So that the new name of a file outlives a crash. */
 static void
 sync_folder(const char *path)
 {
-	char folder[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	size_t n = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
-	int fd;
+	char folder[MR_FILE_PATH_MAX];
 
-	if (n >= sizeof folder)
-		return;
-	memcpy(folder, slash == NULL ? "." : path, slash == NULL ? 1 : n);
-	folder[slash == NULL ? 1 : n] = '\0';
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	(void)fsync(fd);
-	close(fd);
+	if (mr_file_folder(folder, sizeof folder, path) == 0)
+		(void)mr_file_sync_dir(folder);
 }
 
 /* Creates path, which must not exist, with mode 0600 and the two texts in it. */
@@ -265,7 +244,7 @@ create(const char *path, const char *first, const char *rest, const struct stat 
 		return mr_fail(err, MR_EIO, "key file %s: %s", path, strerror(errno));
 	if (fchmod(fd, 0600) != 0 || (owner != NULL && owner->st_uid != geteuid() &&
 	    fchown(fd, owner->st_uid, owner->st_gid) != 0) ||
-	    !write_all(fd, first, strlen(first)) || !write_all(fd, rest, strlen(rest)) ||
+	    mr_file_write_all(fd, mr_str(first)) != 0 || mr_file_write_all(fd, mr_str(rest)) != 0 ||
 	    fsync(fd) != 0)
 		error = errno;
 	if (close(fd) != 0 && error == 0)

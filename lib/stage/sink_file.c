@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 #define FOLDER_MODE 0750
 #define FILE_MODE 0640
 
@@ -122,18 +124,7 @@ static enum mr_err
 sink_bytes(struct mr_stage *stage, struct mr_str data, struct mr_error *err)
 {
 	struct sink *s = (struct sink *)stage;
-	ssize_t n;
-
-	while (data.n > 0) {
-		n = write(s->fd, data.p, data.n);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return fail(s, "write it", err);
-		data.p += n;
-		data.n -= (size_t)n;
-	}
-	return MR_OK;
+	return mr_file_write_all(s->fd, data) == 0 ? MR_OK : fail(s, "write it", err);
 }
 
 /* Some file systems report only here that the bytes did not reach the disk. */

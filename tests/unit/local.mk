@@ -7,6 +7,7 @@ unit_tests = \
 	tests/unit/base/test_clock \
 	tests/unit/base/test_crc32c \
 	tests/unit/base/test_error \
+	tests/unit/base/test_file \
 	tests/unit/base/test_ip \
 	tests/unit/base/test_log \
 	tests/unit/base/test_str \
