@@ -263,7 +263,7 @@ take_out(struct mr_db *db, const char *id, bool *gone, struct mr_error *err)
 
 	mr_uuid_make(group);
 	mr_uuid_format(group, text);
-	mr_uuid_format(mr_shared()->header.instance, instance);
+	mr_uuid_format(mr_shared_instance(), instance);
 	class = mr_db_query(db, TAKE_OUT, params, 3, &rows, err);
 	*gone = class == MR_DB_OK && mr_db_n_changed(rows) == 0;
 	mr_db_rows_free(rows);
@@ -349,7 +349,7 @@ do_retry(struct call *c)
 		(void)mr_shared_open(c->conf->metrics_file, MR_SHARED_LOOK, NULL);
 	mr_arena_init(&retrying.arena, MAX_BYTES);
 	mr_buf_init(&retrying.payload, MAX_BYTES);
-	retrying.store = mr_store_new(MAX_BYTES, mr_shared()->header.instance);
+	retrying.store = mr_store_new(MAX_BYTES, mr_shared_instance());
 	status = retrying.store != NULL ? for_each(c, retry_row) : ADMIN_FAILED;
 	printf("stored %zu event(s), %zu still refused\n", retrying.stored, retrying.refused);
 	mr_store_free(retrying.store);

@@ -22,7 +22,7 @@
 #include "db/query.h"
 #include "db/schema.h"
 #include "ingest/balance.h"
-#include "spool/backlog.h"
+#include "spool/inspect.h"
 #include "spool/spool.h"
 
 #define PROGRAM "millrace-check"
@@ -212,7 +212,7 @@ check_backlog(const struct mr_conf *conf)
 	int64_t age_s;
 	enum level level = FINE;
 
-	if (mr_backlog_read(conf->spool_dir, &b, &why) != MR_OK) {
+	if (mr_inspect_backlog(conf->spool_dir, &b, &why) != MR_OK) {
 		finding(CRITICAL, "spool", "%s", why.text);
 		return;
 	}
@@ -234,7 +234,7 @@ check_backlog(const struct mr_conf *conf)
 static void
 check_spool(const struct mr_conf *conf)
 {
-	const struct mr_spool_options options = mr_spool_options(conf);
+	const struct mr_spool_options options = mr_spool_options(conf, NULL);
 	struct mr_error why = MR_ERROR_INIT;
 
 	if (conf->spool_dir[0] == '\0') {
@@ -327,7 +327,7 @@ print_json(const struct mr_balance *a, const struct mr_balance_rows *r)
 {
 	char instance[MR_UUID_TEXT];
 
-	mr_uuid_format(mr_shared()->header.instance, instance);
+	mr_uuid_format(mr_shared_instance(), instance);
 	printf("{\"instance\":\"%s\",\"accepted\":%" PRId64 ",\"in_flight\":%" PRId64
 	    ",\"stored\":%" PRId64 ",\"duplicate\":%" PRId64 ",\"rejected\":%" PRId64
 	    ",\"spooled\":%" PRId64 ",\"quarantined\":%" PRId64 ",\"unreadable\":%zu"
@@ -375,7 +375,8 @@ check_books(const struct mr_conf *conf, const struct options *options)
 		return;
 	}
 	db = new_db(conf);
-	if (db == NULL || mr_balance_take(db, conf->spool_dir, &balance, &why) != MR_OK ||
+	if (db == NULL || mr_balance_take(db, conf->spool_dir, mr_shared_instance(), &balance,
+	    &why) != MR_OK ||
 	    (!options->no_rows && mr_balance_count_rows(db, &rows, &why) != MR_OK))
 		finding(UNKNOWN, "books", "%s", db == NULL ? "no memory" : why.text);
 	else

@@ -24,6 +24,7 @@
 #include "ingest/keeper.h"
 #include "ingest/replay.h"
 #include "ingest/store.h"
+#include "spool/inspect.h"
 #include "spool/segment.h"
 #include "spool/spool.h"
 
@@ -132,7 +133,7 @@ struct totals {
 };
 
 static void
-add_segment(void *arg, const struct mr_replay_segment *s)
+add_segment(void *arg, const struct mr_inspect_segment *s)
 {
 	struct totals *t = arg;
 
@@ -151,7 +152,7 @@ add_segment(void *arg, const struct mr_replay_segment *s)
 }
 
 static void
-print_segment(void *arg, const struct mr_replay_segment *s)
+print_segment(void *arg, const struct mr_inspect_segment *s)
 {
 	char oldest[MR_CLOCK_TEXT] = "-", newest[MR_CLOCK_TEXT] = "-";
 
@@ -175,7 +176,7 @@ look(const struct mr_conf *conf, const struct options *options)
 	if (options->list)
 		printf("%12s %8s %8s %-24s %-24s %s\n", "bytes", "records", "events", "from", "to",
 		    "segment");
-	if (mr_replay_inspect(conf->spool_dir, options->list ? print_segment : add_segment, &t,
+	if (mr_inspect_segments(conf->spool_dir, options->list ? print_segment : add_segment, &t,
 	    &err) != MR_OK)
 		return give_up(STATUS_LEFT, err.text);
 	if (options->dry_run)
@@ -241,7 +242,7 @@ replay(const struct mr_conf *conf, const struct options *options, struct mr_db *
 {
 	struct bar bar = { .shown = isatty(STDERR_FILENO) && !options->quiet };
 	const struct mr_replay_options run = { .dir = conf->spool_dir, .db = db, .store = store,
-		.ledger_days = conf->ledger_days, .force = options->force, .go_on = go_on,
+		.instance = mr_shared_instance(), .ledger_days = conf->ledger_days, .force = options->force, .go_on = go_on,
 		.arg = &bar };
 	struct mr_replay_report report;
 	enum mr_err e = mr_replay_run(&run, &report, NULL);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "config.h"
 #include "cors.h"
+#include "counters/shared.h"
 #include "counters/stats.h"
 #include "db/connection.h"
 #include "format/jsonout.h"
@@ -49,7 +50,8 @@ write_books(const struct mr_worker *worker, struct mr_buf *b)
 	options.query_timeout_ms = BOOKS_TIMEOUT_MS;
 	db = mr_db_new(&options);
 	mr_buf_add_cstr(b, ",\"books\":");
-	if (db == NULL || mr_balance_take(db, worker->conf->spool_dir, &a, &why) != MR_OK) {
+	if (db == NULL || mr_balance_take(db, worker->conf->spool_dir, mr_shared_instance(), &a,
+	    &why) != MR_OK) {
 		mr_buf_add_cstr(b, "{\"error\":");
 		mr_jsonout_string(b, mr_str(why.text));
 		mr_buf_add_char(b, '}');

@@ -10,7 +10,7 @@
 #include "counters/stats.h"
 #include "export.h"
 #include "routes.h"
-#include "spool/backlog.h"
+#include "spool/inspect.h"
 
 #define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
@@ -148,7 +148,7 @@ write_spool(const struct mr_worker *worker, struct mr_buf *b)
 	double age = 0;
 
 	if (worker->conf->spool_dir[0] == '\0' ||
-	    mr_backlog_read(worker->conf->spool_dir, &backlog, NULL) != MR_OK)
+	    mr_inspect_backlog(worker->conf->spool_dir, &backlog, NULL) != MR_OK)
 		return;
 	if (backlog.oldest_us > 0 && backlog.oldest_us < now)
 		age = (double)(now - backlog.oldest_us) / MR_US_PER_S;

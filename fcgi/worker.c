@@ -292,6 +292,7 @@ mr_worker_run(const struct mr_conf *conf, struct mr_error *err)
 		return e;
 	options.alone = mr_request_is_cgi();
 	open_counters(conf);
+	options.instance = mr_shared_instance();
 	if ((e = mr_privacy_start(&worker.privacy, conf, err)) != MR_OK)
 		return e;
 	if ((e = mr_writer_start(&worker.writer, &options, err)) != MR_OK) {

@@ -43,10 +43,10 @@ lib_libmillrace_a_SOURCES = \
 	lib/db/pq.c lib/db/pq.h \
 	lib/db/query.c lib/db/query.h \
 	lib/db/schema.c lib/db/schema.h \
-	lib/spool/backlog.c lib/spool/backlog.h \
+	lib/spool/inspect.c lib/spool/inspect.h \
+	lib/spool/paths.c lib/spool/paths.h \
 	lib/spool/quarantine.c lib/spool/quarantine.h \
 	lib/spool/record.c lib/spool/record.h \
-	lib/spool/inspect.c lib/spool/inspect.h \
 	lib/spool/segment.c lib/spool/segment.h \
 	lib/spool/spool.c lib/spool/spool.h \
 	lib/s3/credhost.c \
@@ -85,7 +85,6 @@ lib_libmillrace_a_SOURCES = \
 	lib/ingest/job.h \
 	lib/ingest/keeper.c lib/ingest/keeper.h \
 	lib/ingest/lane.c lib/ingest/lane.h \
-	lib/ingest/look.c \
 	lib/ingest/replay.c lib/ingest/replay.h \
 	lib/ingest/store.c lib/ingest/store.h \
 	lib/ingest/writer.c lib/ingest/writer.h \

@@ -20,25 +20,6 @@
 #define CHUNK 10000
 #define ARRAY_BYTES ((size_t)CHUNK * 64)
 
-static enum mr_err
-ask(struct mr_db *db, const char *sql, const char *const *params, int n_params,
-    struct mr_db_rows **rows, struct mr_error *err)
-{
-	if (mr_db_query(db, sql, params, n_params, rows, err) == MR_DB_OK)
-		return MR_OK;
-	if (err != NULL)
-		err->code = MR_EAGAIN;
-	return MR_EAGAIN;
-}
-
-static int64_t
-field(const struct mr_db_rows *rows, int column)
-{
-	struct mr_str text = mr_db_n_rows(rows) > 0 ? mr_db_value(rows, 0, column) : MR_STR_NULL;
-
-	return text.p != NULL ? strtoll(text.p, NULL, 10) : 0;
-}
-
 /* --- settling ------------------------------------------------------------------ */
 
 /*
@@ -51,31 +32,35 @@ field(const struct mr_db_rows *rows, int column)
 	"WHERE group_id = $1::uuid"
 
 static enum mr_err
-kept_in_ledger(struct mr_db *db, const uint8_t group[MR_UUID_BYTES], uint32_t *kept,
-    struct mr_error *err)
+kept_in_ledger(struct mr_db *db, const uint8_t instance[MR_UUID_BYTES],
+    const uint8_t group[MR_UUID_BYTES], uint32_t *kept, struct mr_error *err)
 {
-	char id[MR_UUID_TEXT], instance[MR_UUID_TEXT];
-	const char *params[] = { id, instance };
+	struct mr_db_args close = MR_DB_ARGS_INIT, ask = MR_DB_ARGS_INIT;
+	char id[MR_UUID_TEXT], ours[MR_UUID_TEXT];
 	struct mr_db_rows *rows;
 	enum mr_err e;
 
 	mr_uuid_format(group, id);
-	mr_uuid_format(mr_shared()->header.instance, instance);
-	if ((e = ask(db, CLOSE_GROUP, params, 2, NULL, err)) != MR_OK ||
-	    (e = ask(db, GROUP_EVENTS, params, 1, &rows, err)) != MR_OK)
+	mr_uuid_format(instance, ours);
+	mr_db_arg_text(&close, id);
+	mr_db_arg_text(&close, ours);
+	mr_db_arg_text(&ask, id);
+	if ((e = mr_db_tell(db, CLOSE_GROUP, &close, err)) != MR_OK ||
+	    (e = mr_db_ask(db, GROUP_EVENTS, &ask, &rows, err)) != MR_OK)
 		return e;
-	*kept = (uint32_t)field(rows, 0);
+	*kept = mr_db_n_rows(rows) > 0 ? (uint32_t)mr_db_int(rows, 0, 0) : 0;
 	mr_db_rows_free(rows);
 	return MR_OK;
 }
 
 /* Its lane is gone, so what is not in the spool now will not come there. */
 static enum mr_err
-settle_one(struct mr_db *db, const struct mr_scan *scan, const struct mr_orphan *orphan,
-    struct mr_error *err)
+settle_one(struct mr_db *db, const struct mr_inspect_groups *spooled,
+    const uint8_t instance[MR_UUID_BYTES], const struct mr_orphan *orphan, struct mr_error *err)
 {
-	uint32_t kept = mr_scan_find(scan, orphan->group);
-	enum mr_err e = kept > 0 ? MR_OK : kept_in_ledger(db, orphan->group, &kept, err);
+	uint32_t kept = mr_inspect_find(spooled, orphan->group);
+	enum mr_err e = kept > 0 ? MR_OK :
+	    kept_in_ledger(db, instance, orphan->group, &kept, err);
 
 	if (e == MR_OK)
 		mr_books_settle(orphan, kept);
@@ -97,10 +82,11 @@ mr_balance_needed(void)
 }
 
 enum mr_err
-mr_balance_settle(struct mr_db *db, const char *spool_dir, size_t *left, struct mr_error *err)
+mr_balance_settle(struct mr_db *db, const char *spool_dir, const uint8_t instance[MR_UUID_BYTES],
+    size_t *left, struct mr_error *err)
 {
 	struct mr_orphan *orphans = calloc(MR_SHARED_SLOTS, sizeof *orphans);
-	struct mr_scan scan = { .n = 0 };
+	struct mr_inspect_groups spooled = { .n = 0 };
 	size_t from = 0, n = 0;
 	enum mr_err e;
 
@@ -110,15 +96,15 @@ mr_balance_settle(struct mr_db *db, const char *spool_dir, size_t *left, struct 
 	/* Claimed before the spool is read: what they left there is seen. */
 	while (n < MR_SHARED_SLOTS && mr_books_orphan(&from, &orphans[n]))
 		n++;
-	e = n > 0 ? mr_scan_read(&scan, spool_dir, err) : MR_OK;
+	e = n > 0 ? mr_inspect_groups(&spooled, spool_dir, instance, err) : MR_OK;
 	for (size_t i = 0; i < n; i++) {
 		if (e != MR_OK)
 			mr_books_put_back(&orphans[i]);
 		else
-			e = settle_one(db, &scan, &orphans[i], err);
+			e = settle_one(db, &spooled, instance, &orphans[i], err);
 		*left += e != MR_OK;
 	}
-	mr_scan_free(&scan);
+	mr_inspect_free(&spooled);
 	free(orphans);
 	return e;
 }
@@ -133,26 +119,28 @@ mr_balance_settle(struct mr_db *db, const char *spool_dir, size_t *left, struct 
 	"WHERE NOT EXISTS (SELECT FROM ingest_groups WHERE group_id = id)"
 
 static enum mr_err
-read_ledger(struct mr_db *db, struct mr_balance *a, struct mr_error *err)
+read_ledger(struct mr_db *db, const uint8_t instance[MR_UUID_BYTES], struct mr_balance *a,
+    struct mr_error *err)
 {
-	char instance[MR_UUID_TEXT];
-	const char *params[] = { instance };
+	struct mr_db_args args = MR_DB_ARGS_INIT;
+	char ours[MR_UUID_TEXT];
 	struct mr_db_rows *rows;
 	enum mr_err e;
 
-	mr_uuid_format(mr_shared()->header.instance, instance);
-	if ((e = ask(db, LEDGER_SUMS, params, 1, &rows, err)) != MR_OK)
+	mr_uuid_format(instance, ours);
+	mr_db_arg_text(&args, ours);
+	if ((e = mr_db_ask(db, LEDGER_SUMS, &args, &rows, err)) != MR_OK)
 		return e;
-	a->stored = field(rows, 0);
-	a->duplicate = field(rows, 1);
-	a->rejected = field(rows, 2);
+	a->stored = mr_db_int(rows, 0, 0);
+	a->duplicate = mr_db_int(rows, 0, 1);
+	a->rejected = mr_db_int(rows, 0, 2);
 	mr_db_rows_free(rows);
 	return MR_OK;
 }
 
 /* Two arrays of as many of our records from *from on as one query takes. */
 static size_t
-fill_chunk(const struct mr_scan *scan, size_t *from, bool quarantined, struct mr_buf *ids,
+fill_chunk(const struct mr_inspect_groups *spooled, size_t *from, bool quarantined, struct mr_buf *ids,
     struct mr_buf *events)
 {
 	char id[MR_UUID_TEXT];
@@ -162,12 +150,12 @@ fill_chunk(const struct mr_scan *scan, size_t *from, bool quarantined, struct mr
 	mr_buf_reset(events, ARRAY_BYTES);
 	mr_buf_add_char(ids, '{');
 	mr_buf_add_char(events, '{');
-	for (; *from < scan->n && n < CHUNK; (*from)++) {
-		const struct mr_scan_record *r = &scan->records[*from];
+	for (; *from < spooled->n && n < CHUNK; (*from)++) {
+		const struct mr_inspect_group *r = &spooled->groups[*from];
 
 		if (!r->ours || r->quarantined != quarantined)
 			continue;
-		mr_uuid_format(r->group, id);
+		mr_uuid_format(r->id, id);
 		mr_buf_printf(ids, "%s%s", n > 0 ? "," : "", id);
 		mr_buf_printf(events, "%s%" PRIu32, n > 0 ? "," : "", r->events);
 		n++;
@@ -179,8 +167,8 @@ fill_chunk(const struct mr_scan *scan, size_t *from, bool quarantined, struct mr
 
 /* The events of our records that are not in the ledger. */
 static enum mr_err
-sum_unstored(struct mr_db *db, const struct mr_scan *scan, bool quarantined, int64_t *sum,
-    struct mr_error *err)
+sum_unstored(struct mr_db *db, const struct mr_inspect_groups *spooled, bool quarantined,
+    int64_t *sum, struct mr_error *err)
 {
 	struct mr_buf ids, events;
 	struct mr_db_rows *rows;
@@ -190,13 +178,15 @@ sum_unstored(struct mr_db *db, const struct mr_scan *scan, bool quarantined, int
 	*sum = 0;
 	mr_buf_init(&ids, ARRAY_BYTES);
 	mr_buf_init(&events, ARRAY_BYTES);
-	while (e == MR_OK && fill_chunk(scan, &from, quarantined, &ids, &events) > 0) {
-		const char *params[] = { ids.p, events.p };
+	while (e == MR_OK && fill_chunk(spooled, &from, quarantined, &ids, &events) > 0) {
+		struct mr_db_args args = MR_DB_ARGS_INIT;
 
+		mr_db_arg_text(&args, ids.p);
+		mr_db_arg_text(&args, events.p);
 		if (ids.failed || events.failed) {
 			e = mr_fail(err, MR_ENOMEM, "no memory to look up the spool");
-		} else if ((e = ask(db, NOT_STORED, params, 2, &rows, err)) == MR_OK) {
-			*sum += field(rows, 0);
+		} else if ((e = mr_db_ask(db, NOT_STORED, &args, &rows, err)) == MR_OK) {
+			*sum += mr_db_int(rows, 0, 0);
 			mr_db_rows_free(rows);
 		}
 	}
@@ -220,21 +210,22 @@ script(struct mr_db *db, const char *sql, struct mr_error *err)
  * is in both, and left out of the first.
  */
 static enum mr_err
-read_kept(struct mr_db *db, const char *spool_dir, struct mr_balance *a, struct mr_error *err)
+read_kept(struct mr_db *db, const char *spool_dir, const uint8_t instance[MR_UUID_BYTES],
+    struct mr_balance *a, struct mr_error *err)
 {
-	struct mr_scan scan;
-	enum mr_err e = mr_scan_read(&scan, spool_dir, err);
+	struct mr_inspect_groups spooled;
+	enum mr_err e = mr_inspect_groups(&spooled, spool_dir, instance, err);
 
 	if (e != MR_OK)
 		return e;
-	a->unreadable = scan.unreadable;
+	a->unreadable = spooled.unreadable;
 	if ((e = script(db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err)) == MR_OK) {
-		if ((e = read_ledger(db, a, err)) == MR_OK &&
-		    (e = sum_unstored(db, &scan, false, &a->spooled, err)) == MR_OK)
-			e = sum_unstored(db, &scan, true, &a->quarantined, err);
+		if ((e = read_ledger(db, instance, a, err)) == MR_OK &&
+		    (e = sum_unstored(db, &spooled, false, &a->spooled, err)) == MR_OK)
+			e = sum_unstored(db, &spooled, true, &a->quarantined, err);
 		(void)script(db, "ROLLBACK", NULL);
 	}
-	mr_scan_free(&scan);
+	mr_inspect_free(&spooled);
 	return e;
 }
 
@@ -253,7 +244,8 @@ compare(const struct mr_books *before, const struct mr_books *after, struct mr_b
 }
 
 enum mr_err
-mr_balance_take(struct mr_db *db, const char *spool_dir, struct mr_balance *a, struct mr_error *err)
+mr_balance_take(struct mr_db *db, const char *spool_dir, const uint8_t instance[MR_UUID_BYTES],
+    struct mr_balance *a, struct mr_error *err)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000L };
 	struct mr_books before, after;
@@ -265,13 +257,13 @@ mr_balance_take(struct mr_db *db, const char *spool_dir, struct mr_balance *a, s
 		    "[metrics] file");
 	if (mr_db_ensure(db, err) != MR_OK)
 		return MR_EAGAIN;
-	if ((e = mr_balance_settle(db, spool_dir, &a->unsettled, err)) != MR_OK)
+	if ((e = mr_balance_settle(db, spool_dir, instance, &a->unsettled, err)) != MR_OK)
 		return e;
 	for (int i = 0; i < TRIES && e == MR_OK && a->moving; i++) {
 		if (i > 0)
 			nanosleep(&pause, NULL);
 		mr_books_read(&before);
-		e = read_kept(db, spool_dir, a, err);
+		e = read_kept(db, spool_dir, instance, a, err);
 		mr_books_read(&after);
 		compare(&before, &after, a);
 	}
@@ -303,11 +295,11 @@ mr_balance_count_rows(struct mr_db *db, struct mr_balance_rows *counted, struct 
 
 	if (mr_db_ensure(db, err) != MR_OK)
 		return MR_EAGAIN;
-	if ((e = ask(db, ROW_COUNTS, NULL, 0, &rows, err)) != MR_OK)
+	if ((e = mr_db_ask(db, ROW_COUNTS, NULL, &rows, err)) != MR_OK)
 		return e;
-	*counted = (struct mr_balance_rows){ .events = field(rows, 0),
-		.events_ledger = field(rows, 1), .rejected = field(rows, 2),
-		.rejected_ledger = field(rows, 3), .dropped = field(rows, 4) != 0 };
+	*counted = (struct mr_balance_rows){ .events = mr_db_int(rows, 0, 0),
+		.events_ledger = mr_db_int(rows, 0, 1), .rejected = mr_db_int(rows, 0, 2),
+		.rejected_ledger = mr_db_int(rows, 0, 3), .dropped = mr_db_int(rows, 0, 4) != 0 };
 	mr_db_rows_free(rows);
 	return MR_OK;
 }

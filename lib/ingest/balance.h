@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/uuid.h"
 #include "db/connection.h"
 
 struct mr_balance {
@@ -31,16 +32,17 @@ struct mr_balance {
 
 /*
  * Settles the groups that dead lanes have left, then computes. The counters
- * must be open (counters/shared.h). spool_dir "": no spool. Errors: MR_EAGAIN when
+ * must be open (counters/shared.h). spool_dir "": no spool;
+ * instance: that of the counters. Errors: MR_EAGAIN when
  * the database cannot be asked; MR_EINVAL when there is no file of counters;
  * MR_EIO, MR_ENOMEM.
  */
-enum mr_err mr_balance_take(struct mr_db *db, const char *spool_dir, struct mr_balance *balance,
-    struct mr_error *err);
+enum mr_err mr_balance_take(struct mr_db *db, const char *spool_dir,
+    const uint8_t instance[MR_UUID_BYTES], struct mr_balance *balance, struct mr_error *err);
 
 /* Only the first of it, when there is something to settle. *left: what could not be. */
-enum mr_err mr_balance_settle(struct mr_db *db, const char *spool_dir, size_t *left,
-    struct mr_error *err);
+enum mr_err mr_balance_settle(struct mr_db *db, const char *spool_dir,
+    const uint8_t instance[MR_UUID_BYTES], size_t *left, struct mr_error *err);
 
 /* Whether there is. Costs no I/O but for a lock. */
 bool mr_balance_needed(void);

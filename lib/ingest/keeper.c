@@ -11,6 +11,7 @@
 #include "ingest/balance.h"
 #include "ingest/replay.h"
 #include "ingest/store.h"
+#include "spool/inspect.h"
 #include "spool/segment.h"
 #include "spool/spool.h"
 
@@ -37,6 +38,7 @@
 
 struct mr_keeper {
 	const struct mr_conf *conf;
+	const uint8_t *instance;
 	struct mr_breaker *breaker;
 	struct mr_db *db;
 	struct mr_store *store;
@@ -159,7 +161,7 @@ static enum progress
 replay(struct mr_keeper *k, int64_t until_ms, struct mr_replay_report *report)
 {
 	const struct mr_replay_options options = { .dir = k->conf->spool_dir, .db = k->db,
-		.store = k->store, .ledger_days = k->conf->ledger_days, .go_on = may_replay,
+		.store = k->store, .instance = k->instance, .ledger_days = k->conf->ledger_days, .go_on = may_replay,
 		.arg = k };
 	enum mr_err e;
 	bool alarm;
@@ -184,7 +186,7 @@ replay(struct mr_keeper *k, int64_t until_ms, struct mr_replay_report *report)
 static int64_t
 waiting(const struct mr_keeper *k, const struct mr_replay_report *last)
 {
-	int64_t bytes = has_spool(k) ? mr_replay_pending(k->conf->spool_dir) : 0;
+	int64_t bytes = has_spool(k) ? mr_inspect_pending(k->conf->spool_dir) : 0;
 
 	return bytes > last->left_bytes ? bytes - last->left_bytes : 0;
 }
@@ -273,7 +275,7 @@ settle_books(struct mr_keeper *k)
 	struct mr_error why = MR_ERROR_INIT;
 	size_t left;
 
-	if (mr_balance_settle(k->db, k->conf->spool_dir, &left, &why) != MR_OK)
+	if (mr_balance_settle(k->db, k->conf->spool_dir, k->instance, &left, &why) != MR_OK)
 		log_trouble(k, &why, "; the books are settled later");
 }
 
@@ -336,7 +338,7 @@ free_keeper(struct mr_keeper *k)
 
 enum mr_err
 mr_keeper_start(struct mr_keeper **keeper, const struct mr_conf *conf, const char *application,
-    struct mr_breaker *breaker, struct mr_error *err)
+    const uint8_t instance[MR_UUID_BYTES], struct mr_breaker *breaker, struct mr_error *err)
 {
 	struct mr_keeper *k = calloc(1, sizeof *k);
 	int e;
@@ -344,6 +346,7 @@ mr_keeper_start(struct mr_keeper **keeper, const struct mr_conf *conf, const cha
 	if (k == NULL)
 		return mr_fail(err, MR_ENOMEM, "no memory for the keeper");
 	k->conf = conf;
+	k->instance = instance;
 	k->breaker = breaker;
 	k->seed = (unsigned)mr_clock_now_us();
 	k->purging = true;

@@ -15,11 +15,12 @@
 struct mr_keeper;
 
 /*
- * Starts the thread. The configuration and the breaker must stay. With
+ * Starts the thread. The configuration, the instance and the breaker must stay. With
  * ingest = spool it only closes segments, so that they can be replayed.
  */
 enum mr_err mr_keeper_start(struct mr_keeper **keeper, const struct mr_conf *conf,
-    const char *application, struct mr_breaker *breaker, struct mr_error *err);
+    const char *application, const uint8_t instance[MR_UUID_BYTES], struct mr_breaker *breaker,
+    struct mr_error *err);
 
 /* Ends the thread, after the statement that it is in, and frees the keeper. */
 void mr_keeper_stop(struct mr_keeper *keeper);

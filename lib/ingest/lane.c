@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "counters/books.h"
-#include "counters/shared.h"
 #include "counters/stats.h"
 #include "db/connection.h"
 #include "db/query.h"
@@ -58,11 +57,11 @@ new_db(const struct mr_conf *conf, const char *application, bool alone)
 }
 
 struct mr_lane *
-mr_lane_new(const struct mr_conf *conf, const char *application, size_t max_group,
-    struct mr_breaker *breaker, bool alone)
+mr_lane_new(const struct mr_conf *conf, const char *application,
+    const uint8_t instance[MR_UUID_BYTES], size_t max_group, struct mr_breaker *breaker, bool alone)
 {
 	struct mr_lane *l = calloc(1, sizeof *l);
-	const struct mr_spool_options spool = mr_spool_options(conf);
+	const struct mr_spool_options spool = mr_spool_options(conf, instance);
 	bool spooling = conf->spool_dir[0] != '\0';
 
 	if (l == NULL)
@@ -74,7 +73,7 @@ mr_lane_new(const struct mr_conf *conf, const char *application, size_t max_grou
 	l->db = new_db(conf, application, alone);
 	/* One batch may exceed the cap of a group, but not what a body can hold. */
 	l->store = mr_store_new((size_t)conf->group_max_bytes +
-	    64 * (size_t)conf->max_body_bytes, mr_shared()->header.instance);
+	    64 * (size_t)conf->max_body_bytes, instance);
 	l->spool = spooling ? mr_spool_new(&spool) : NULL;
 	mr_book_open(&l->book);
 	l->batches = calloc(max_group, sizeof *l->batches);

@@ -16,12 +16,12 @@
 struct mr_lane;
 
 /*
- * max_group: jobs in a group. alone: there is no keeper, so the lane migrates
+ * instance: this host's. max_group: jobs in a group. alone: there is no keeper, so the lane migrates
  * the schema and makes the day partitions when it connects. The configuration
  * and the breaker must stay. Connects at the first use. NULL: no memory.
  */
 struct mr_lane *mr_lane_new(const struct mr_conf *conf, const char *application,
-    size_t max_group, struct mr_breaker *breaker, bool alone);
+    const uint8_t instance[MR_UUID_BYTES], size_t max_group, struct mr_breaker *breaker, bool alone);
 void mr_lane_free(struct mr_lane *lane);
 
 /*

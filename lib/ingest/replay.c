@@ -17,17 +17,17 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
-#include "counters/shared.h"
 #include "counters/stats.h"
 #include "db/query.h"
 #include "ingest/isolate.h"
+#include "spool/paths.h"
 #include "spool/quarantine.h"
 #include "spool/record.h"
 #include "spool/segment.h"
 #include "spool/spool.h"
 
-#define MAX_PATH 4096
 /* Segments that are open at a time. */
 #define MAX_OPEN 64
 /* A record's structs need up to about four times its bytes. */
@@ -83,10 +83,11 @@ note(struct replay *r, const struct mr_error *why)
 static int
 lock_spool(const char *dir, struct mr_error *err)
 {
-	char path[MAX_PATH];
+	char path[MR_FILE_PATH_MAX];
 	int fd, saved;
 
-	(void)snprintf(path, sizeof path, "%.4000s/replay.lock", dir);
+	if (mr_paths_join(path, dir, MR_PATHS_LOCK, "", err) != MR_OK)
+		return -1;
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
 		return fd;
@@ -96,7 +97,7 @@ lock_spool(const char *dir, struct mr_error *err)
 	if (saved == EWOULDBLOCK)
 		(void)mr_fail(err, MR_EAGAIN, "spool %s: another replay is under way", dir);
 	else
-		(void)mr_fail(err, MR_EIO, "spool %s: replay.lock: %s", dir, strerror(saved));
+		(void)mr_fail(err, MR_EIO, "spool %s: " MR_PATHS_LOCK ": %s", dir, strerror(saved));
 	return -1;
 }
 
@@ -120,10 +121,9 @@ remove_all_stale(const char *dir)
 {
 	DIR *d = opendir(dir);
 	struct dirent *entry;
-	size_t n;
 
 	while (d != NULL && (entry = readdir(d)) != NULL)
-		if ((n = strlen(entry->d_name)) > 4 && strcmp(entry->d_name + n - 4, ".tmp") == 0)
+		if (mr_paths_end(entry->d_name, MR_PATHS_NEW))
 			remove_stale(dirfd(d), entry->d_name);
 	if (d != NULL)
 		closedir(d);
@@ -181,8 +181,7 @@ finish(struct replay *r, struct source *s)
 		leave(r, s);
 		return;
 	}
-	if (mr_spool_system_io.unlink(s->path) != 0 ||
-	    mr_spool_system_io.sync_dir(r->options->dir) != 0) {
+	if (unlink(s->path) != 0 || mr_file_sync_dir(r->options->dir) != 0) {
 		(void)mr_fail(&why, MR_EIO, "%s: is stored but cannot be removed: %s", s->path,
 		    strerror(errno));
 		mr_log_error("%s", why.text);
@@ -214,21 +213,16 @@ skip_to_record(struct replay *r, struct source *s)
 static void
 put_file_aside(struct replay *r, const char *path, const struct mr_error *why)
 {
-	char dir[MAX_PATH], to[MAX_PATH];
-	struct mr_error failed = MR_ERROR_INIT;
+	struct mr_error failed = MR_ERROR_INIT, moved = MR_ERROR_INIT;
 
-	(void)snprintf(dir, sizeof dir, "%.4000s/quarantine", r->options->dir);
-	(void)snprintf(to, sizeof to, "%.2000s/%.1000s.bad", dir, strrchr(path, '/') + 1);
-	(void)mkdir(dir, 0700);
-	if (rename(path, to) == 0 && mr_spool_system_io.sync_dir(dir) == 0 &&
-	    mr_spool_system_io.sync_dir(r->options->dir) == 0) {
+	if (mr_quarantine_file(r->options->dir, path, &moved) == MR_OK) {
 		r->report->quarantined++;
 		mr_stat_add(MR_STAT_QUARANTINED, 1);
 		mr_log_error("%s; it is now in the quarantine", why->text);
 		return;
 	}
-	(void)mr_fail(&failed, MR_EIO, "%s: is no segment, and cannot be put aside: %s", path,
-	    strerror(errno));
+	(void)mr_fail(&failed, MR_EIO, "%.200s: is no segment, and cannot be put aside: %.250s", path,
+	    moved.text);
 	mr_log_error("%s", failed.text);
 	note(r, &failed);
 	r->report->left++;
@@ -353,7 +347,7 @@ count(struct replay *r)
 static void
 set_instance(struct replay *r, const struct source *s)
 {
-	const uint8_t *id = mr_segment_id(s->segment), *ours = mr_shared()->header.instance;
+	const uint8_t *id = mr_segment_id(s->segment), *ours = r->options->instance;
 	uint8_t other[MR_UUID_BYTES] = { 0 };
 
 	memcpy(other, id + MR_UUID_BYTES - 6, 6);

@@ -44,6 +44,7 @@ struct mr_replay_options {
 	const char *dir;
 	struct mr_db *db;
 	struct mr_store *store;  /* with room for MR_SEGMENT_MAX_PAYLOAD */
+	const uint8_t *instance; /* MR_UUID_BYTES of this host's id */
 	int64_t ledger_days;     /* records older than this are left */
 	bool force;              /* they are not */
 	/* Asked before each record whether to go on. */
@@ -60,24 +61,5 @@ struct mr_replay_options {
  */
 enum mr_err mr_replay_run(const struct mr_replay_options *options,
     struct mr_replay_report *report, struct mr_error *err);
-
-/* Bytes of the segments that nobody writes to now; 0 when that cannot be known. */
-int64_t mr_replay_pending(const char *dir);
-
-/* What one segment holds; one that is busy, so far. */
-struct mr_replay_segment {
-	const char *path;
-	int64_t bytes;
-	bool busy;           /* somebody writes to it, or replays it */
-	bool foreign;        /* it is no segment */
-	size_t records, events;
-	size_t damaged, torn;
-	int64_t oldest_us, newest_us; /* when its records were received; 0: none */
-};
-
-/* Shows every segment, oldest first; changes nothing. Errors as above. */
-enum mr_err mr_replay_inspect(const char *dir,
-    void (*visit)(void *arg, const struct mr_replay_segment *segment), void *arg,
-    struct mr_error *err);
 
 #endif

@@ -195,8 +195,8 @@ init_hand(struct mr_writer *w, struct hand *h, bool helper)
 {
 	h->w = w;
 	h->helper = helper;
-	h->lane = mr_lane_new(w->options.conf, w->options.application, w->options.max_jobs,
-	    w->breaker, w->options.alone);
+	h->lane = mr_lane_new(w->options.conf, w->options.application, w->options.instance,
+	    w->options.max_jobs, w->breaker, w->options.alone);
 	h->group = calloc(w->options.max_jobs, sizeof *h->group);
 	return h->lane != NULL && h->group != NULL;
 }
@@ -238,7 +238,7 @@ new_writer(const struct mr_writer_options *options)
 static void
 prepare_spool(const struct mr_conf *conf)
 {
-	const struct mr_spool_options options = mr_spool_options(conf);
+	const struct mr_spool_options options = mr_spool_options(conf, NULL);
 	struct mr_error why = MR_ERROR_INIT;
 
 	if (conf->spool_dir[0] != '\0' && mr_spool_prepare(&options, &why) != MR_OK)
@@ -251,8 +251,8 @@ start_keeper(struct mr_writer *w, struct mr_error *err)
 {
 	if (w->options.alone)
 		return MR_OK;
-	return mr_keeper_start(&w->keeper, w->options.conf, w->options.application, w->breaker,
-	    err);
+	return mr_keeper_start(&w->keeper, w->options.conf, w->options.application,
+	    w->options.instance, w->breaker, err);
 }
 
 enum mr_err
@@ -357,7 +357,7 @@ void
 mr_writer_check(struct mr_writer *w, struct mr_writer_health *health)
 {
 	const struct mr_conf *conf = w->options.conf;
-	const struct mr_spool_options spool = mr_spool_options(conf);
+	const struct mr_spool_options spool = mr_spool_options(conf, NULL);
 	struct mr_breaker_view view;
 
 	*health = (struct mr_writer_health){ .why = MR_ERROR_INIT };

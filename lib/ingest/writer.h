@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "conf/conf.h"
@@ -24,6 +25,7 @@ struct mr_writer;
 struct mr_writer_options {
 	const struct mr_conf *conf; /* must stay until stop */
 	const char *application;    /* application_name of the connections */
+	const uint8_t *instance;    /* MR_UUID_BYTES of this host's id; must stay until stop */
 	size_t max_jobs;            /* in one group */
 	bool alone;                 /* one request (plain CGI): no thread besides the first */
 	/*

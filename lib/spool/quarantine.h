@@ -19,4 +19,7 @@
 enum mr_err mr_quarantine(const char *spool, const char *segment, off_t offset,
     struct mr_str bytes, const char *reason, struct mr_error *err);
 
+/* Moves a whole file of the spool there. Errors as above. */
+enum mr_err mr_quarantine_file(const char *spool, const char *path, struct mr_error *err);
+
 #endif

@@ -14,6 +14,9 @@
 
 #include "base/crc32c.h"
 
+#include "base/file.h"
+#include "spool/paths.h"
+
 #define SEGMENT_MAGIC "MRSPOOL1"
 #define RECORD_MAGIC "MREC"
 
@@ -93,16 +96,16 @@ mr_segment_name(char name[MR_SEGMENT_NAME + 1], const uint8_t id[MR_UUID_BYTES],
 		n += snprintf(name + n, (size_t)(MR_SEGMENT_NAME + 1 - n), "%02x", id[i]);
 }
 
-static const char *
-name_of(const char *path)
+int64_t
+mr_segment_created_us(const char *path)
 {
-	return strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
+	return (int64_t)strtoull(mr_paths_name(path), NULL, 16);
 }
 
 bool
 mr_segment_id_of_name(uint8_t id[MR_UUID_BYTES], const char *path)
 {
-	const char *name = name_of(path), *hex = name + MR_SEGMENT_NAME - 2 * MR_UUID_BYTES;
+	const char *name = mr_paths_name(path), *hex = name + MR_SEGMENT_NAME - 2 * MR_UUID_BYTES;
 	unsigned byte;
 
 	if (strlen(name) < MR_SEGMENT_NAME || hex[-1] != '-' ||
@@ -126,7 +129,7 @@ read_header(struct mr_segment *s, const char *path, struct mr_error *err)
 	}
 	/* Then reading begins with the header, which is no record. */
 	if (s->n >= MR_SEGMENT_HEADER_BYTES &&
-	    strlen(name_of(path)) == MR_SEGMENT_NAME + sizeof MR_SEGMENT_SUFFIX - 1 &&
+	    strlen(mr_paths_name(path)) == MR_SEGMENT_NAME + sizeof MR_PATHS_SEGMENT - 1 &&
 	    mr_segment_id_of_name(s->id, path))
 		return MR_OK;
 	return mr_fail(err, MR_EINVAL, "%s: is no segment of the spool", path);
@@ -167,7 +170,7 @@ static enum mr_err
 copy_file(struct mr_segment *s, const char *path, struct mr_error *err)
 {
 	struct stat st;
-	char *p = NULL;
+	char *p;
 	ssize_t n;
 
 	if (fstat(s->fd, &st) != 0)
@@ -179,9 +182,9 @@ copy_file(struct mr_segment *s, const char *path, struct mr_error *err)
 		return mr_fail(err, MR_ENOMEM, "%s: no memory", path);
 	s->p = p;
 	s->copied = true;
-	while (s->n < (size_t)st.st_size &&
-	    (n = pread(s->fd, p + s->n, (size_t)st.st_size - s->n, (off_t)s->n)) > 0)
-		s->n += (size_t)n;
+	if ((n = mr_file_read_all(s->fd, p, (size_t)st.st_size)) < 0)
+		return mr_fail(err, MR_EIO, "%s: %s", path, strerror(errno));
+	s->n = (size_t)n;
 	return MR_OK;
 }
 
@@ -320,6 +323,29 @@ mr_segment_guess(struct mr_str bytes, size_t *at, struct mr_segment_item *item)
 		return true;
 	}
 	return false;
+}
+
+uint64_t
+mr_segment_count(const char *path, off_t *offset)
+{
+	char head[R_GROUP];
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	off_t size = fd >= 0 && fstat(fd, &st) == 0 ? st.st_size : 0, length;
+	uint64_t records = 0;
+
+	while (*offset + MR_SEGMENT_RECORD_BYTES <= size &&
+	    pread(fd, head, sizeof head, *offset) == (ssize_t)sizeof head &&
+	    memcmp(head, RECORD_MAGIC, R_LENGTH) == 0) {
+		length = MR_SEGMENT_RECORD_BYTES + (off_t)get_be32(head + R_LENGTH);
+		if (*offset + length > size)
+			break;
+		*offset += length;
+		records++;
+	}
+	if (fd >= 0)
+		close(fd);
+	return records;
 }
 
 void

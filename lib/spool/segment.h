@@ -28,7 +28,6 @@
 #define MR_SEGMENT_HEADER_BYTES 36
 #define MR_SEGMENT_RECORD_BYTES 36 /* of a record besides its payload */
 #define MR_SEGMENT_MAX_PAYLOAD ((size_t)256 * 1024 * 1024)
-#define MR_SEGMENT_SUFFIX ".seg"
 
 /* One record, or one stretch of bytes that is none. */
 struct mr_segment_item {
@@ -91,6 +90,16 @@ bool mr_segment_id_of_name(uint8_t id[MR_UUID_BYTES], const char *path);
  * it; its checksum is wrong or was not looked at. false: there is none.
  */
 bool mr_segment_guess(struct mr_str bytes, size_t *at, struct mr_segment_item *item);
+
+/* When a segment was begun, by its name. */
+int64_t mr_segment_created_us(const char *path);
+
+/*
+ * Counts records from *offset on, which is moved behind the last of them: from one
+ * to the next by their lengths, which a crc guards when they are replayed. Stops
+ * at the end, at what is incomplete or no record, and when the file is gone.
+ */
+uint64_t mr_segment_count(const char *path, off_t *offset);
 
 /* How far it was read, and how long it is. */
 void mr_segment_progress(const struct mr_segment *segment, int64_t *read_bytes,

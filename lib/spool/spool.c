@@ -18,10 +18,10 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
-#include "counters/shared.h"
+#include "spool/paths.h"
 
-#define MAX_PATH 4096
 #define KEEP_BYTES ((size_t)1024 * 1024)
 /* A group of some size. */
 #define ORDINARY_BYTES ((size_t)64 * 1024)
@@ -51,20 +51,6 @@ system_create(const char *path)
 	return fd;
 }
 
-static int
-system_sync_dir(const char *dir)
-{
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), result, saved;
-
-	if (fd < 0)
-		return -1;
-	result = fsync(fd);
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return result;
-}
-
 static int64_t
 system_free_bytes(const char *dir)
 {
@@ -81,20 +67,21 @@ const struct mr_spool_io mr_spool_system_io = {
 	.truncate = ftruncate,
 	.sync = fdatasync,
 	.rename = rename,
-	.sync_dir = system_sync_dir,
+	.sync_dir = mr_file_sync_dir,
 	.unlink = unlink,
 	.close = close,
 	.free_bytes = system_free_bytes,
 };
 
 struct mr_spool_options
-mr_spool_options(const struct mr_conf *conf)
+mr_spool_options(const struct mr_conf *conf, const uint8_t *instance)
 {
 	struct mr_spool_options options = { .dir = conf->spool_dir,
 		.segment_bytes = conf->segment_bytes, .max_bytes = conf->spool_max_bytes,
 		.reserve_bytes = conf->spool_reserve_bytes, .io = &mr_spool_system_io };
 
-	memcpy(options.instance, mr_shared()->header.instance, MR_UUID_BYTES);
+	if (instance != NULL)
+		memcpy(options.instance, instance, MR_UUID_BYTES);
 	return options;
 }
 
@@ -140,26 +127,10 @@ mr_spool_free(struct mr_spool *s)
 	free(s);
 }
 
-/* Writes all of s->record, or fails. */
 static int
 write_record(struct mr_spool *s)
 {
-	size_t done = 0;
-	ssize_t n;
-
-	while (done < s->record.len) {
-		n = s->options.io->write(s->fd, s->record.p + done, s->record.len - done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		if (n == 0) {
-			errno = ENOSPC;
-			return -1;
-		}
-		done += (size_t)n;
-	}
-	return 0;
+	return mr_file_write_all_with(s->options.io->write, s->fd, mr_buf_str(&s->record));
 }
 
 static enum mr_err
@@ -203,18 +174,16 @@ start_segment(struct mr_spool *s, const char *temporary, const char *path, int64
 static enum mr_err
 open_segment(struct mr_spool *s, struct mr_error *err)
 {
-	char name[MR_SEGMENT_NAME + 1], temporary[MAX_PATH], path[MAX_PATH];
+	char name[MR_SEGMENT_NAME + 1], temporary[MR_FILE_PATH_MAX], path[MR_FILE_PATH_MAX];
 	int64_t now = mr_clock_now_us();
 	enum mr_err e;
-	int n;
 
 	mr_uuid_make(s->id);
 	mr_uuid_mark(s->id, s->options.instance);
 	mr_segment_name(name, s->id, now);
-	n = snprintf(path, sizeof path, "%s/%s" MR_SEGMENT_SUFFIX, s->options.dir, name);
-	if (n < 0 || (size_t)n >= sizeof path)
-		return mr_fail(err, MR_EINVAL, "spool: the folder's name is too long");
-	(void)snprintf(temporary, sizeof temporary, "%.4000s/%s.tmp", s->options.dir, name);
+	if ((e = mr_paths_join(path, s->options.dir, name, MR_PATHS_SEGMENT, err)) != MR_OK ||
+	    (e = mr_paths_join(temporary, s->options.dir, name, MR_PATHS_NEW, err)) != MR_OK)
+		return e;
 	e = start_segment(s, temporary, path, now, err);
 	if (e != MR_OK)
 		mr_spool_close_segment(s);
@@ -319,14 +288,6 @@ by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static bool
-is_segment(const char *name)
-{
-	size_t n = strlen(name), suffix = strlen(MR_SEGMENT_SUFFIX);
-
-	return n > suffix && strcmp(name + n - suffix, MR_SEGMENT_SUFFIX) == 0;
-}
-
 static enum mr_err
 list_add(struct mr_spool_list *list, const char *dir, const char *name)
 {
@@ -354,7 +315,7 @@ mr_spool_list(const char *dir, struct mr_spool_list *list, struct mr_error *err)
 	if (d == NULL)
 		return mr_fail(err, MR_EIO, "spool %s: %s", dir, strerror(errno));
 	while (e == MR_OK && (entry = readdir(d)) != NULL)
-		if (is_segment(entry->d_name))
+		if (mr_paths_end(entry->d_name, MR_PATHS_SEGMENT))
 			e = list_add(list, dir, entry->d_name);
 	closedir(d);
 	if (e != MR_OK) {

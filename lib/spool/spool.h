@@ -43,8 +43,8 @@ struct mr_spool_options {
 	const struct mr_spool_io *io;
 };
 
-/* As configured, on the real file system. */
-struct mr_spool_options mr_spool_options(const struct mr_conf *conf);
+/* As configured, on the real file system. instance: what marks the segments; NULL: none. */
+struct mr_spool_options mr_spool_options(const struct mr_conf *conf, const uint8_t *instance);
 
 /* Makes the folder if it is missing and its parent is there. MR_EIO: it cannot be used. */
 enum mr_err mr_spool_prepare(const struct mr_spool_options *options, struct mr_error *err);

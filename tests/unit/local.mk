@@ -30,7 +30,7 @@ unit_tests = \
 	tests/unit/db/test_pgarray \
 	tests/unit/spool/test_spool \
 	tests/unit/spool/test_record \
-	tests/unit/spool/test_backlog \
+	tests/unit/spool/test_inspect \
 	tests/unit/s3/test_creds \
 	tests/unit/s3/test_http \
 	tests/unit/s3/test_s3 \
