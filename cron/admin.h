@@ -5,12 +5,9 @@
 #ifndef MR_CRON_ADMIN_H
 #define MR_CRON_ADMIN_H
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/stat.h>
 
-#include "base/buf.h"
 #include "base/error.h"
 #include "base/str.h"
 #include "conf/conf.h"
@@ -87,49 +84,5 @@ int admin_fail(const struct mr_error *err);
  */
 enum mr_err admin_read_secrets(const char *const *names, struct mr_str *secrets, size_t n,
     char *room, size_t size, struct mr_error *err);
-
-/* --- admin_ini.c --- */
-
-struct admin_ini {
-	const char *path;       /* as it was given, for messages */
-	char real[PATH_MAX];    /* no link */
-	struct stat st;
-	struct mr_buf text;     /* as it is */
-	struct mr_buf changed;  /* as it shall be: put line by line */
-};
-
-struct admin_ini_line {
-	struct mr_str section; /* that it stands in, or begins; n == 0: none yet */
-	struct mr_str key;     /* n == 0: it is no "key = value" */
-	struct mr_str value;   /* its first word, of which a secret has no second */
-	struct mr_str whole;   /* with the line break */
-	struct mr_str rest;    /* of the file */
-	int number;            /* from 1 */
-};
-
-/* Reads it. MR_EIO, MR_ELIMIT; then there is nothing to close. path must outlive it. */
-enum mr_err admin_ini_open(struct admin_ini *ini, const char *path, struct mr_error *err);
-void admin_ini_close(struct admin_ini *ini);
-
-/* Goes through the lines: next is false behind the last. */
-void admin_ini_start(const struct admin_ini *ini, struct admin_ini_line *line);
-bool admin_ini_next(struct admin_ini_line *line);
-
-/* Appends the line to what is changed, as it is or with another value. */
-void admin_ini_keep(struct admin_ini *ini, const struct admin_ini_line *line);
-void admin_ini_put(struct admin_ini *ini, const struct admin_ini_line *line,
-    struct mr_str value);
-
-/* Whether replace will be allowed, as far as that can be told before. */
-enum mr_err admin_ini_writable(const struct admin_ini *ini, struct mr_error *err);
-
-/*
- * Puts what is changed in the file's place, with the same owner and mode, on
- * disk; or leaves it as it was: also when somebody else changed it since it was
- * opened, or check (NULL: none), which is given the path of the new one, fails.
- */
-enum mr_err admin_ini_replace(const struct admin_ini *ini,
-    enum mr_err (*check)(void *arg, const char *path, struct mr_error *err), void *arg,
-    struct mr_error *err);
 
 #endif

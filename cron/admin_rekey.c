@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "conf/ini.h"
 #include "secret/keyring.h"
 
 struct counts {
@@ -15,7 +16,7 @@ struct counts {
 
 /* Puts the line with its value sealed with the newest key. */
 static enum mr_err
-reseal(const struct mr_keyring *ring, struct admin_ini *ini, const struct admin_ini_line *line,
+reseal(const struct mr_keyring *ring, struct mr_ini *ini, const struct mr_ini_line *line,
     struct counts *counts, struct mr_error *err)
 {
 	char id[MR_KEY_ID_TEXT];
@@ -31,10 +32,10 @@ reseal(const struct mr_keyring *ring, struct admin_ini *ini, const struct admin_
 	if ((e = mr_unseal(ring, line->value, plain, MR_SEALED_MAX_PLAIN, &n, err)) != MR_OK)
 		;
 	else if (strcmp(id, mr_keyring_newest(ring)) == 0) {
-		admin_ini_keep(ini, line);
+		mr_ini_keep(ini, line);
 		counts->current++;
 	} else if ((e = mr_seal(ring, (struct mr_str){ plain, n }, &sealed, err)) == MR_OK) {
-		admin_ini_put(ini, line, mr_buf_str(&sealed));
+		mr_ini_put(ini, line, mr_buf_str(&sealed));
 		counts->changed++;
 	}
 	mr_buf_free(&sealed);
@@ -44,17 +45,17 @@ reseal(const struct mr_keyring *ring, struct admin_ini *ini, const struct admin_
 
 /* Line by line; all that is no sealed value stays as it is. */
 static enum mr_err
-convert(const struct mr_keyring *ring, struct admin_ini *ini, struct counts *counts,
+convert(const struct mr_keyring *ring, struct mr_ini *ini, struct counts *counts,
     struct mr_error *err)
 {
 	struct mr_error why = MR_ERROR_INIT;
-	struct admin_ini_line line;
+	struct mr_ini_line line;
 
 	*counts = (struct counts){ 0, 0 };
 	mr_buf_reset(&ini->changed, ini->changed.max);
-	for (admin_ini_start(ini, &line); admin_ini_next(&line);) {
+	for (mr_ini_start(ini, &line); mr_ini_next(&line);) {
 		if (!mr_sealed_is(line.value))
-			admin_ini_keep(ini, &line);
+			mr_ini_keep(ini, &line);
 		else if (reseal(ring, ini, &line, counts, &why) != MR_OK)
 			return mr_fail(err, why.code, "%s:%d: %.400s", ini->path, line.number,
 			    why.text);
@@ -64,7 +65,7 @@ convert(const struct mr_keyring *ring, struct admin_ini *ini, struct counts *cou
 
 /* Converts with the keys as they are in the file now. */
 static enum mr_err
-convert_now(const char *key_file, struct admin_ini *ini, struct counts *counts,
+convert_now(const char *key_file, struct mr_ini *ini, struct counts *counts,
     char newest[MR_KEY_ID_TEXT], struct mr_error *err)
 {
 	struct mr_keyring *ring;
@@ -83,21 +84,21 @@ rekey(const char *key_file, const char *path, bool make_key, struct mr_error *er
 {
 	struct counts counts = { 0, 0 };
 	char newest[MR_KEY_ID_TEXT];
-	struct admin_ini ini;
+	struct mr_ini ini;
 	enum mr_err e;
 
-	if ((e = admin_ini_open(&ini, path, err)) != MR_OK)
+	if ((e = mr_ini_open(&ini, path, err)) != MR_OK)
 		return e;
 	e = convert_now(key_file, &ini, &counts, newest, err);
 	/* A key is added only once it is known that everything opens. */
 	if (e == MR_OK && make_key && (e = mr_keyring_add(key_file, err)) == MR_OK)
 		e = convert_now(key_file, &ini, &counts, newest, err);
 	if (e == MR_OK && counts.changed > 0)
-		e = admin_ini_replace(&ini, NULL, NULL, err);
+		e = mr_ini_replace(&ini, NULL, NULL, err);
 	if (e == MR_OK)
 		printf("%s: %d sealed with key %s, %d were already\n", path, counts.changed, newest,
 		    counts.current);
-	admin_ini_close(&ini);
+	mr_ini_close(&ini);
 	return e;
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "conf/ini.h"
 #include "export/target.h"
 #include "secret/keyring.h"
 
@@ -23,7 +24,7 @@ struct rotation {
 	char section[sizeof "client " + MR_CONF_CLIENT_MAX_BYTES];
 	char names[N_KEYS][32];
 	struct mr_conf *conf;
-	struct admin_ini *ini;
+	struct mr_ini *ini;
 	struct mr_str before[N_KEYS];     /* in the file; n == 0: not there */
 	char after[N_KEYS][ADMIN_SEALED_ROOM]; /* what shall stand there */
 };
@@ -43,7 +44,7 @@ choose(struct rotation *r, const char *client, bool backup)
 }
 
 static bool
-is_line_of(const struct rotation *r, const struct admin_ini_line *line, size_t i)
+is_line_of(const struct rotation *r, const struct mr_ini_line *line, size_t i)
 {
 	return mr_str_eq(line->section, mr_str(r->section)) &&
 	    mr_str_eq(line->key, mr_str(r->names[i]));
@@ -120,19 +121,19 @@ static enum mr_err
 find_keys(struct rotation *r, struct mr_error *err)
 {
 	const struct mr_conf_client *client = NULL;
-	struct admin_ini_line line;
+	struct mr_ini_line line;
 	enum mr_err e;
 
 	if (r->client != NULL && (e = find_client(r, &client, err)) != MR_OK)
 		return e;
-	for (admin_ini_start(r->ini, &line); admin_ini_next(&line);)
+	for (mr_ini_start(r->ini, &line); mr_ini_next(&line);)
 		for (size_t i = 0; i < N_KEYS; i++)
 			if (is_line_of(r, &line, i))
 				r->before[i] = line.value;
 	if (r->before[ACCESS_KEY].n == 0 || r->before[SECRET_KEY].n == 0)
 		return refuse_elsewhere(r, client != NULL ? use_of(r, r->conf, client) :
 		    &r->conf->backup, err);
-	return admin_ini_writable(r->ini, err);
+	return mr_ini_writable(r->ini, err);
 }
 
 /* --- the new keys ------------------------------------------------------------ */
@@ -285,18 +286,18 @@ check_file(void *arg, const char *path, struct mr_error *err)
 static enum mr_err
 switch_over(struct rotation *r, struct mr_error *err)
 {
-	struct admin_ini_line line;
+	struct mr_ini_line line;
 	size_t i;
 
-	for (admin_ini_start(r->ini, &line); admin_ini_next(&line);) {
+	for (mr_ini_start(r->ini, &line); mr_ini_next(&line);) {
 		for (i = 0; i < N_KEYS && !is_line_of(r, &line, i);)
 			i++;
 		if (i < N_KEYS)
-			admin_ini_put(r->ini, &line, mr_str(r->after[i]));
+			mr_ini_put(r->ini, &line, mr_str(r->after[i]));
 		else
-			admin_ini_keep(r->ini, &line);
+			mr_ini_keep(r->ini, &line);
 	}
-	return admin_ini_replace(r->ini, check_file, r, err);
+	return mr_ini_replace(r->ini, check_file, r, err);
 }
 
 /* --- the command ------------------------------------------------------------- */
@@ -336,7 +337,7 @@ admin_rotate(const struct admin *admin, int argc, char **argv)
 	struct rotation r = { .client = NULL };
 	struct mr_error err = MR_ERROR_INIT;
 	const char *client = NULL;
-	struct admin_ini ini;
+	struct mr_ini ini;
 	struct mr_conf conf;
 	enum mr_err e;
 
@@ -348,9 +349,9 @@ admin_rotate(const struct admin *admin, int argc, char **argv)
 	r.ini = &ini;
 	choose(&r, client, backup);
 	if ((e = use_key_file(admin, &conf, &err)) == MR_OK &&
-	    (e = admin_ini_open(&ini, admin->config, &err)) == MR_OK) {
+	    (e = mr_ini_open(&ini, admin->config, &err)) == MR_OK) {
 		e = rotate(&r, &err);
-		admin_ini_close(&ini);
+		mr_ini_close(&ini);
 	}
 	mr_conf_free(&conf);
 	return e == MR_OK ? ADMIN_OK : admin_fail(&err);

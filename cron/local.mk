@@ -13,7 +13,6 @@ dist_man_MANS += \
 
 cron_millrace_admin_SOURCES = \
 	cron/admin.c cron/admin.h \
-	cron/admin_ini.c \
 	cron/admin_input.c \
 	cron/admin_migrate.c \
 	cron/admin_rejected.c \

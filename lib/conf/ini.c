@@ -1,22 +1,18 @@
-/*
- * millrace-admin: an INI file as text, of which a few values are changed. The
- * file is replaced as a whole, or stays as it was.
- */
-#include "admin.h"
+/* Changing an INI file: see ini.h. */
+#include "conf/ini.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define MAX_FILE (1 << 20)
 #define BLANK " \t\r\n"
 
-/* --- reading ---------------------------------------------------------------- */
-
 static enum mr_err
-read_file(struct admin_ini *ini, struct mr_error *err)
+read_file(struct mr_ini *ini, struct mr_error *err)
 {
 	int fd = open(ini->real, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	ssize_t n = -1;
@@ -40,7 +36,7 @@ read_file(struct admin_ini *ini, struct mr_error *err)
 }
 
 enum mr_err
-admin_ini_open(struct admin_ini *ini, const char *path, struct mr_error *err)
+mr_ini_open(struct mr_ini *ini, const char *path, struct mr_error *err)
 {
 	enum mr_err e;
 
@@ -50,12 +46,12 @@ admin_ini_open(struct admin_ini *ini, const char *path, struct mr_error *err)
 	mr_buf_init(&ini->text, MAX_FILE);
 	mr_buf_init(&ini->changed, 2 * MAX_FILE);
 	if ((e = read_file(ini, err)) != MR_OK)
-		admin_ini_close(ini);
+		mr_ini_close(ini);
 	return e;
 }
 
 void
-admin_ini_close(struct admin_ini *ini)
+mr_ini_close(struct mr_ini *ini)
 {
 	mr_buf_free(&ini->text);
 	mr_buf_free(&ini->changed);
@@ -86,13 +82,13 @@ span(struct mr_str s, const char *set)
 }
 
 void
-admin_ini_start(const struct admin_ini *ini, struct admin_ini_line *line)
+mr_ini_start(const struct mr_ini *ini, struct mr_ini_line *line)
 {
-	*line = (struct admin_ini_line){ .rest = mr_buf_str(&ini->text) };
+	*line = (struct mr_ini_line){ .rest = mr_buf_str(&ini->text) };
 }
 
 bool
-admin_ini_next(struct admin_ini_line *line)
+mr_ini_next(struct mr_ini_line *line)
 {
 	static const char bom[] = "\xef\xbb\xbf";
 	const char *end = memchr(line->rest.p, '\n', line->rest.n);
@@ -127,13 +123,13 @@ admin_ini_next(struct admin_ini_line *line)
 }
 
 void
-admin_ini_keep(struct admin_ini *ini, const struct admin_ini_line *line)
+mr_ini_keep(struct mr_ini *ini, const struct mr_ini_line *line)
 {
 	mr_buf_add_str(&ini->changed, line->whole);
 }
 
 void
-admin_ini_put(struct admin_ini *ini, const struct admin_ini_line *line, struct mr_str value)
+mr_ini_put(struct mr_ini *ini, const struct mr_ini_line *line, struct mr_str value)
 {
 	struct mr_str whole = line->whole;
 	size_t before = (size_t)(line->value.p - whole.p);
@@ -142,8 +138,6 @@ admin_ini_put(struct admin_ini *ini, const struct admin_ini_line *line, struct m
 	mr_buf_add_str(&ini->changed, value);
 	mr_buf_add(&ini->changed, line->value.p + line->value.n, whole.n - before - line->value.n);
 }
-
-/* --- replacing -------------------------------------------------------------- */
 
 /* Where the folder's part of a path ends; paths are real, so that they have one. */
 static void
@@ -156,7 +150,7 @@ folder_of(const char *path, char folder[PATH_MAX])
 }
 
 enum mr_err
-admin_ini_writable(const struct admin_ini *ini, struct mr_error *err)
+mr_ini_writable(const struct mr_ini *ini, struct mr_error *err)
 {
 	char folder[PATH_MAX];
 
@@ -168,7 +162,7 @@ admin_ini_writable(const struct admin_ini *ini, struct mr_error *err)
 }
 
 static bool
-same_file(const struct admin_ini *ini)
+same_file(const struct mr_ini *ini)
 {
 	const struct stat *before = &ini->st;
 	struct stat now;
@@ -208,7 +202,7 @@ sync_folder(const char *path)
 }
 
 enum mr_err
-admin_ini_replace(const struct admin_ini *ini,
+mr_ini_replace(const struct mr_ini *ini,
     enum mr_err (*check)(void *arg, const char *path, struct mr_error *err), void *arg,
     struct mr_error *err)
 {
