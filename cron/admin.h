@@ -5,14 +5,18 @@
 #ifndef MR_CRON_ADMIN_H
 #define MR_CRON_ADMIN_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
 #include "base/str.h"
 #include "conf/conf.h"
+#include "conf/options.h"
 #include "db/connection.h"
 #include "secret/secret.h"
+
+#define ADMIN_PROGRAM "millrace-admin"
 
 enum { ADMIN_OK = 0, ADMIN_FAILED = 1, ADMIN_MISUSED = 2 };
 
@@ -23,28 +27,19 @@ struct admin {
 };
 
 struct admin_command {
-	const char *name;
-	const char *usage; /* arguments behind the name */
-	const char *help;  /* one line */
+	struct mr_command line; /* how it is called */
 	/* argv[0] is the name. Returns the exit status. */
 	int (*run)(const struct admin *admin, int argc, char **argv);
 };
 
-int admin_seal(const struct admin *admin, int argc, char **argv);
-int admin_rekey(const struct admin *admin, int argc, char **argv);
-int admin_rotate(const struct admin *admin, int argc, char **argv);
-int admin_rejected(const struct admin *admin, int argc, char **argv);
-int admin_migrate(const struct admin *admin, int argc, char **argv);
-int admin_rebind(const struct admin *admin, int argc, char **argv);
+extern const struct admin_command admin_seal;
+extern const struct admin_command admin_rekey;
+extern const struct admin_command admin_rotate;
+extern const struct admin_command admin_rejected;
+extern const struct admin_command admin_migrate;
+extern const struct admin_command admin_rebind;
 
-/*
- * Reads the options of a sub-command: of the one flag that there may be, given
- * as "--make-key", sets *given. Then one argument must follow, to which *first
- * is set; what says what it is ("a file"), NULL: none must. False: it was
- * misused, which was said.
- */
-bool admin_arguments(int argc, char **argv, const char *flag, bool *given, const char *what,
-    const char **first);
+/* --- admin_common.c --- */
 
 /*
  * The path of the key file, from -k or from the configuration at ini, to be
@@ -53,11 +48,10 @@ bool admin_arguments(int argc, char **argv, const char *flag, bool *given, const
 char *admin_key_file(const struct admin *admin, const char *ini, struct mr_error *err);
 
 /*
- * For a command without arguments that works on the database, with statements that
- * may take a day: does the work on a connection of its own, which is closed then;
+ * For a command that works on the database, with statements that may take a day: does the work on a connection of its own, which is closed then;
  * what was not committed is undone. Returns the exit status.
  */
-int admin_on_database(const struct admin *admin, int argc, char **argv, const char *application,
+int admin_on_database(const struct admin *admin, const char *application,
     enum mr_err (*work)(struct mr_db *db, const struct mr_conf *conf, struct mr_error *err));
 
 /* Writes "millrace-admin: text" to standard error; returns ADMIN_FAILED. */

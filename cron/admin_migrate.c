@@ -27,8 +27,21 @@ migrate(struct mr_db *db, const struct mr_conf *conf, struct mr_error *err)
 	return MR_OK;
 }
 
-int
-admin_migrate(const struct admin *admin, int argc, char **argv)
+static int
+run(const struct admin *admin, int argc, char **argv)
 {
-	return admin_on_database(admin, argc, argv, "millrace migrate", migrate);
+	int status = mr_options_read(&admin_migrate.line, &argc, &argv, NULL);
+
+	return status >= 0 ? status : admin_on_database(admin, "millrace migrate", migrate);
 }
+
+const struct admin_command admin_migrate = {
+	.line = {
+		.program = ADMIN_PROGRAM,
+		.name = "migrate",
+		.usage = "",
+		.about = "make or change the tables, as their owner",
+		.misused = ADMIN_MISUSED,
+	},
+	.run = run,
+};

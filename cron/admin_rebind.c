@@ -110,8 +110,21 @@ rebind(struct mr_db *db, const struct mr_conf *conf, struct mr_error *err)
 	return e;
 }
 
-int
-admin_rebind(const struct admin *admin, int argc, char **argv)
+static int
+run(const struct admin *admin, int argc, char **argv)
 {
-	return admin_on_database(admin, argc, argv, "millrace rebind", rebind);
+	int status = mr_options_read(&admin_rebind.line, &argc, &argv, NULL);
+
+	return status >= 0 ? status : admin_on_database(admin, "millrace rebind", rebind);
 }
+
+const struct admin_command admin_rebind = {
+	.line = {
+		.program = ADMIN_PROGRAM,
+		.name = "rebind",
+		.usage = "",
+		.about = "let the export go on in the cluster that the data were moved to",
+		.misused = ADMIN_MISUSED,
+	},
+	.run = run,
+};

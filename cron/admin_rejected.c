@@ -5,7 +5,6 @@
  */
 #include "admin.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -372,8 +371,7 @@ static const struct action actions[] = {
 static int
 misused(const char *what)
 {
-	fprintf(stderr, "millrace-admin: rejected: %s; try 'millrace-admin --help'\n", what);
-	return ADMIN_MISUSED;
+	return mr_options_misused(&admin_rejected.line, what, "");
 }
 
 static bool
@@ -399,36 +397,17 @@ join_ids(int n, char **ids, struct mr_buf *b)
 
 /* Returns ADMIN_OK, or that it was misused. */
 static int
-parse(int argc, char **argv, const struct action *action, struct call *c, struct mr_buf *ids)
+check(int n, char **given, const struct action *action, struct call *c, struct mr_buf *ids)
 {
-	static const struct option longs[] = {
-		{ "site", required_argument, NULL, 's' },
-		{ "since", required_argument, NULL, 't' },
-		{ "limit", required_argument, NULL, 'l' },
-		{ "all", no_argument, NULL, 'a' },
-		{ NULL, 0, NULL, 0 },
-	};
 	int64_t us;
-	int o;
 
-	c->limit = action->limit;
-	optind = 0;
-	opterr = 0;
-	while ((o = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-		switch (o) {
-		case 's': c->site = optarg; break;
-		case 't': c->since = optarg; break;
-		case 'l': c->limit = optarg; break;
-		case 'a': c->all = true; break;
-		default: return misused("unknown option, or one without its value");
-		}
-	}
+	if (c->limit == NULL)
+		c->limit = action->limit;
 	if (c->since != NULL && !mr_clock_parse_date(mr_str(c->since), &us))
 		return misused("--since is no time, such as 2026-11-23T12:00:00Z");
 	if (!is_number(c->limit))
 		return misused("--limit is no number");
-	if (argc - optind > MAX_IDS ||
-	    (optind < argc && (c->ids = join_ids(argc - optind, argv + optind, ids)) == NULL))
+	if (n > MAX_IDS || (n > 0 && (c->ids = join_ids(n, given, ids)) == NULL))
 		return misused("not ids of rejected events, or too many");
 	if (action->chosen && !c->all && c->ids == NULL && c->site == NULL && c->since == NULL)
 		return misused("say which: ids, --site, --since or --all");
@@ -457,7 +436,7 @@ connect_db(const struct mr_conf *conf, struct mr_error *err)
 }
 
 static int
-run(const struct admin *admin, const struct action *action, struct call *c)
+act(const struct admin *admin, const struct action *action, struct call *c)
 {
 	struct mr_error err = MR_ERROR_INIT;
 	struct mr_conf conf;
@@ -473,22 +452,48 @@ run(const struct admin *admin, const struct action *action, struct call *c)
 	return status;
 }
 
-int
-admin_rejected(const struct admin *admin, int argc, char **argv)
+static int
+run(const struct admin *admin, int argc, char **argv)
 {
 	struct call call = { .limit = NULL };
 	struct mr_buf ids;
-	int status;
+	int status = mr_options_read(&admin_rejected.line, &argc, &argv, &call);
 
-	for (size_t i = 0; argc > 1 && i < sizeof actions / sizeof actions[0]; i++) {
-		if (strcmp(argv[1], actions[i].name) != 0)
+	if (status >= 0)
+		return status;
+	for (size_t i = 0; argc > 0 && i < sizeof actions / sizeof actions[0]; i++) {
+		if (strcmp(argv[0], actions[i].name) != 0)
 			continue;
 		mr_buf_init(&ids, MAX_IDS * 20);
-		status = parse(argc - 1, argv + 1, &actions[i], &call, &ids);
+		status = check(argc - 1, argv + 1, &actions[i], &call, &ids);
 		if (status == ADMIN_OK)
-			status = run(admin, &actions[i], &call);
+			status = act(admin, &actions[i], &call);
 		mr_buf_free(&ids);
 		return status;
 	}
 	return misused("one of list, show, export, retry and delete is missing");
 }
+
+#define AT(member) offsetof(struct call, member)
+static const struct mr_option table[] = {
+	{ 0, "site", "SITE", AT(site), "only events of this site" },
+	{ 0, "since", "TIME", AT(since), "only those received from then on" },
+	{ 0, "limit", "NUMBER", AT(limit), "at most so many; list shows " DEFAULT_LIMIT
+	    " where this is not given" },
+	{ 0, "all", NULL, AT(all), "all of them" },
+};
+
+const struct admin_command admin_rejected = {
+	.line = {
+		.program = ADMIN_PROGRAM,
+		.name = "rejected",
+		.usage = "ACTION [OPTION ...] [ID ...]",
+		.about = "list, show, export, retry or delete rejected events",
+		.options = table,
+		.n_options = sizeof table / sizeof table[0],
+		.most = INT_MAX,
+		.mixed = true,
+		.misused = ADMIN_MISUSED,
+	},
+	.run = run,
+};

@@ -102,20 +102,45 @@ rekey(const char *key_file, const char *path, bool make_key, struct mr_error *er
 	return e;
 }
 
-int
-admin_rekey(const struct admin *admin, int argc, char **argv)
-{
-	struct mr_error err = MR_ERROR_INIT;
-	const char *path = NULL;
-	char *key_file;
+struct options {
 	bool make_key;
-	enum mr_err e;
+};
 
-	if (!admin_arguments(argc, argv, "--make-key", &make_key, "a file", &path))
-		return ADMIN_MISUSED;
-	if ((key_file = admin_key_file(admin, path, &err)) == NULL)
+static const struct mr_option table[] = {
+	{ 0, "make-key", NULL, offsetof(struct options, make_key),
+	    "put a new key into the key file first" },
+};
+
+static int
+run(const struct admin *admin, int argc, char **argv)
+{
+	struct options options = { .make_key = false };
+	struct mr_error err = MR_ERROR_INIT;
+	char *key_file;
+	enum mr_err e;
+	int status;
+
+	if ((status = mr_options_read(&admin_rekey.line, &argc, &argv, &options)) >= 0)
+		return status;
+	if ((key_file = admin_key_file(admin, argv[0], &err)) == NULL)
 		return admin_fail(&err);
-	e = rekey(key_file, path, make_key, &err);
+	e = rekey(key_file, argv[0], options.make_key, &err);
 	free(key_file);
 	return e == MR_OK ? ADMIN_OK : admin_fail(&err);
 }
+
+const struct admin_command admin_rekey = {
+	.line = {
+		.program = ADMIN_PROGRAM,
+		.name = "rekey",
+		.usage = "[--make-key] FILE",
+		.about = "seal what FILE has sealed with the newest key",
+		.options = table,
+		.n_options = sizeof table / sizeof table[0],
+		.operand = "a file",
+		.most = 1,
+		.mixed = true,
+		.misused = ADMIN_MISUSED,
+	},
+	.run = run,
+};

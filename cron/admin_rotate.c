@@ -330,24 +330,35 @@ use_key_file(const struct admin *admin, struct mr_conf *conf, struct mr_error *e
 	return MR_OK;
 }
 
-int
-admin_rotate(const struct admin *admin, int argc, char **argv)
+struct options {
+	bool backup;
+};
+
+static const struct mr_option table[] = {
+	{ 0, "backup", NULL, offsetof(struct options, backup),
+	    "the keys of the client's backup; without CLIENT, those of [backup]" },
+};
+
+static int
+run(const struct admin *admin, int argc, char **argv)
 {
-	bool all = argc == 2 && strcmp(argv[1], "--backup") == 0, backup;
+	struct options options = { .backup = false };
 	struct rotation r = { .client = NULL };
 	struct mr_error err = MR_ERROR_INIT;
-	const char *client = NULL;
 	struct mr_ini ini;
 	struct mr_conf conf;
 	enum mr_err e;
+	int status;
 
-	if (!admin_arguments(argc, argv, "--backup", &backup, all ? NULL : "a client", &client))
-		return ADMIN_MISUSED;
+	if ((status = mr_options_read(&admin_rotate.line, &argc, &argv, &options)) >= 0)
+		return status;
+	if (argc == 0 && !options.backup)
+		return mr_options_misused(&admin_rotate.line, "a client is missing", "");
 	if (mr_conf_load(&conf, admin->config, &err) != MR_OK)
 		return admin_fail(&err);
 	r.conf = &conf;
 	r.ini = &ini;
-	choose(&r, client, backup);
+	choose(&r, argc > 0 ? argv[0] : NULL, options.backup);
 	if ((e = use_key_file(admin, &conf, &err)) == MR_OK &&
 	    (e = mr_ini_open(&ini, admin->config, &err)) == MR_OK) {
 		e = rotate(&r, &err);
@@ -356,3 +367,18 @@ admin_rotate(const struct admin *admin, int argc, char **argv)
 	mr_conf_free(&conf);
 	return e == MR_OK ? ADMIN_OK : admin_fail(&err);
 }
+
+const struct admin_command admin_rotate = {
+	.line = {
+		.program = ADMIN_PROGRAM,
+		.name = "rotate",
+		.usage = "[--backup] [CLIENT]",
+		.about = "try new keys with the bucket, then switch to them",
+		.options = table,
+		.n_options = sizeof table / sizeof table[0],
+		.most = 1,
+		.mixed = true,
+		.misused = ADMIN_MISUSED,
+	},
+	.run = run,
+};

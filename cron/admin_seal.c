@@ -29,23 +29,46 @@ seal(const char *key_file, bool make_key, char *room, size_t size, struct mr_err
 	return e;
 }
 
-int
-admin_seal(const struct admin *admin, int argc, char **argv)
+struct options {
+	bool make_key;
+};
+
+static const struct mr_option table[] = {
+	{ 0, "make-key", NULL, offsetof(struct options, make_key), "make the key file first" },
+};
+
+static int
+run(const struct admin *admin, int argc, char **argv)
 {
 	struct mr_error err = MR_ERROR_INIT;
-	bool make_key;
+	struct options options = { .make_key = false };
 	char *room, *key_file;
 	enum mr_err e = MR_ENOMEM;
+	int status;
 
-	if (!admin_arguments(argc, argv, "--make-key", &make_key, NULL, NULL))
-		return ADMIN_MISUSED;
+	if ((status = mr_options_read(&admin_seal.line, &argc, &argv, &options)) >= 0)
+		return status;
 	if ((key_file = admin_key_file(admin, admin->config, &err)) == NULL)
 		return admin_fail(&err);
 	if ((room = mr_secret_alloc(ADMIN_SECRETS_ROOM)) == NULL)
 		(void)mr_fail(&err, e, "no memory");
 	else
-		e = seal(key_file, make_key, room, ADMIN_SECRETS_ROOM, &err);
+		e = seal(key_file, options.make_key, room, ADMIN_SECRETS_ROOM, &err);
 	mr_secret_free(room);
 	free(key_file);
 	return e == MR_OK ? ADMIN_OK : admin_fail(&err);
 }
+
+const struct admin_command admin_seal = {
+	.line = {
+		.program = ADMIN_PROGRAM,
+		.name = "seal",
+		.usage = "[--make-key]",
+		.about = "seal the secret on standard input",
+		.options = table,
+		.n_options = sizeof table / sizeof table[0],
+		.mixed = true,
+		.misused = ADMIN_MISUSED,
+	},
+	.run = run,
+};

@@ -5,10 +5,10 @@
 #include "config.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "conf/conf.h"
+#include "conf/options.h"
 #include "counters/shared.h"
 #include "db/connection.h"
 #include "db/query.h"
@@ -37,28 +38,28 @@
 enum level { FINE, WARNING, CRITICAL, UNKNOWN };
 static const char *const level_names[] = { "OK", "WARNING", "CRITICAL", "UNKNOWN" };
 
-static const char help[] =
-    "usage: " PROGRAM " [-c FILE] [-q]\n"
-    "       " PROGRAM " [-c FILE] [-q] -b [-j] [-n]\n"
-    "       " PROGRAM " -h | -V\n"
-    "\n"
-    "Checks an installation of millrace, or its books. Exit status: 0 all is\n"
-    "well; 1 warnings; 2 something is wrong; 3 it could not be found out.\n"
-    "\n"
-    "  -c, --config FILE  configuration; else $MILLRACE_CONFIG, else\n"
-    "                     " MR_CONF_FILE "\n"
-    "  -b, --books        the books: whether all that was accepted is kept\n"
-    "  -j, --json         the books as JSON\n"
-    "  -n, --no-rows      the books without counting the rows of the tables\n"
-    "  -q, --quiet        say nothing when all is well, for cron\n"
-    "  -h, --help         print this and exit\n"
-    "  -V, --version      print the version and exit\n"
-    "\n"
-    "Manual: " PROGRAM "(8), millrace.ini(5)\n";
-
 struct options {
 	const char *config;
 	bool books, json, no_rows, quiet;
+};
+
+#define AT(member) offsetof(struct options, member)
+static const struct mr_option table[] = {
+	MR_OPTION_CONFIG(struct options),
+	{ 'b', "books", NULL, AT(books), "the books: whether all that was accepted is kept" },
+	{ 'j', "json", NULL, AT(json), "the books as JSON" },
+	{ 'n', "no-rows", NULL, AT(no_rows), "the books without counting the rows of the tables" },
+	{ 'q', "quiet", NULL, AT(quiet), "say nothing when all is well, for cron" },
+};
+
+static const struct mr_command command = {
+	.program = PROGRAM,
+	.usage = "[-c FILE] [-q]\n[-c FILE] [-q] -b [-j] [-n]",
+	.about = "Checks an installation of millrace, or its books. Exit status: 0 all is well; "
+	    "1 warnings; 2 something is wrong; 3 it could not be found out.",
+	.options = table,
+	.n_options = sizeof table / sizeof table[0],
+	.misused = UNKNOWN,
 };
 
 static enum level worst;
@@ -87,44 +88,11 @@ finding(enum level level, const char *what, const char *fmt, ...)
 static int
 parse(int argc, char **argv, struct options *options)
 {
-	static const struct option longs[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "books", no_argument, NULL, 'b' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "no-rows", no_argument, NULL, 'n' },
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int c;
+	int status = mr_options_read(&command, &argc, &argv, options);
 
-	while ((c = getopt_long(argc, argv, "c:bjnqhV", longs, NULL)) != -1) {
-		switch (c) {
-		case 'c': options->config = optarg; break;
-		case 'b': options->books = true; break;
-		case 'j': options->json = true; break;
-		case 'n': options->no_rows = true; break;
-		case 'q': options->quiet = true; break;
-		case 'h':
-			fputs(help, stdout);
-			return FINE;
-		case 'V':
-			puts(PROGRAM " " PACKAGE_VERSION);
-			return FINE;
-		default:
-			fputs("try '" PROGRAM " --help'\n", stderr);
-			return UNKNOWN;
-		}
-	}
-	if (optind < argc) {
-		fprintf(stderr, PROGRAM ": unexpected argument '%s'\n", argv[optind]);
-		return UNKNOWN;
-	}
-	if (options->books || (!options->json && !options->no_rows))
-		return -1;
-	fputs(PROGRAM ": --json and --no-rows go with --books\n", stderr);
-	return UNKNOWN;
+	if (status < 0 && !options->books && (options->json || options->no_rows))
+		return mr_options_misused(&command, "--json and --no-rows go with --books", "");
+	return status;
 }
 
 static struct mr_db *

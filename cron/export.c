@@ -3,8 +3,8 @@
 
 #include "export/export.h"
 
-#include <getopt.h>
 #include <sched.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,37 +16,45 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "conf/options.h"
 #include "secret/secret.h"
 
 #define PROGRAM "millrace-export"
 
-static const char help[] =
-    "usage: " PROGRAM " [-c FILE] [OPTION ...]\n"
-    "       " PROGRAM " -h | -V\n"
-    "\n"
-    "Exports what is new to the destinations of each client. For cron.\n"
-    "\n"
-    "  -c, --config FILE  configuration; else $MILLRACE_CONFIG, else\n"
-    "                     " MR_CONF_FILE "\n"
-    "      --client NAME  only this client\n"
-    "      --format NAME  ndjson, csv or parquet, instead of the client's\n"
-    "      --since TIME   export the events stored from then on, apart from the\n"
-    "      --until TIME   regular export, under manual/; and those stored before\n"
-    "      --dry-run      say what would be exported; change nothing\n"
-    "      --force        write the last batch of each destination again\n"
-    "      --verify       read back what was delivered last, or (since, until) was\n"
-    "                     planned in that span, and compare it\n"
-    "      --requests     do only what POST /export/run has asked for\n"
-    "  -v, --verbose      say more\n"
-    "  -q, --quiet        say nothing but errors\n"
-    "  -h, --help         print this and exit\n"
-    "  -V, --version      print the version and exit\n"
-    "\n"
-    "Exit status: 0 done or nothing to do, 1 something failed and is tried again\n"
-    "next time, 2 wrong options or configuration, 3 another export is at work,\n"
-    "4 --verify found differences, 5 stopped by a signal.\n"
-    "\n"
-    "Manual: " PROGRAM "(8), millrace.ini(5)\n";
+/* As they were given. */
+struct given {
+	struct export_options options;
+	const char *config, *since, *until;
+};
+
+#define AT(member) offsetof(struct given, member)
+static const struct mr_option table[] = {
+	MR_OPTION_CONFIG(struct given),
+	{ 0, "client", "NAME", AT(options.client), "only this client" },
+	{ 0, "format", "NAME", AT(options.format), "ndjson, csv or parquet, instead of the client's" },
+	{ 0, "since", "TIME", AT(since), "only the events stored from then on, apart from the "
+	    "regular export, under manual/" },
+	{ 0, "until", "TIME", AT(until), "likewise, only those stored before then" },
+	{ 0, "dry-run", NULL, AT(options.dry_run), "say what would be exported; change nothing" },
+	{ 0, "force", NULL, AT(options.force), "write the last batch of each destination again" },
+	{ 0, "verify", NULL, AT(options.verify), "read back what was delivered last, or (since, "
+	    "until) was planned in that span, and compare it" },
+	{ 0, "requests", NULL, AT(options.requests), "do only what POST /export/run has asked for" },
+	{ 'v', "verbose", NULL, AT(options.verbose), "say more" },
+	{ 'q', "quiet", NULL, AT(options.quiet), "say nothing but errors" },
+};
+
+static const struct mr_command command = {
+	.program = PROGRAM,
+	.usage = "[-c FILE] [OPTION ...]",
+	.about = "Exports what is new to the destinations of each client. For cron.",
+	.options = table,
+	.n_options = sizeof table / sizeof table[0],
+	.notes = "Exit status: 0 done or nothing to do, 1 something failed and is tried again next "
+	    "time, 2 wrong options or configuration, 3 another export is at work, 4 --verify found "
+	    "differences, 5 stopped by a signal.",
+	.misused = EXPORT_MISUSED,
+};
 
 static volatile sig_atomic_t stop;
 
@@ -54,13 +62,6 @@ static void
 catch(int signum)
 {
 	stop = signum;
-}
-
-static enum export_status
-misused(const char *what, const char *which)
-{
-	fprintf(stderr, PROGRAM ": %s%s; try '" PROGRAM " --help'\n", what, which);
-	return EXPORT_MISUSED;
 }
 
 static bool
@@ -73,65 +74,15 @@ read_time(const char *text, int64_t *us)
 }
 
 static bool
-read_format(const char *text, const char **format)
+is_format(const char *text)
 {
 	enum mr_format known;
 
-	*format = text;
 	if (mr_format_parse(mr_str(text), &known))
 		return true;
 	fprintf(stderr, PROGRAM ": there is no format '%s'; there are ndjson, csv and parquet\n",
 	    text);
 	return false;
-}
-
-enum { CLIENT = 256, FORMAT, SINCE, UNTIL, DRY_RUN, FORCE, VERIFY, REQUESTS };
-
-/* One option; -1 to go on, or the exit status. */
-static int
-take(int c, struct export_options *o)
-{
-	switch (c) {
-	case 'c':
-		o->config = optarg;
-		return -1;
-	case CLIENT:
-		o->client = optarg;
-		return -1;
-	case FORMAT:
-		return read_format(optarg, &o->format) ? -1 : EXPORT_MISUSED;
-	case SINCE:
-		return read_time(optarg, &o->since_us) ? -1 : EXPORT_MISUSED;
-	case UNTIL:
-		return read_time(optarg, &o->until_us) ? -1 : EXPORT_MISUSED;
-	case DRY_RUN:
-		o->dry_run = true;
-		return -1;
-	case FORCE:
-		o->force = true;
-		return -1;
-	case VERIFY:
-		o->verify = true;
-		return -1;
-	case REQUESTS:
-		o->requests = true;
-		return -1;
-	case 'v':
-		o->verbose = true;
-		return -1;
-	case 'q':
-		o->quiet = true;
-		return -1;
-	case 'h':
-		fputs(help, stdout);
-		return EXPORT_OK;
-	case 'V':
-		puts(PROGRAM " " PACKAGE_VERSION);
-		return EXPORT_OK;
-	default:
-		fputs("try '" PROGRAM " --help'\n", stderr);
-		return EXPORT_MISUSED;
-	}
 }
 
 /* What cannot be asked for together. */
@@ -156,33 +107,20 @@ conflict(const struct export_options *o)
 
 /* Returns -1 to go on, or the exit status. */
 static int
-parse(int argc, char **argv, struct export_options *o)
+parse(int argc, char **argv, struct given *given)
 {
-	static const struct option longs[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "client", required_argument, NULL, CLIENT },
-		{ "format", required_argument, NULL, FORMAT },
-		{ "since", required_argument, NULL, SINCE },
-		{ "until", required_argument, NULL, UNTIL },
-		{ "dry-run", no_argument, NULL, DRY_RUN },
-		{ "force", no_argument, NULL, FORCE },
-		{ "verify", no_argument, NULL, VERIFY },
-		{ "requests", no_argument, NULL, REQUESTS },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int c, status;
+	struct export_options *o = &given->options;
+	int status = mr_options_read(&command, &argc, &argv, given);
 
-	while ((c = getopt_long(argc, argv, "c:vqhV", longs, NULL)) != -1)
-		if ((status = take(c, o)) >= 0)
-			return status;
-	if (optind < argc)
-		return (int)misused("unexpected argument ", argv[optind]);
+	if (status >= 0)
+		return status;
+	if ((o->format != NULL && !is_format(o->format)) ||
+	    (given->since != NULL && !read_time(given->since, &o->since_us)) ||
+	    (given->until != NULL && !read_time(given->until, &o->until_us)))
+		return EXPORT_MISUSED;
 	if (conflict(o) != NULL)
-		return (int)misused(conflict(o), "");
+		return mr_options_misused(&command, conflict(o), "");
+	o->config = mr_conf_file(given->config);
 	return -1;
 }
 
@@ -241,27 +179,26 @@ run(const struct mr_conf *conf, const struct export_options *o)
 int
 main(int argc, char **argv)
 {
-	struct export_options options = { .config = getenv("MILLRACE_CONFIG"),
-		.since_us = INT64_MIN, .until_us = INT64_MAX };
+	struct given given = { .config = getenv("MILLRACE_CONFIG"),
+		.options = { .since_us = INT64_MIN, .until_us = INT64_MAX } };
 	struct mr_error err = MR_ERROR_INIT;
 	struct mr_conf conf;
-	int status = parse(argc, argv, &options);
+	int status = parse(argc, argv, &given);
 
 	if (status >= 0)
 		return status;
-	options.config = mr_conf_file(options.config);
 	umask(027);
 	mr_secret_no_core();
 #ifdef HAVE_MALLOPT
 	/* Part buffers go back to the system when their destination is done. */
 	mallopt(M_MMAP_THRESHOLD, 1 << 20);
 #endif
-	if (mr_conf_load(&conf, options.config, &err) != MR_OK)
+	if (mr_conf_load(&conf, given.options.config, &err) != MR_OK)
 		return (int)give_up(&err);
 	if (mr_db_check_url(conf.database_url, &err) != MR_OK)
 		status = (int)give_up(&err);
 	else
-		status = (int)run(&conf, &options);
+		status = (int)run(&conf, &given.options);
 	mr_conf_free(&conf);
 	mr_log_close();
 	return status;

@@ -13,6 +13,7 @@ dist_man_MANS += \
 
 cron_millrace_admin_SOURCES = \
 	cron/admin.c cron/admin.h \
+	cron/admin_common.c \
 	cron/admin_input.c \
 	cron/admin_migrate.c \
 	cron/admin_rejected.c \

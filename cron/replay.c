@@ -5,11 +5,11 @@
 #include "config.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "conf/conf.h"
+#include "conf/options.h"
 #include "counters/shared.h"
 #include "db/connection.h"
 #include "ingest/keeper.h"
@@ -39,31 +40,31 @@ enum {
 	STATUS_LATER = 75     /* EX_TEMPFAIL of sysexits.h: the next run will do */
 };
 
-static const char help[] =
-    "usage: " PROGRAM " [-c FILE] [-f] [-q | -v]\n"
-    "       " PROGRAM " [-c FILE] -l | -n\n"
-    "       " PROGRAM " -h | -V\n"
-    "\n"
-    "Stores the events of the spool in PostgreSQL. For cron: says nothing when\n"
-    "there is nothing to do.\n"
-    "\n"
-    "  -c, --config FILE  configuration; else $MILLRACE_CONFIG, else\n"
-    "                     " MR_CONF_FILE "\n"
-    "  -f, --force        store records that are older than ledger_days, too\n"
-    "  -l, --list         list the segments of the spool\n"
-    "  -n, --dry-run      say what a replay would find\n"
-    "  -q, --quiet        say only what somebody has to look at\n"
-    "  -v, --verbose      say more\n"
-    "  -h, --help         print this and exit\n"
-    "  -V, --version      print the version and exit\n"
-    "\n"
-    "Exit status: 0 done; 1 wrong options or configuration; 2 somebody has to\n"
-    "look; 75 not possible now.\n"
-    "Manual: " PROGRAM "(8), millrace.ini(5)\n";
-
 struct options {
 	const char *config;
 	bool force, list, dry_run, quiet, verbose;
+};
+
+#define AT(member) offsetof(struct options, member)
+static const struct mr_option table[] = {
+	MR_OPTION_CONFIG(struct options),
+	{ 'f', "force", NULL, AT(force), "store records that are older than ledger_days, too" },
+	{ 'l', "list", NULL, AT(list), "list the segments of the spool" },
+	{ 'n', "dry-run", NULL, AT(dry_run), "say what a replay would find" },
+	{ 'q', "quiet", NULL, AT(quiet), "say only what somebody has to look at" },
+	{ 'v', "verbose", NULL, AT(verbose), "say more" },
+};
+
+static const struct mr_command command = {
+	.program = PROGRAM,
+	.usage = "[-c FILE] [-f] [-q | -v]\n[-c FILE] -l | -n",
+	.about = "Stores the events of the spool in PostgreSQL. For cron: says nothing when there "
+	    "is nothing to do.",
+	.options = table,
+	.n_options = sizeof table / sizeof table[0],
+	.notes = "Exit status: 0 done; 1 wrong options or configuration; 2 somebody has to look; "
+	    "75 not possible now.",
+	.misused = STATUS_WRONG,
 };
 
 static volatile sig_atomic_t interrupted;
@@ -73,48 +74,6 @@ interrupt(int signum)
 {
 	(void)signum;
 	interrupted = 1;
-}
-
-/* Returns -1 to go on, or the exit status. */
-static int
-parse(int argc, char **argv, struct options *options)
-{
-	static const struct option longs[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "force", no_argument, NULL, 'f' },
-		{ "list", no_argument, NULL, 'l' },
-		{ "dry-run", no_argument, NULL, 'n' },
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "c:flnqvhV", longs, NULL)) != -1) {
-		switch (c) {
-		case 'c': options->config = optarg; break;
-		case 'f': options->force = true; break;
-		case 'l': options->list = true; break;
-		case 'n': options->dry_run = true; break;
-		case 'q': options->quiet = true; break;
-		case 'v': options->verbose = true; break;
-		case 'h':
-			fputs(help, stdout);
-			return STATUS_DONE;
-		case 'V':
-			puts(PROGRAM " " PACKAGE_VERSION);
-			return STATUS_DONE;
-		default:
-			fputs("try '" PROGRAM " --help'\n", stderr);
-			return STATUS_WRONG;
-		}
-	}
-	if (optind == argc)
-		return -1;
-	fprintf(stderr, PROGRAM ": unexpected argument '%s'\n", argv[optind]);
-	return STATUS_WRONG;
 }
 
 static int
@@ -337,7 +296,7 @@ main(int argc, char **argv)
 	struct options options = { .config = getenv("MILLRACE_CONFIG") };
 	struct mr_error err = MR_ERROR_INIT;
 	struct mr_conf conf;
-	int status = parse(argc, argv, &options);
+	int status = mr_options_read(&command, &argc, &argv, &options);
 
 	if (status >= 0)
 		return status;

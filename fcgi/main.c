@@ -1,7 +1,6 @@
 /* millrace.fcgi: options, configuration, log; then the worker. */
 #include "config.h"
 
-#include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
+#include "conf/options.h"
 #include "db/connection.h"
 #include "worker.h"
 
@@ -21,63 +21,25 @@
 /* A block of this size goes back to the system when it is freed. */
 #define LARGE_BYTES (128 * 1024)
 
-static const char help[] =
-    "usage: " PROGRAM " [-c FILE] [-t]\n"
-    "       " PROGRAM " -h | -V\n"
-    "\n"
-    "Collects events. Spawned by a web server: as FastCGI when its standard\n"
-    "input is a listening socket, else as plain CGI for one request.\n"
-    "\n"
-    "  -c, --config FILE  configuration; else $MILLRACE_CONFIG, else\n"
-    "                     " MR_CONF_FILE "\n"
-    "  -t, --test         check the configuration and exit\n"
-    "  -h, --help         print this and exit\n"
-    "  -V, --version      print the version and exit\n"
-    "\n"
-    "Manual: " PROGRAM "(8), millrace.ini(5)\n";
-
 struct options {
 	const char *config;
 	bool test;
 };
 
-/* Returns -1 to go on, or the exit status. */
-static int
-parse(int argc, char **argv, struct options *options)
-{
-	static const struct option longs[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "test", no_argument, NULL, 't' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int c;
+static const struct mr_option table[] = {
+	MR_OPTION_CONFIG(struct options),
+	{ 't', "test", NULL, offsetof(struct options, test), "check the configuration and exit" },
+};
 
-	while ((c = getopt_long(argc, argv, "c:thV", longs, NULL)) != -1) {
-		switch (c) {
-		case 'c':
-			options->config = optarg;
-			break;
-		case 't':
-			options->test = true;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			return EXIT_SUCCESS;
-		case 'V':
-			puts(PROGRAM " " PACKAGE_VERSION);
-			return EXIT_SUCCESS;
-		default:
-			fputs("try '" PROGRAM " --help'\n", stderr);
-			return EXIT_FAILURE;
-		}
-	}
-	if (optind == argc)
-		return -1;
-	fprintf(stderr, PROGRAM ": unexpected argument '%s'\n", argv[optind]);
-	return EXIT_FAILURE;
-}
+static const struct mr_command command = {
+	.program = PROGRAM,
+	.usage = "[-c FILE] [-t]",
+	.about = "Collects events. Spawned by a web server: as FastCGI when its standard input is "
+	    "a listening socket, else as plain CGI for one request.",
+	.options = table,
+	.n_options = sizeof table / sizeof table[0],
+	.misused = EXIT_FAILURE,
+};
 
 static int
 give_up(const struct mr_error *err)
@@ -108,7 +70,8 @@ main(int argc, char **argv)
 	struct mr_error err = MR_ERROR_INIT;
 	struct mr_conf conf;
 	/* As plain CGI, the web server makes arguments of the query string (RFC 3875, 4.4). */
-	int status = getenv("REQUEST_METHOD") != NULL ? -1 : parse(argc, argv, &options);
+	int status = getenv("REQUEST_METHOD") != NULL ? -1 :
+	    mr_options_read(&command, &argc, &argv, &options);
 
 	if (status >= 0)
 		return status;

@@ -19,6 +19,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/conf/client.c lib/conf/client.h \
 	lib/conf/conf.c lib/conf/conf.h \
 	lib/conf/ini.c lib/conf/ini.h \
+	lib/conf/options.c lib/conf/options.h \
 	lib/conf/value.c lib/conf/value.h \
 	lib/counters/books.c lib/counters/books.h \
 	lib/counters/shared.c lib/counters/shared.h \

@@ -22,6 +22,7 @@ TESTS += \
 	tests/integration/test_export_torture.py \
 	tests/integration/test_install.py \
 	tests/integration/test_metrics.py \
+	tests/integration/test_options.py \
 	tests/integration/test_privacy.py \
 	tests/integration/test_quickstart.py \
 	tests/integration/test_readme.py \
@@ -80,6 +81,7 @@ EXTRA_DIST += \
 	tests/integration/test_export_torture.py \
 	tests/integration/test_install.py \
 	tests/integration/test_metrics.py \
+	tests/integration/test_options.py \
 	tests/integration/test_privacy.py \
 	tests/integration/test_quickstart.py \
 	tests/integration/test_readme.py \

@@ -14,6 +14,7 @@ unit_tests = \
 	tests/unit/base/test_uuid \
 	tests/unit/conf/test_conf \
 	tests/unit/conf/test_ini \
+	tests/unit/conf/test_options \
 	tests/unit/counters/test_shared \
 	tests/unit/counters/test_stats \
 	tests/unit/counters/test_books \
