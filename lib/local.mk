@@ -28,6 +28,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/format/gzip.c lib/format/gzip.h \
 	lib/format/json.c lib/format/json.h \
 	lib/format/jsonout.c lib/format/jsonout.h \
+	lib/format/jsonwriter.c lib/format/jsonwriter.h \
 	lib/format/packed.h \
 	lib/format/payload.c lib/format/payload.h \
 	lib/format/query.c lib/format/query.h \

@@ -22,6 +22,7 @@ unit_tests = \
 	tests/unit/format/test_gzip \
 	tests/unit/format/test_json \
 	tests/unit/format/test_jsonout \
+	tests/unit/format/test_jsonwriter \
 	tests/unit/format/test_payload \
 	tests/unit/format/test_query \
 	tests/unit/format/test_textout \
