@@ -1,23 +1,13 @@
-/* Clients and the administrator: see admin.h. */
+/* The administrator: see admin.h. */
 #include "admin.h"
 
 #include <strings.h>
 
-#include "routes.h"
+#include "client.h"
+#include "response.h"
 #include "secret/secret.h"
 
 #define SCHEME "Bearer "
-
-struct mr_ip
-mr_admin_client(const struct mr_worker *worker, const struct mr_request *request)
-{
-	struct mr_ip peer = { .family = 0 };
-
-	/* A unix socket between two servers has no address: treat it as none. */
-	(void)mr_ip_parse(request->remote_addr, &peer);
-	return mr_ip_client(&peer, request->forwarded_for, worker->conf->trusted_proxies,
-	    worker->conf->n_trusted_proxies);
-}
 
 static bool
 has_token(const struct mr_worker *worker, const struct mr_request *request)
@@ -46,7 +36,7 @@ is_foreign_page(const struct mr_request *request)
 static bool
 is_local(const struct mr_worker *worker, const struct mr_request *request)
 {
-	struct mr_ip peer, client = mr_admin_client(worker, request);
+	struct mr_ip peer, client = mr_client_address(worker, request);
 
 	if (!mr_ip_parse(request->remote_addr, &peer) || !mr_ip_is_loopback(&client) ||
 	    is_foreign_page(request))

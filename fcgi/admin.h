@@ -1,5 +1,5 @@
 /*
- * Who a request comes from, and whether that is the administrator.
+ * Whether the administrator asks.
  */
 #ifndef MR_FCGI_ADMIN_H
 #define MR_FCGI_ADMIN_H
@@ -8,9 +8,6 @@
 
 #include "request.h"
 #include "worker.h"
-
-/* The client's address, seen through trusted proxies; family 0: unreadable. */
-struct mr_ip mr_admin_client(const struct mr_worker *worker, const struct mr_request *request);
 
 /*
  * Whether the request may use the admin endpoints: with the token, or, in

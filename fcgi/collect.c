@@ -6,9 +6,9 @@
 
 #include <strings.h>
 
-#include "admin.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "client.h"
 #include "cors.h"
 #include "counters/stats.h"
 #include "format/event.h"
@@ -16,7 +16,7 @@
 #include "format/jsonout.h"
 #include "format/utf8.h"
 #include "privacy/privacy.h"
-#include "routes.h"
+#include "response.h"
 
 /* Longest host name, RFC 1035 section 2.3.4, as good as a site. */
 #define MAX_HOST 255
@@ -502,7 +502,7 @@ new_taking(const struct mr_worker *worker, struct mr_request *request,
 		return NULL;
 	}
 	*t = (struct taking){ .err = MR_ERROR_INIT, .started_us = mr_clock_mono_us(),
-		.client = mr_admin_client(worker, request) };
+		.client = mr_client_address(worker, request) };
 	mr_buf_init(&t->body, (size_t)worker->conf->max_body_bytes);
 	response->state = t;
 	return t;

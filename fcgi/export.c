@@ -10,7 +10,7 @@
 #include "export/strays.h"
 #include "export/target.h"
 #include "format/jsonout.h"
-#include "routes.h"
+#include "response.h"
 
 /* Counting goes no further. */
 #define MAX_PENDING 1000000

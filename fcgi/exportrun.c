@@ -16,13 +16,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "admin.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "client.h"
 #include "db/query.h"
 #include "format/jsonout.h"
 #include "format/query.h"
-#include "routes.h"
+#include "response.h"
 
 #define MAX_CHILDREN 16
 
@@ -177,7 +177,7 @@ static struct mr_db_rows *
 record(struct mr_worker *worker, struct mr_request *request, const struct wanted *w,
     struct mr_response *response)
 {
-	struct mr_ip ip = mr_admin_client(worker, request);
+	struct mr_ip ip = mr_client_address(worker, request);
 	struct mr_error err = MR_ERROR_INIT;
 	struct mr_db_rows *rows = NULL;
 	struct mr_db *db = mr_export_connect(worker, response);

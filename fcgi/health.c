@@ -13,7 +13,7 @@
 #include "format/jsonout.h"
 #include "format/query.h"
 #include "ingest/balance.h"
-#include "routes.h"
+#include "response.h"
 
 /* The sums of a large ledger take a while. */
 #define BOOKS_TIMEOUT_MS 60000

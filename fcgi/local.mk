@@ -6,6 +6,7 @@ fcgi_millrace_fcgi_CPPFLAGS = $(AM_CPPFLAGS) $(FCGI_CFLAGS)
 fcgi_millrace_fcgi_SOURCES = \
 	fcgi/admin.c fcgi/admin.h \
 	fcgi/channel.c fcgi/channel.h \
+	fcgi/client.c fcgi/client.h \
 	fcgi/collect.c fcgi/collect.h \
 	fcgi/cors.c fcgi/cors.h \
 	fcgi/export.c fcgi/export.h \
@@ -16,6 +17,7 @@ fcgi_millrace_fcgi_SOURCES = \
 	fcgi/metrics.c fcgi/metrics.h \
 	fcgi/recent.c fcgi/recent.h \
 	fcgi/request.c fcgi/request.h \
+	fcgi/response.c fcgi/response.h \
 	fcgi/routes.c fcgi/routes.h \
 	fcgi/worker.c fcgi/worker.h
 fcgi_millrace_fcgi_LDADD = $(MR_LIBS) $(FCGI_LIBS)

@@ -11,7 +11,7 @@
 #include "db/connection.h"
 #include "db/query.h"
 #include "format/query.h"
-#include "routes.h"
+#include "response.h"
 
 #define DEFAULT_LIMIT "20"
 #define MAX_LIMIT 500

@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "channel.h"
+#include "response.h"
 
 /* What a buffer may keep between requests. */
 #define KEEP_BYTES ((size_t)16 * 1024)
@@ -367,38 +368,6 @@ mr_request_body(struct mr_request *request, size_t n, struct mr_buf *body, struc
 	return MR_OK;
 }
 
-static const struct {
-	int status;
-	const char *reason;
-} reasons[] = {
-	{ 200, "OK" }, { 202, "Accepted" }, { 204, "No Content" }, { 400, "Bad Request" },
-	{ 401, "Unauthorized" }, { 403, "Forbidden" }, { 404, "Not Found" },
-	{ 405, "Method Not Allowed" }, { 411, "Length Required" }, { 413, "Content Too Large" },
-	{ 415, "Unsupported Media Type" }, { 500, "Internal Server Error" },
-	{ 503, "Service Unavailable" },
-};
-
-static const char *
-reason_of(int status)
-{
-	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
-		if (reasons[i].status == status)
-			return reasons[i].reason;
-	return "Unknown";
-}
-
-static void
-build_head(struct mr_exchange *x, const struct mr_response *response)
-{
-	mr_buf_printf(&x->head, "Status: %d %s\r\n", response->status,
-	    reason_of(response->status));
-	mr_buf_add_str(&x->head, mr_buf_str(&response->headers));
-	if (response->content_type != NULL)
-		mr_buf_printf(&x->head, "Content-Type: %s\r\nContent-Length: %zu\r\n",
-		    response->content_type, response->body.len);
-	mr_buf_add_cstr(&x->head, "\r\n");
-}
-
 static void
 send_all(struct mr_exchange *x, struct mr_str s)
 {
@@ -422,7 +391,7 @@ mr_exchange_answer(struct mr_exchange *x)
 	const struct mr_response *response = &x->response;
 	bool head_only = mr_str_eq(x->request.method, MR_STR_LIT("HEAD"));
 
-	build_head(x, response);
+	mr_response_head(response, &x->head);
 	send_all(x, mr_buf_str(&x->head));
 	if (!head_only && response->content_type != NULL)
 		send_all(x, mr_buf_str(&response->body));

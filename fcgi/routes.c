@@ -2,18 +2,14 @@
 #include "routes.h"
 
 #include "admin.h"
-#include "base/clock.h"
 #include "channel.h"
 #include "collect.h"
 #include "cors.h"
 #include "export.h"
-#include "format/jsonout.h"
 #include "health.h"
 #include "metrics.h"
 #include "recent.h"
-
-/* What an answer's buffer may keep for the next one. */
-#define KEEP_BYTES ((size_t)16 * 1024)
+#include "response.h"
 
 /* HEAD is apart from GET: asking about a pixel must not count as a view of it. */
 enum { GET = 1, HEAD = 2, POST = 4 };
@@ -34,55 +30,6 @@ static const struct route {
 	{ "/export/status", GET | HEAD, true, true, mr_export_status },
 	{ "/export/config", GET | HEAD, true, false, mr_export_config },
 };
-
-static void
-reset(struct mr_response *response)
-{
-	response->status = 500;
-	response->content_type = NULL;
-	response->job = NULL;
-	mr_buf_reset(&response->headers, KEEP_BYTES);
-	mr_buf_reset(&response->body, KEEP_BYTES);
-}
-
-void
-mr_response_json(struct mr_response *response, int status)
-{
-	response->status = status;
-	response->content_type = "application/json";
-}
-
-void
-mr_response_close(struct mr_response *response)
-{
-	mr_buf_add_char(&response->body, ',');
-	mr_jsonout_key(&response->body, "timestamp");
-	mr_jsonout_time(&response->body, mr_clock_now_us());
-	mr_buf_add_char(&response->body, '}');
-}
-
-void
-mr_response_error(struct mr_response *response, int status, const struct mr_error *err)
-{
-	struct mr_buf *b = &response->body;
-
-	mr_response_json(response, status);
-	mr_buf_reset(b, KEEP_BYTES);
-	mr_buf_add_cstr(b, "{\"status\":\"error\",\"message\":");
-	mr_jsonout_string(b, mr_str(err->text));
-	if (err->offset >= 0)
-		mr_buf_printf(b, ",\"offset\":%lld", (long long)err->offset);
-	mr_response_close(response);
-}
-
-void
-mr_response_fail(struct mr_response *response, int status, const char *message)
-{
-	struct mr_error err = MR_ERROR_INIT;
-
-	(void)mr_fail(&err, MR_EINVAL, "%s", message);
-	mr_response_error(response, status, &err);
-}
 
 /* So that it works under any prefix: only the end of the path has to fit. */
 static bool
@@ -163,7 +110,7 @@ mr_routes_serve(struct mr_worker *worker, struct mr_request *request,
 {
 	const struct route *route = find(request->path);
 
-	reset(response);
+	mr_response_reset(response);
 	if (mr_str_eq(request->method, MR_STR_LIT("OPTIONS")))
 		serve_options(worker, request, response);
 	else if (route == NULL)

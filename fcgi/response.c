@@ -1,0 +1,90 @@
+/* Answers: see response.h. */
+#include "response.h"
+
+#include "base/clock.h"
+#include "format/jsonout.h"
+
+/* What an answer's buffer may keep for the next one. */
+#define KEEP_BYTES ((size_t)16 * 1024)
+
+void
+mr_response_reset(struct mr_response *response)
+{
+	response->status = 500;
+	response->content_type = NULL;
+	response->job = NULL;
+	mr_buf_reset(&response->headers, KEEP_BYTES);
+	mr_buf_reset(&response->body, KEEP_BYTES);
+}
+
+void
+mr_response_json(struct mr_response *response, int status)
+{
+	response->status = status;
+	response->content_type = "application/json";
+}
+
+void
+mr_response_close(struct mr_response *response)
+{
+	mr_buf_add_char(&response->body, ',');
+	mr_jsonout_key(&response->body, "timestamp");
+	mr_jsonout_time(&response->body, mr_clock_now_us());
+	mr_buf_add_char(&response->body, '}');
+}
+
+void
+mr_response_error(struct mr_response *response, int status, const struct mr_error *err)
+{
+	struct mr_buf *b = &response->body;
+
+	mr_response_json(response, status);
+	mr_buf_reset(b, KEEP_BYTES);
+	mr_buf_add_cstr(b, "{\"status\":\"error\",\"message\":");
+	mr_jsonout_string(b, mr_str(err->text));
+	if (err->offset >= 0)
+		mr_buf_printf(b, ",\"offset\":%lld", (long long)err->offset);
+	mr_response_close(response);
+}
+
+void
+mr_response_fail(struct mr_response *response, int status, const char *message)
+{
+	struct mr_error err = MR_ERROR_INIT;
+
+	(void)mr_fail(&err, MR_EINVAL, "%s", message);
+	mr_response_error(response, status, &err);
+}
+
+/* --- the head ---------------------------------------------------------------- */
+
+static const struct {
+	int status;
+	const char *reason;
+} reasons[] = {
+	{ 200, "OK" }, { 202, "Accepted" }, { 204, "No Content" }, { 400, "Bad Request" },
+	{ 401, "Unauthorized" }, { 403, "Forbidden" }, { 404, "Not Found" },
+	{ 405, "Method Not Allowed" }, { 411, "Length Required" }, { 413, "Content Too Large" },
+	{ 415, "Unsupported Media Type" }, { 500, "Internal Server Error" },
+	{ 503, "Service Unavailable" },
+};
+
+static const char *
+reason_of(int status)
+{
+	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
+		if (reasons[i].status == status)
+			return reasons[i].reason;
+	return "Unknown";
+}
+
+void
+mr_response_head(const struct mr_response *response, struct mr_buf *head)
+{
+	mr_buf_printf(head, "Status: %d %s\r\n", response->status, reason_of(response->status));
+	mr_buf_add_str(head, mr_buf_str(&response->headers));
+	if (response->content_type != NULL)
+		mr_buf_printf(head, "Content-Type: %s\r\nContent-Length: %zu\r\n",
+		    response->content_type, response->body.len);
+	mr_buf_add_cstr(head, "\r\n");
+}
