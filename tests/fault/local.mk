@@ -1,5 +1,6 @@
 # Faults: a short round in make check; `make torture ROUNDS=N` for the long one,
-# which takes under a minute a round. TORTUREFLAGS=--help tells its options.
+# which takes under a minute a round. TORTUREFLAGS=--help tells its options. Then
+# it exports a million events under kills.
 
 ROUNDS = 20
 check_PROGRAMS += tests/fault/hammer tests/fault/faultio.so
@@ -28,5 +29,7 @@ torture: $(BUILT_SOURCES)
 	@$(MAKE) $(AM_MAKEFLAGS) all $(check_PROGRAMS)
 	@$(AM_TESTS_ENVIRONMENT) $(PYTHON3) $(srcdir)/tests/fault/torture.py \
 	  --rounds $(ROUNDS) $(TORTUREFLAGS)
+	@$(AM_TESTS_ENVIRONMENT) MR_EVENTS=1000000 MR_KILLS=60 \
+	  $(PYTHON3) $(srcdir)/tests/integration/test_export_torture.py
 
 .PHONY: torture
