@@ -4,6 +4,7 @@
  */
 #include "collect.h"
 
+#include <stdio.h>
 #include <strings.h>
 
 #include "base/clock.h"
@@ -13,7 +14,6 @@
 #include "counters/stats.h"
 #include "format/event.h"
 #include "format/gzip.h"
-#include "format/jsonout.h"
 #include "format/utf8.h"
 #include "privacy/privacy.h"
 #include "response.h"
@@ -379,28 +379,26 @@ take_query(struct mr_worker *worker, struct mr_request *request, struct mr_respo
 }
 
 static void
-write_rejects(struct mr_buf *b, const struct mr_batch *batch)
+write_rejects(struct mr_json_writer *w, const struct mr_batch *batch)
 {
-	mr_buf_printf(b, ",\"events_rejected\":%zu,\"errors\":[", batch->n_rejects);
+	if (batch->n_rejects == 0)
+		return;
+	mr_json_uint(w, "events_rejected", batch->n_rejects);
+	mr_json_array(w, "errors");
 	for (size_t i = 0; i < batch->n_rejects; i++) {
-		mr_buf_printf(b, "%s{\"index\":%lld,\"error\":", i > 0 ? "," : "",
-		    (long long)batch->rejects[i].index);
-		mr_jsonout_string(b, batch->rejects[i].reason);
-		mr_buf_add_char(b, '}');
+		mr_json_object(w, NULL);
+		mr_json_int(w, "index", batch->rejects[i].index);
+		mr_json_text(w, "error", batch->rejects[i].reason);
+		mr_json_end(w);
 	}
-	mr_buf_add_char(b, ']');
+	mr_json_end(w);
 }
 
 static void
 answer_refused(const struct taking *t, struct mr_response *response)
 {
-	mr_response_error(response, t->status, &t->err);
-	if (t->batch.n_rejects == 0)
-		return;
-	/* Say which and why, in front of the closing brace. */
-	response->body.len--;
-	write_rejects(&response->body, &t->batch);
-	mr_buf_add_char(&response->body, '}');
+	write_rejects(mr_response_begin_error(response, t->status, &t->err), &t->batch);
+	mr_response_end(response);
 }
 
 static void
@@ -413,29 +411,39 @@ answer_unavailable(const struct mr_worker *worker, struct mr_response *response)
 	    (long long)worker->conf->retry_after_s);
 }
 
+/* What was kept, in words. */
+static struct mr_str
+message_of(const struct taking *t, char *text, size_t size)
+{
+	size_t rejected = t->batch.n_rejects;
+	int n;
+
+	if (t->job.receipt.outcome == MR_DUPLICATE)
+		return MR_STR_LIT("batch was received before; nothing stored again");
+	n = snprintf(text, size, "%zu event(s) received and %s", t->batch.n_rows,
+	    t->job.receipt.outcome == MR_SPOOLED ? "queued" : "stored");
+	if (rejected > 0)
+		(void)snprintf(text + n, size - (size_t)n, ", %zu rejected", rejected);
+	return mr_str(text);
+}
+
 static void
 answer_kept(const struct taking *t, struct mr_response *response)
 {
-	struct mr_buf *b = &response->body;
 	bool duplicate = t->job.receipt.outcome == MR_DUPLICATE;
 	bool queued = t->job.receipt.outcome == MR_SPOOLED;
-	size_t n = duplicate ? 0 : t->batch.n_rows, rejected = duplicate ? 0 : t->batch.n_rejects;
+	bool partial = !duplicate && t->batch.n_rejects > 0;
+	struct mr_json_writer *w = mr_response_begin(response, queued ? 202 : 200);
+	char text[96]; /* two numbers of 20 digits */
 
-	mr_response_json(response, queued ? 202 : 200);
-	mr_buf_printf(b, "{\"status\":\"%s\",\"message\":\"", queued ? "accepted" :
-	    rejected > 0 ? "partial" : "success");
+	mr_json_text(w, "status", mr_str(queued ? "accepted" : partial ? "partial" : "success"));
+	mr_json_text(w, "message", message_of(t, text, sizeof text));
+	mr_json_uint(w, "events_processed", duplicate ? 0 : t->batch.n_rows);
 	if (duplicate)
-		mr_buf_add_cstr(b, "batch was received before; nothing stored again");
-	else
-		mr_buf_printf(b, "%zu event(s) received and %s", n, queued ? "queued" : "stored");
-	if (rejected > 0)
-		mr_buf_printf(b, ", %zu rejected", rejected);
-	mr_buf_printf(b, "\",\"events_processed\":%zu", n);
-	if (duplicate)
-		mr_buf_add_cstr(b, ",\"duplicate\":true");
-	if (rejected > 0)
-		write_rejects(b, &t->batch);
-	mr_response_close(response);
+		mr_json_bool(w, "duplicate", true);
+	if (partial)
+		write_rejects(w, &t->batch);
+	mr_response_end(response);
 }
 
 static void

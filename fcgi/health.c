@@ -10,7 +10,7 @@
 #include "counters/shared.h"
 #include "counters/stats.h"
 #include "db/connection.h"
-#include "format/jsonout.h"
+#include "format/jsonwriter.h"
 #include "format/query.h"
 #include "ingest/balance.h"
 #include "response.h"
@@ -19,28 +19,40 @@
 #define BOOKS_TIMEOUT_MS 60000
 
 static void
-write_detail(const struct mr_worker *worker, const struct mr_error *why, struct mr_buf *b)
+write_detail(const struct mr_worker *worker, const struct mr_error *why,
+    struct mr_json_writer *w)
 {
-	mr_buf_printf(b, ",\"version\":\"%s\",\"environment\":\"%s\",\"pid\":%ld,"
-	    "\"uptime_s\":%lld,\"threads\":%lld", PACKAGE_VERSION,
-	    worker->conf->environment == MR_PRODUCTION ? "production" : "development",
-	    (long)getpid(), (long long)((mr_clock_now_us() - worker->started_us) / MR_US_PER_S),
-	    (long long)worker->conf->threads);
-	if (why->text[0] != '\0') {
-		mr_buf_add_cstr(b, ",\"error\":");
-		mr_jsonout_string(b, mr_str(why->text));
-	}
-	mr_buf_add_cstr(b, ",\"counters\":{");
+	mr_json_text(w, "version", mr_str(PACKAGE_VERSION));
+	mr_json_text(w, "environment", mr_str(worker->conf->environment == MR_PRODUCTION ?
+	    "production" : "development"));
+	mr_json_int(w, "pid", getpid());
+	mr_json_int(w, "uptime_s", (mr_clock_now_us() - worker->started_us) / MR_US_PER_S);
+	mr_json_int(w, "threads", worker->conf->threads);
+	if (why->text[0] != '\0')
+		mr_json_text(w, "error", mr_str(why->text));
+	mr_json_object(w, "counters");
 	for (int i = 0; i < MR_STAT_N; i++)
-		mr_buf_printf(b, "%s\"%s\":%llu", i > 0 ? "," : "",
-		    mr_stat_name((enum mr_stat)i),
-		    (unsigned long long)mr_stat_get((enum mr_stat)i));
-	mr_buf_add_char(b, '}');
+		mr_json_uint(w, mr_stat_name((enum mr_stat)i), mr_stat_get((enum mr_stat)i));
+	mr_json_end(w);
+}
+
+static void
+write_balance(const struct mr_balance *a, struct mr_json_writer *w)
+{
+	mr_json_int(w, "accepted", a->accepted);
+	mr_json_int(w, "in_flight", a->in_flight);
+	mr_json_int(w, "stored", a->stored);
+	mr_json_int(w, "duplicate", a->duplicate);
+	mr_json_int(w, "rejected", a->rejected);
+	mr_json_int(w, "spooled", a->spooled);
+	mr_json_int(w, "quarantined", a->quarantined);
+	mr_json_bool(w, "moving", a->moving);
+	mr_json_int(w, "difference", a->difference);
 }
 
 /* The books, asked on a connection of its own; in the worker that is seldom done. */
 static void
-write_books(const struct mr_worker *worker, struct mr_buf *b)
+write_books(const struct mr_worker *worker, struct mr_json_writer *w)
 {
 	struct mr_db_options options = mr_db_options_of(worker->conf, "millrace books");
 	struct mr_error why = MR_ERROR_INIT;
@@ -49,20 +61,13 @@ write_books(const struct mr_worker *worker, struct mr_buf *b)
 
 	options.query_timeout_ms = BOOKS_TIMEOUT_MS;
 	db = mr_db_new(&options);
-	mr_buf_add_cstr(b, ",\"books\":");
+	mr_json_object(w, "books");
 	if (db == NULL || mr_balance_take(db, worker->conf->spool_dir, mr_shared_instance(), &a,
-	    &why) != MR_OK) {
-		mr_buf_add_cstr(b, "{\"error\":");
-		mr_jsonout_string(b, mr_str(why.text));
-		mr_buf_add_char(b, '}');
-	} else {
-		mr_buf_printf(b, "{\"accepted\":%lld,\"in_flight\":%lld,\"stored\":%lld,"
-		    "\"duplicate\":%lld,\"rejected\":%lld,\"spooled\":%lld,\"quarantined\":%lld,"
-		    "\"moving\":%s,\"difference\":%lld}", (long long)a.accepted,
-		    (long long)a.in_flight, (long long)a.stored, (long long)a.duplicate,
-		    (long long)a.rejected, (long long)a.spooled, (long long)a.quarantined,
-		    a.moving ? "true" : "false", (long long)a.difference);
-	}
+	    &why) != MR_OK)
+		mr_json_text(w, "error", mr_str(why.text));
+	else
+		write_balance(&a, w);
+	mr_json_end(w);
 	mr_db_free(db);
 }
 
@@ -81,17 +86,18 @@ mr_health_serve(struct mr_worker *worker, struct mr_request *request,
 	static const char *const words[] = { [MR_HEALTHY] = "healthy",
 		[MR_DEGRADED] = "degraded", [MR_UNHEALTHY] = "unhealthy" };
 	bool admin = request->authorization.p != NULL && mr_admin_may(worker, request);
+	struct mr_json_writer *w;
 	struct mr_writer_health h;
 
 	mr_writer_check(worker->writer, &h);
-	mr_response_json(response, h.health == MR_UNHEALTHY ? 503 : 200);
-	mr_buf_printf(&response->body, "{\"status\":\"%s\",\"database\":\"%s\"",
-	    words[h.health], database_word(worker->conf, &h));
+	w = mr_response_begin(response, h.health == MR_UNHEALTHY ? 503 : 200);
+	mr_json_text(w, "status", mr_str(words[h.health]));
+	mr_json_text(w, "database", mr_str(database_word(worker->conf, &h)));
 	if (admin)
-		write_detail(worker, &h.why, &response->body);
+		write_detail(worker, &h.why, w);
 	if (admin && mr_query_get(request->arena, request->query, "books").p != NULL)
-		write_books(worker, &response->body);
-	mr_response_close(response);
+		write_books(worker, w);
+	mr_response_end(response);
 	mr_buf_add_cstr(&response->headers, "Cache-Control: no-store\r\n");
 	mr_cors_answer(worker->conf, request->origin, MR_STR_NULL, &response->headers);
 }

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "format/jsonwriter.h"
 
 struct mr_exchange;
 struct mr_job;
@@ -47,6 +48,7 @@ struct mr_response {
 	const char *content_type; /* NULL: no body */
 	struct mr_buf headers;    /* further header lines, each ended by CRLF */
 	struct mr_buf body;
+	struct mr_json_writer json; /* of a body that response.h's calls write */
 	struct mr_job *job;       /* NULL: the answer is complete */
 	void (*finish)(struct mr_worker *, struct mr_request *, struct mr_response *);
 	void *state;              /* the endpoint's own */

@@ -33,18 +33,41 @@ mr_response_close(struct mr_response *response)
 	mr_buf_add_char(&response->body, '}');
 }
 
+struct mr_json_writer *
+mr_response_begin(struct mr_response *response, int status)
+{
+	mr_response_json(response, status);
+	mr_buf_reset(&response->body, KEEP_BYTES);
+	mr_json_begin(&response->json, &response->body);
+	mr_json_object(&response->json, NULL);
+	return &response->json;
+}
+
+void
+mr_response_end(struct mr_response *response)
+{
+	mr_json_time(&response->json, "timestamp", mr_clock_now_us());
+	mr_json_end(&response->json);
+	(void)mr_json_done(&response->json);
+}
+
+struct mr_json_writer *
+mr_response_begin_error(struct mr_response *response, int status, const struct mr_error *err)
+{
+	struct mr_json_writer *w = mr_response_begin(response, status);
+
+	mr_json_text(w, "status", mr_str("error"));
+	mr_json_text(w, "message", mr_str(err->text));
+	if (err->offset >= 0)
+		mr_json_int(w, "offset", err->offset);
+	return w;
+}
+
 void
 mr_response_error(struct mr_response *response, int status, const struct mr_error *err)
 {
-	struct mr_buf *b = &response->body;
-
-	mr_response_json(response, status);
-	mr_buf_reset(b, KEEP_BYTES);
-	mr_buf_add_cstr(b, "{\"status\":\"error\",\"message\":");
-	mr_jsonout_string(b, mr_str(err->text));
-	if (err->offset >= 0)
-		mr_buf_printf(b, ",\"offset\":%lld", (long long)err->offset);
-	mr_response_close(response);
+	(void)mr_response_begin_error(response, status, err);
+	mr_response_end(response);
 }
 
 void

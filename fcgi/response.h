@@ -11,6 +11,17 @@
 void mr_response_reset(struct mr_response *response);
 
 /*
+ * Makes the body a JSON object, emptied first, to which the caller adds what it has to say
+ * before it ends it: with "timestamp", which every answer has.
+ */
+struct mr_json_writer *mr_response_begin(struct mr_response *response, int status);
+void mr_response_end(struct mr_response *response);
+
+/* The same, begun with the status "error" and what mr_response_error() says of it. */
+struct mr_json_writer *mr_response_begin_error(struct mr_response *response, int status,
+    const struct mr_error *err);
+
+/*
  * Turns the response into {"status":"error","message":…,"timestamp":…}, with
  * "offset" when err has one. What was in its body is dropped.
  */
