@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "conf/options.h"
+#include "conf/words.h"
 #include "secret/secret.h"
 
 #define PROGRAM "millrace-export"

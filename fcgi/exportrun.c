@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "client.h"
+#include "conf/words.h"
 #include "db/query.h"
 #include "format/jsonout.h"
 #include "format/query.h"
@@ -76,6 +77,7 @@ read_wanted(const struct mr_worker *worker, struct mr_request *request, struct w
     struct mr_response *response)
 {
 	int64_t since = INT64_MIN, until = INT64_MAX;
+	enum mr_format format;
 
 	w->client = parameter(request, "client");
 	w->format = parameter(request, "format");
@@ -83,7 +85,7 @@ read_wanted(const struct mr_worker *worker, struct mr_request *request, struct w
 		return refuse(response, "no [client NAME] is configured: there is nowhere to export to");
 	if (w->client != NULL && mr_conf_client_find(worker->conf, mr_str(w->client)) == NULL)
 		return refuse(response, "there is no client of that name");
-	if (w->format != NULL && !mr_conf_is_format(w->format))
+	if (w->format != NULL && !mr_format_parse(mr_str(w->format), &format))
 		return refuse(response, "format must be json (or ndjson), csv or parquet");
 	if (!read_time(request, "since", &w->since, w->since_us, &since))
 		return refuse(response, "since is no time; write it like 2025-06-22T00:00:00Z");

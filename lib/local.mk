@@ -21,6 +21,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/conf/ini.c lib/conf/ini.h \
 	lib/conf/options.c lib/conf/options.h \
 	lib/conf/value.c lib/conf/value.h \
+	lib/conf/words.c lib/conf/words.h \
 	lib/counters/books.c lib/counters/books.h \
 	lib/counters/shared.c lib/counters/shared.h \
 	lib/counters/stats.c lib/counters/stats.h \

@@ -1,4 +1,4 @@
-/* [client NAME]: see confclient.h. */
+/* [client NAME]: see client.h. */
 #include "conf/client.h"
 
 #include <stdio.h>
@@ -10,10 +10,6 @@
 
 const struct mr_conf_choice mr_conf_path_styles[] = { { "auto", MR_PATH_STYLE_AUTO },
 	{ "on", MR_PATH_STYLE_ON }, { "off", MR_PATH_STYLE_OFF }, { NULL, 0 } };
-static const struct mr_conf_choice formats[] = { { "ndjson", 0 }, { "json", 0 }, { "csv", 0 },
-	{ "parquet", 0 }, { NULL, 0 } };
-static const struct mr_conf_choice compressions[] = { { "none", 0 }, { "gzip", 0 }, { "zstd", 0 },
-	{ NULL, 0 } };
 static const struct mr_conf_choice frequencies[] = { { "realtime", MR_REALTIME },
 	{ "hourly", MR_HOURLY }, { "daily", MR_DAILY }, { NULL, 0 } };
 
@@ -23,8 +19,10 @@ static const struct mr_conf_choice frequencies[] = { { "realtime", MR_REALTIME }
 static const struct mr_conf_key table[] = {
 	{ SECTION, "sites", MR_T_LIST, AT(sites), "*", 0, 0, NULL, NULL },
 	MR_CONF_BUCKET_KEYS(SECTION, struct mr_conf_client, target),
-	{ SECTION, "format", MR_T_WORD, AT(format), "ndjson", 0, 0, formats, NULL },
-	{ SECTION, "compression", MR_T_WORD, AT(compression), "zstd", 0, 0, compressions, NULL },
+	{ SECTION, "format", MR_T_WORD, AT(format), "ndjson", 0, 0, mr_format_words,
+	    NULL },
+	{ SECTION, "compression", MR_T_WORD, AT(compression), "zstd", 0, 0,
+	    mr_compression_words, NULL },
 	{ SECTION, "compression_level", MR_T_INT, AT(compression_level), "0", 0, 19, NULL, NULL },
 	{ SECTION, "parquet_json", MR_T_BOOL, AT(parquet_json), "off", 0, 0, NULL, NULL },
 	{ SECTION, "frequency", MR_T_CHOICE, AT(frequency), "realtime", 0, 0, frequencies, NULL },
@@ -286,15 +284,6 @@ mr_conf_client_others(const struct mr_conf *conf, const struct mr_conf_client *c
 				others->items[others->n++] = sites->items[k];
 	}
 	return true;
-}
-
-bool
-mr_conf_is_format(const char *word)
-{
-	for (const struct mr_conf_choice *c = formats; c->text != NULL; c++)
-		if (strcmp(c->text, word) == 0)
-			return true;
-	return false;
 }
 
 void

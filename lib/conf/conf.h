@@ -81,8 +81,8 @@ struct mr_conf_client {
 	struct mr_conf_bucket target;
 	struct mr_conf_bucket backup; /* what it does not set is [backup]'s */
 	bool has_backup;
-	char *format;              /* ndjson, json (the same), csv, parquet */
-	char *compression;         /* none, gzip, zstd */
+	char *format;              /* a word of words.h */
+	char *compression;         /* the same */
 	int64_t compression_level; /* 0: the usual one */
 	bool parquet_json;         /* the payload's logical type is JSON */
 	int64_t frequency;         /* enum mr_frequency */
@@ -186,9 +186,6 @@ bool mr_conf_client_takes_all(const struct mr_conf_client *client);
  */
 bool mr_conf_client_others(const struct mr_conf *conf, const struct mr_conf_client *client,
     struct mr_conf_list *others);
-
-/* Whether the word is a format: ndjson, json, csv, parquet. */
-bool mr_conf_is_format(const char *word);
 
 /*
  * Writes one "section.key" line for each key of the table to the stream-like

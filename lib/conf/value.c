@@ -1,4 +1,4 @@
-/* Configuration values: see confvalue.h. */
+/* Configuration values: see value.h. */
 #include "conf/value.h"
 
 #include <ctype.h>

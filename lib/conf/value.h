@@ -6,6 +6,7 @@
 #define MR_CONF_VALUE_H
 
 #include "conf/conf.h"
+#include "conf/words.h"
 
 enum mr_conf_type {
 	MR_T_INT,     /* int64_t, a whole number */
@@ -19,11 +20,6 @@ enum mr_conf_type {
 	MR_T_SHA256,  /* char *, 64 hex digits or nothing */
 	MR_T_ORIGINS, /* struct mr_conf_list of "*" and origins */
 	MR_T_BLOCKS   /* trusted_proxies */
-};
-
-struct mr_conf_choice {
-	const char *text;
-	int64_t value;
 };
 
 struct mr_conf_key {

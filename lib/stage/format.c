@@ -1,4 +1,4 @@
-/* Formats by name: see format.h. */
+/* Formats: see format.h. */
 #include "stage/format.h"
 
 #include "stage/compress.h"
@@ -7,26 +7,19 @@
 #include "stage/enc_parquet.h"
 
 static const struct {
-	const char *name;
 	const char *suffixes[3];      /* by compression; the same for the types */
 	const char *content_types[3];
 } formats[] = {
-	[MR_FORMAT_NDJSON] = { "ndjson",
+	[MR_FORMAT_NDJSON] = {
 	    { ".ndjson", ".ndjson.gz", ".ndjson.zst" },
 	    { "application/x-ndjson", "application/gzip", "application/zstd" } },
-	[MR_FORMAT_CSV] = { "csv",
+	[MR_FORMAT_CSV] = {
 	    { ".csv", ".csv.gz", ".csv.zst" },
 	    { "text/csv", "application/gzip", "application/zstd" } },
-	[MR_FORMAT_PARQUET] = { "parquet",
+	[MR_FORMAT_PARQUET] = {
 	    { ".parquet", ".parquet", ".parquet" },
 	    { "application/vnd.apache.parquet", "application/vnd.apache.parquet",
 	      "application/vnd.apache.parquet" } },
-};
-
-static const char *const compressions[] = {
-	[MR_COMPRESSION_NONE] = "none",
-	[MR_COMPRESSION_GZIP] = "gzip",
-	[MR_COMPRESSION_ZSTD] = "zstd",
 };
 
 const char *
@@ -39,30 +32,6 @@ const char *
 mr_format_content_type(const struct mr_format_options *options)
 {
 	return formats[options->format].content_types[options->compression];
-}
-
-bool
-mr_format_parse(struct mr_str word, enum mr_format *format)
-{
-	if (mr_str_eq(word, MR_STR_LIT("json")))
-		word = MR_STR_LIT("ndjson");
-	for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++)
-		if (mr_str_eq(word, mr_str(formats[i].name))) {
-			*format = (enum mr_format)i;
-			return true;
-		}
-	return false;
-}
-
-bool
-mr_compression_parse(struct mr_str word, enum mr_compression *compression)
-{
-	for (size_t i = 0; i < sizeof compressions / sizeof compressions[0]; i++)
-		if (mr_str_eq(word, mr_str(compressions[i]))) {
-			*compression = (enum mr_compression)i;
-			return true;
-		}
-	return false;
 }
 
 static struct mr_stage *

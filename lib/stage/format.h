@@ -1,9 +1,10 @@
 /*
- * The formats and compressions by name, and the chain that makes them.
+ * The formats and compressions, and the chain that makes them. Their words are conf/words.h's.
  */
 #ifndef MR_STAGE_FORMAT_H
 #define MR_STAGE_FORMAT_H
 
+#include "conf/words.h"
 #include "stage/stage.h"
 
 /*
@@ -11,9 +12,6 @@
  * bytes, in any format. A new libzstd or zlib may do that as well.
  */
 #define MR_ENCODER_VERSION 2
-
-enum mr_format { MR_FORMAT_NDJSON, MR_FORMAT_CSV, MR_FORMAT_PARQUET };
-enum mr_compression { MR_COMPRESSION_NONE, MR_COMPRESSION_GZIP, MR_COMPRESSION_ZSTD };
 
 struct mr_format_options {
 	enum mr_format format;
@@ -34,9 +32,5 @@ const char *mr_format_suffix(const struct mr_format_options *options);
 
 /* The Content-Type of the file as it is, so that nothing unpacks it on the way. */
 const char *mr_format_content_type(const struct mr_format_options *options);
-
-/* The words in the configuration; false for any other. json is ndjson. */
-bool mr_format_parse(struct mr_str word, enum mr_format *format);
-bool mr_compression_parse(struct mr_str word, enum mr_compression *compression);
 
 #endif
