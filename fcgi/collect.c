@@ -327,6 +327,32 @@ store(const struct mr_worker *worker, struct mr_request *request, struct mr_resp
 	response->job = &t->job;
 }
 
+/*
+ * Why the database refused an event, as far as it is a stranger's business: its message
+ * tells how tables and constraints are called and what else a row has. That is in the log,
+ * and in rejected_events.
+ */
+static void
+tell_refusal(struct mr_error *err, const struct mr_reject *reject)
+{
+	(void)mr_fail(err, MR_EINVAL, "the database refuses a value (SQLSTATE %.*s)",
+	    (int)reject->sqlstate.n, reject->sqlstate.p);
+}
+
+/* Of a batch of which the database has refused the last of what was left. */
+static void
+tell_last_refusal(struct mr_error *err, const struct mr_batch *batch)
+{
+	size_t i = batch->n_rejects;
+
+	while (i > 0 && batch->rejects[i - 1].sqlstate.p == NULL)
+		i--;
+	if (i > 0)
+		tell_refusal(err, &batch->rejects[i - 1]);
+	else
+		(void)mr_fail(err, MR_EINVAL, "the database refuses a value");
+}
+
 /* What the writer made of it. */
 static void
 settle(struct taking *t)
@@ -337,7 +363,7 @@ settle(struct taking *t)
 	if (batch->is_batch)
 		mr_log_info("Processing batch with %zu individual events", batch->n_members);
 	if (outcome == MR_REFUSED) {
-		t->err = t->job.receipt.why;
+		tell_last_refusal(&t->err, batch);
 		t->status = 400;
 	} else if (outcome == MR_STORED || outcome == MR_SPOOLED) {
 		mr_log(batch->is_batch ? MR_LOG_INFO : MR_LOG_DEBUG, "%s %zu events from %.*s",
@@ -386,9 +412,15 @@ write_rejects(struct mr_json_writer *w, const struct mr_batch *batch)
 	mr_json_uint(w, "events_rejected", batch->n_rejects);
 	mr_json_array(w, "errors");
 	for (size_t i = 0; i < batch->n_rejects; i++) {
+		const struct mr_reject *reject = &batch->rejects[i];
+		struct mr_error why = MR_ERROR_INIT;
+
+		if (reject->sqlstate.p != NULL)
+			tell_refusal(&why, reject);
 		mr_json_object(w, NULL);
-		mr_json_int(w, "index", batch->rejects[i].index);
-		mr_json_text(w, "error", batch->rejects[i].reason);
+		mr_json_int(w, "index", reject->index);
+		mr_json_text(w, "error", reject->sqlstate.p != NULL ? mr_str(why.text) :
+		    reject->reason);
 		mr_json_end(w);
 	}
 	mr_json_end(w);

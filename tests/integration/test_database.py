@@ -1,6 +1,7 @@
 """A database with a will of its own: its settings, lost and locked connections, rows it refuses."""
 
 import datetime
+import json
 
 from common import NO_SPOOL, check_error, success, without_time, worker
 from harness import postgres, proc, tap
@@ -122,6 +123,13 @@ def locked(t, pg):
         t.ok(w.running(), "the worker lives on")
 
 
+def says_nothing_of_the_database(t, w, answer, name):
+    """How tables and constraints are called, and what is in a row, is the log's alone."""
+    said = answer.body.decode("latin-1") + str(answer.headers)
+    t.unlike(said, r"no_poison|relation|violates|constraint", f"{name}: the message is not told")
+    t.like(w.log(), r"violates check constraint", f"{name}: the log has it")
+
+
 def refused(t, pg):
     with t.case("rows that the database refuses"):
         pg.create_database("poison")
@@ -134,7 +142,8 @@ def refused(t, pg):
                     answer = post(w, {"eventType": "poison", "siteId": f"bad{i}"})
                     if answer.status != 400:
                         break
-                check_error(t, answer, 400, r".")
+                check_error(t, answer, 400, r"SQLSTATE 23514")
+                says_nothing_of_the_database(t, w, answer, "a refused event")
             t.is_(set(load.statuses), {200}, "the others of the group are stored")
             t.is_(pg.value("SELECT count(*) FROM events WHERE site_id = 'good'", "poison"),
                   len(load.answers), "each once")
@@ -152,6 +161,12 @@ def refused(t, pg):
                            "WHERE site_id = 'mixed'", "poison"),
                   [{"event_index": 1, "sqlstate": "23514"}],
                   "a partly refused batch: the bad one is kept with the reason")
+            t.like(json.dumps(answer.json()["errors"]), "SQLSTATE 23514",
+                   "a partly refused batch: the SQLSTATE is told")
+            says_nothing_of_the_database(t, w, answer, "a partly refused batch")
+            answer = w.request("GET", "/pixel.gif?eventType=poison&siteId=bad")
+            t.like(answer.headers["x-millrace"], r"\Arejected: .*SQLSTATE 23514", "a refused pixel")
+            says_nothing_of_the_database(t, w, answer, "a refused pixel")
 
             pg.execute("ALTER TABLE events ADD CONSTRAINT no_bad CHECK (NOT payload::jsonb ? 'bad')",
                        "poison")
