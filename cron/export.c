@@ -3,7 +3,6 @@
 
 #include "export/export.h"
 
-#include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "conf/options.h"
 #include "conf/words.h"
 #include "secret/secret.h"
@@ -143,16 +143,6 @@ catch_signals(void)
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
-/*
- * The threads that read do not interrupt the server for each piece that it sends, so they
- * find more at once; nor do any of them interrupt those who collect.
- */
-static void
-set_scheduling(void)
-{
-	(void)sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){ .sched_priority = 0 });
-}
-
 static enum export_status
 run(const struct mr_conf *conf, const struct export_options *o)
 {
@@ -173,7 +163,11 @@ run(const struct mr_conf *conf, const struct export_options *o)
 		return give_up(&err);
 	}
 	catch_signals();
-	set_scheduling();
+	/*
+	 * The threads that read do not interrupt the server for each piece that it sends, so they
+	 * find more at once; nor do any of them interrupt those who collect.
+	 */
+	mr_process_be_patient();
 	return export_run(conf, o, &stop);
 }
 

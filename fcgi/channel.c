@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -45,6 +46,10 @@ static bool cut;       /* guarded by lock */
 static size_t n_places = 1; /* that are free; guarded by lock */
 static pthread_cond_t place_free = PTHREAD_COND_INITIALIZER;
 static _Thread_local bool has_place;
+/* Where connections over TCP may come from; set once. */
+static bool from_anywhere;
+static struct mr_ip_block *web_servers;
+static size_t n_web_servers;
 
 /*
  * All but wake_fd is one shot: one thread gets an event, and arms the
@@ -67,12 +72,35 @@ watch_wakes(void)
 	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, wake_fd, &event);
 }
 
+/* What cannot be read is no address that anything could come from. */
+static enum mr_err
+set_web_servers(const char *list, struct mr_error *err)
+{
+	size_t n;
+
+	from_anywhere = list == NULL;
+	if (from_anywhere)
+		return MR_OK;
+	web_servers = calloc(strlen(list) / 2 + 1, sizeof *web_servers);
+	if (web_servers == NULL)
+		return mr_fail(err, MR_ENOMEM, "no memory for the web servers' addresses");
+	for (; *(list += strspn(list, ", ")) != '\0'; list += n) {
+		n = strcspn(list, ", ");
+		if (mr_ip_block_parse((struct mr_str){ list, n }, &web_servers[n_web_servers]))
+			n_web_servers++;
+	}
+	return MR_OK;
+}
+
 enum mr_err
-mr_channel_init(struct mr_error *err)
+mr_channel_init(const char *allowed, struct mr_error *err)
 {
 	int flags = fcntl(LISTEN_FD, F_GETFL);
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	enum mr_err e = set_web_servers(allowed, err);
 
+	if (e != MR_OK)
+		return e;
 	n_places = processors > 1 ? (size_t)processors : 1;
 	if (flags < 0 || fcntl(LISTEN_FD, F_SETFL, flags | O_NONBLOCK) != 0)
 		return mr_fail(err, MR_EIO, "listening socket: %s", strerror(errno));
@@ -108,6 +136,9 @@ mr_channel_end(void)
 	close_fd(&epoll_fd);
 	close_fd(&stop_fd);
 	close_fd(&wake_fd);
+	free(web_servers);
+	web_servers = NULL;
+	n_web_servers = 0;
 }
 
 static struct mr_channel *
@@ -254,32 +285,18 @@ set_timeout(int fd, int option)
 	(void)setsockopt(fd, SOL_SOCKET, option, &tv, sizeof tv);
 }
 
-/*
- * Over TCP, whether the peer may talk to us: FCGI_WEB_SERVER_ADDRS, when it is
- * set, lists the addresses (FastCGI specification, section 3.2).
- */
+/* Whether the peer may talk to us. */
 static bool
 peer_allowed(const struct sockaddr_storage *peer, socklen_t len)
 {
-	const char *allowed = getenv("FCGI_WEB_SERVER_ADDRS");
-	struct mr_ip_block block;
 	struct mr_ip ip;
 	char text[MR_IP_TEXT];
-	size_t n;
 
-	if (allowed == NULL || (peer->ss_family != AF_INET && peer->ss_family != AF_INET6))
+	if (from_anywhere || (peer->ss_family != AF_INET && peer->ss_family != AF_INET6))
 		return true;
-	if (getnameinfo((const struct sockaddr *)peer, len, text, sizeof text, NULL, 0,
-	    NI_NUMERICHOST) != 0 || !mr_ip_parse(mr_str(text), &ip))
-		return false;
-	while (*(allowed += strspn(allowed, ", ")) != '\0') {
-		n = strcspn(allowed, ", ");
-		if (mr_ip_block_parse((struct mr_str){ allowed, n }, &block) &&
-		    mr_ip_in(&ip, &block, 1))
-			return true;
-		allowed += n;
-	}
-	return false;
+	return getnameinfo((const struct sockaddr *)peer, len, text, sizeof text, NULL, 0,
+	    NI_NUMERICHOST) == 0 && mr_ip_parse(mr_str(text), &ip) &&
+	    mr_ip_in(&ip, web_servers, n_web_servers);
 }
 
 /* Whether there is something to read now. */

@@ -23,8 +23,12 @@
  */
 struct mr_channel;
 
-/* Once, before any thread: the listening socket is file descriptor 0. MR_EIO. */
-enum mr_err mr_channel_init(struct mr_error *err);
+/*
+ * Once, before any thread: the listening socket is file descriptor 0. web_servers lists the
+ * addresses and blocks that connections over TCP may come from, as FCGI_WEB_SERVER_ADDRS
+ * does (FastCGI specification, section 3.2); NULL: any. MR_EIO, MR_ENOMEM.
+ */
+enum mr_err mr_channel_init(const char *web_servers, struct mr_error *err);
 
 /* Closes what is open; when no thread uses it any more. */
 void mr_channel_end(void);

@@ -58,7 +58,7 @@ run(const struct mr_conf *conf, const struct options *options)
 		return EXIT_SUCCESS;
 	}
 	if (mr_log_open(PROGRAM, conf->log, (enum mr_log_level)conf->log_level, &err) != MR_OK ||
-	    mr_worker_run(conf, &err) != MR_OK)
+	    mr_worker_run(conf, getenv("FCGI_WEB_SERVER_ADDRS"), &err) != MR_OK)
 		return give_up(&err);
 	return EXIT_SUCCESS;
 }

@@ -50,12 +50,12 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct mr_exchange *spare; /* guarded by lock */
 
 enum mr_err
-mr_request_init(size_t arena_bytes, struct mr_error *err)
+mr_request_init(size_t arena_bytes, const char *web_servers, struct mr_error *err)
 {
 	arena_max = arena_bytes;
 	if (FCGX_Init() != 0)
 		return mr_fail(err, MR_EIO, "libfcgi: %s", strerror(errno));
-	return FCGX_IsCGI() ? MR_OK : mr_channel_init(err);
+	return FCGX_IsCGI() ? MR_OK : mr_channel_init(web_servers, err);
 }
 
 bool

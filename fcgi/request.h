@@ -54,8 +54,11 @@ struct mr_response {
 	void *state;              /* the endpoint's own */
 };
 
-/* Once, before any thread: readies libfcgi and, unless it is CGI, the channels; or MR_EIO. */
-enum mr_err mr_request_init(size_t arena_bytes, struct mr_error *err);
+/*
+ * Once, before any thread: readies libfcgi and, unless it is CGI, the channels to these web
+ * servers (see mr_channel_init()); or MR_EIO, MR_ENOMEM.
+ */
+enum mr_err mr_request_init(size_t arena_bytes, const char *web_servers, struct mr_error *err);
 
 /* The end of what init made; when no thread uses it any more. */
 void mr_request_end(void);

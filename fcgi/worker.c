@@ -10,7 +10,6 @@
 #include "worker.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "channel.h"
 #include "counters/shared.h"
 #include "privacy/privacy.h"
@@ -242,13 +242,6 @@ serve_fastcgi(struct mr_worker *worker, const sigset_t *stop_signals, struct mr_
 	return MR_OK;
 }
 
-/* Threads that are woken do not interrupt those that run: so more requests gather for one commit. */
-static void
-set_scheduling(void)
-{
-	(void)sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){ .sched_priority = 0 });
-}
-
 /* Blocked in all threads, so that they arrive at sigwait() alone. */
 static void
 block_signals(sigset_t *stop_signals)
@@ -273,7 +266,7 @@ open_counters(const struct mr_conf *conf)
 }
 
 enum mr_err
-mr_worker_run(const struct mr_conf *conf, struct mr_error *err)
+mr_worker_run(const struct mr_conf *conf, const char *web_servers, struct mr_error *err)
 {
 	struct mr_desk desk;
 	struct mr_worker worker = { .conf = conf, .started_us = mr_clock_now_us(),
@@ -285,9 +278,10 @@ mr_worker_run(const struct mr_conf *conf, struct mr_error *err)
 	enum mr_err e;
 
 	init_desk(&desk);
-	set_scheduling();
+	/* So more requests gather for one commit. */
+	mr_process_be_patient();
 	block_signals(&stop_signals);
-	if ((e = mr_request_init((size_t)conf->max_body_bytes * ARENA_BYTES_PER_BODY_BYTE,
+	if ((e = mr_request_init((size_t)conf->max_body_bytes * ARENA_BYTES_PER_BODY_BYTE, web_servers,
 	    err)) != MR_OK)
 		return e;
 	options.alone = mr_request_is_cgi();

@@ -14,6 +14,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/base/file.c lib/base/file.h \
 	lib/base/ip.c lib/base/ip.h \
 	lib/base/log.c lib/base/log.h \
+	lib/base/process.c lib/base/process.h \
 	lib/base/str.h \
 	lib/base/uuid.c lib/base/uuid.h \
 	lib/conf/client.c lib/conf/client.h \
