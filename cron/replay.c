@@ -22,6 +22,7 @@
 #include "conf/options.h"
 #include "counters/shared.h"
 #include "db/connection.h"
+#include "db/schema.h"
 #include "ingest/keeper.h"
 #include "ingest/replay.h"
 #include "ingest/store.h"
@@ -225,7 +226,8 @@ replay(const struct mr_conf *conf, const struct options *options, struct mr_db *
 static int
 connect_and_replay(const struct mr_conf *conf, const struct options *options)
 {
-	struct mr_db *db = mr_keeper_db_new(conf, PROGRAM);
+	struct mr_db *db = mr_schema_db_new(conf, PROGRAM, mr_store_statements,
+	    mr_store_n_statements);
 	struct mr_store *store = mr_store_new(MR_SEGMENT_MAX_PAYLOAD, NULL);
 	int status = db != NULL && store != NULL ? replay(conf, options, db, store) :
 	    give_up(STATUS_LATER, "no memory");

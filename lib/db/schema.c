@@ -2,7 +2,6 @@
 #include "db/schema.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/buf.h"
 #include "base/log.h"
@@ -22,17 +21,16 @@ static const struct migration {
 };
 #define N_MIGRATIONS (sizeof migrations / sizeof migrations[0])
 
-/* One integer from a query; -1 for NULL. */
+/* One integer, of a query that always has one. */
 static enum mr_err
 query_int(struct mr_db *db, const char *sql, int *value, struct mr_error *err)
 {
 	struct mr_db_rows *rows;
-	struct mr_str field;
+	enum mr_err e = mr_db_ask(db, sql, NULL, &rows, err);
 
-	if (mr_db_query(db, sql, NULL, 0, &rows, err) != MR_DB_OK)
-		return MR_EAGAIN;
-	field = mr_db_n_rows(rows) > 0 ? mr_db_value(rows, 0, 0) : MR_STR_NULL;
-	*value = field.p != NULL ? atoi(field.p) : -1;
+	if (e != MR_OK)
+		return e;
+	*value = (int)mr_db_int(rows, 0, 0);
 	mr_db_rows_free(rows);
 	return MR_OK;
 }
@@ -136,12 +134,41 @@ mr_schema_version(struct mr_db *db, int *version, int *latest, struct mr_error *
 enum mr_err
 mr_schema_make_partitions(struct mr_db *db, int64_t days_ahead, struct mr_error *err)
 {
-	char days[24];
-	const char *params[] = { days };
+	struct mr_db_args args = MR_DB_ARGS_INIT;
 
-	(void)snprintf(days, sizeof days, "%lld", (long long)days_ahead);
-	if (mr_db_query(db, "SELECT events_make_partitions($1::integer)", params, 1, NULL,
-	    err) != MR_DB_OK)
-		return MR_EAGAIN;
-	return MR_OK;
+	mr_db_arg_int(&args, days_ahead);
+	return mr_db_tell(db, "SELECT events_make_partitions($1::integer)", &args, err);
+}
+
+void
+mr_schema_keep_partitions(struct mr_db *db, const struct mr_conf *conf)
+{
+	struct mr_error why = MR_ERROR_INIT;
+
+	if (mr_schema_make_partitions(db, conf->partitions_ahead, &why) != MR_OK)
+		mr_log_warning("day partitions were not made, events go to the default one: %s",
+		    why.text);
+}
+
+enum mr_err
+mr_schema_on_connect(struct mr_db *db, void *conf, struct mr_error *err)
+{
+	enum mr_err e = mr_schema_migrate(db, err);
+
+	if (e == MR_OK)
+		mr_schema_keep_partitions(db, conf);
+	return e;
+}
+
+struct mr_db *
+mr_schema_db_new(const struct mr_conf *conf, const char *application,
+    const char *const *statements, int n_statements)
+{
+	struct mr_db_options options = mr_db_options_of(conf, application);
+
+	options.statements = statements;
+	options.n_statements = n_statements;
+	options.on_connect = mr_schema_on_connect;
+	options.on_connect_arg = (void *)(uintptr_t)conf;
+	return mr_db_new(&options);
 }

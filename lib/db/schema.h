@@ -6,6 +6,7 @@
 #define MR_DB_SCHEMA_H
 
 #include "base/error.h"
+#include "conf/conf.h"
 #include "db/connection.h"
 
 /*
@@ -24,5 +25,22 @@ enum mr_err mr_schema_version(struct mr_db *db, int *version, int *latest,
 /* Makes the partitions of today and the next days_ahead days (UTC). */
 enum mr_err mr_schema_make_partitions(struct mr_db *db, int64_t days_ahead,
     struct mr_error *err);
+
+/* Those that [database] asks for; that they cannot be made is logged, and no reason to stop. */
+void mr_schema_keep_partitions(struct mr_db *db, const struct mr_conf *conf);
+
+/*
+ * What a connection needs that may be the first one of a database: the tables, and
+ * the partitions. conf: the struct mr_conf. See struct mr_db_options.
+ */
+enum mr_err mr_schema_on_connect(struct mr_db *db, void *conf, struct mr_error *err);
+
+/*
+ * A connection that finds the tables there, or makes them, and whose commits last
+ * whatever [database] says. The configuration and the statements must stay. NULL:
+ * no memory.
+ */
+struct mr_db *mr_schema_db_new(const struct mr_conf *conf, const char *application,
+    const char *const *statements, int n_statements);
 
 #endif

@@ -52,38 +52,6 @@ struct mr_keeper {
 	unsigned seed;
 };
 
-static void
-make_partitions(struct mr_db *db, const struct mr_conf *conf)
-{
-	struct mr_error why = MR_ERROR_INIT;
-
-	if (mr_schema_make_partitions(db, conf->partitions_ahead, &why) != MR_OK)
-		mr_log_warning("day partitions were not made, events go to the default one: %s",
-		    why.text);
-}
-
-enum mr_err
-mr_keeper_on_connect(struct mr_db *db, void *conf, struct mr_error *err)
-{
-	enum mr_err e = mr_schema_migrate(db, err);
-
-	if (e == MR_OK)
-		make_partitions(db, conf);
-	return e;
-}
-
-struct mr_db *
-mr_keeper_db_new(const struct mr_conf *conf, const char *application)
-{
-	struct mr_db_options options = mr_db_options_of(conf, application);
-
-	options.statements = mr_store_statements;
-	options.n_statements = mr_store_n_statements;
-	options.on_connect = mr_keeper_on_connect;
-	options.on_connect_arg = (void *)(uintptr_t)conf;
-	return mr_db_new(&options);
-}
-
 bool
 mr_keeper_purge(struct mr_db *db, const struct mr_conf *conf)
 {
@@ -288,7 +256,7 @@ look_around(struct mr_keeper *k)
 	if (waiting(k, &report) > 0 && connect_db(k))
 		(void)replay(k, 0, &report);
 	if (mr_clock_mono_ms() >= k->upkeep_at_ms && connect_db(k)) {
-		make_partitions(k->db, k->conf);
+		mr_schema_keep_partitions(k->db, k->conf);
 		k->purging = true;
 	}
 	if (mr_balance_needed() && connect_db(k))
@@ -350,7 +318,7 @@ mr_keeper_start(struct mr_keeper **keeper, const struct mr_conf *conf, const cha
 	k->breaker = breaker;
 	k->seed = (unsigned)mr_clock_now_us();
 	k->purging = true;
-	k->db = mr_keeper_db_new(conf, application);
+	k->db = mr_schema_db_new(conf, application, mr_store_statements, mr_store_n_statements);
 	k->store = mr_store_new(MR_SEGMENT_MAX_PAYLOAD, NULL);
 	if (k->db == NULL || k->store == NULL) {
 		free_keeper(k);

@@ -11,8 +11,8 @@
 #include "counters/stats.h"
 #include "db/connection.h"
 #include "db/query.h"
+#include "db/schema.h"
 #include "ingest/isolate.h"
-#include "ingest/keeper.h"
 #include "ingest/store.h"
 #include "spool/record.h"
 #include "spool/segment.h"
@@ -51,7 +51,7 @@ new_db(const struct mr_conf *conf, const char *application, bool alone)
 	options.synchronous_commit = conf->synchronous_commit;
 	options.statements = mr_store_statements;
 	options.n_statements = mr_store_n_statements;
-	options.on_connect = alone ? mr_keeper_on_connect : NULL;
+	options.on_connect = alone ? mr_schema_on_connect : NULL;
 	options.on_connect_arg = (void *)(uintptr_t)conf;
 	return mr_db_new(&options);
 }

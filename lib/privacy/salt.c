@@ -2,7 +2,6 @@
 #include "privacy/salt.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -11,7 +10,7 @@
 #include "base/log.h"
 #include "db/connection.h"
 #include "db/query.h"
-#include "ingest/keeper.h"
+#include "db/schema.h"
 #include "secret/secret.h"
 
 #define DAY_US (INT64_C(86400) * MR_US_PER_S)
@@ -88,7 +87,7 @@ keep(struct mr_salts *salts, int64_t today, const struct mr_db_rows *rows, struc
 		if (salts->known[i].day != 0 && salts->known[i].day < today - 1)
 			mr_secret_wipe(&salts->known[i], sizeof salts->known[i]);
 	for (int i = 0; i < n; i++) {
-		int64_t day = strtoll(mr_db_value(rows, i, 0).p, NULL, 10);
+		int64_t day = mr_db_int(rows, i, 0);
 		struct salt *s = &salts->known[day % N_SALTS];
 
 		if (!mr_secret_unbase64(mr_db_value(rows, i, 1), bytes, sizeof bytes, &length) ||
@@ -108,43 +107,40 @@ keep(struct mr_salts *salts, int64_t today, const struct mr_db_rows *rows, struc
 }
 
 /* Whoever is first for a day makes its salt; all the others take that one. */
-static enum mr_db_class
-make(struct mr_db *db, const char *day, struct mr_error *err)
+static enum mr_err
+make(struct mr_db *db, int64_t day, struct mr_error *err)
 {
 	unsigned char bytes[MR_SALT_BYTES];
 	char text[MR_BASE64_TEXT(MR_SALT_BYTES)];
-	const char *params[] = { day, text };
-	enum mr_db_class class;
+	struct mr_db_args args = MR_DB_ARGS_INIT;
+	enum mr_err e;
 
 	mr_secret_random(bytes, sizeof bytes);
 	mr_secret_base64(bytes, sizeof bytes, text);
-	class = mr_db_query(db, make_sql, params, 2, NULL, err);
+	mr_db_arg_int(&args, day);
+	mr_db_arg_text(&args, text);
+	e = mr_db_tell(db, make_sql, &args, err);
 	mr_secret_wipe(bytes, sizeof bytes);
 	mr_secret_wipe(text, sizeof text);
-	return class;
+	return e;
 }
 
 static enum mr_err
 exchange(struct mr_salts *salts, struct mr_db *db, int64_t now_us, struct mr_error *err)
 {
-	int64_t today = mr_salts_day(now_us);
-	char yesterday[24], day[24], last[24];
-	const char *range[] = { yesterday, last };
-	struct mr_db_rows *rows = NULL;
-	enum mr_err e = MR_EIO;
+	int64_t today = mr_salts_day(now_us), last = last_wanted(now_us);
+	struct mr_db_args before = MR_DB_ARGS_INIT, range = MR_DB_ARGS_INIT;
+	struct mr_db_rows *rows;
+	enum mr_err e = mr_db_ensure(db, err);
 
-	snprintf(yesterday, sizeof yesterday, "%lld", (long long)today - 1);
-	snprintf(last, sizeof last, "%lld", (long long)last_wanted(now_us));
-	if ((e = mr_db_ensure(db, err)) != MR_OK)
+	for (int64_t day = today; day <= last && e == MR_OK; day++)
+		e = make(db, day, err);
+	mr_db_arg_int(&before, today - 1);
+	mr_db_arg_int(&range, today - 1);
+	mr_db_arg_int(&range, last);
+	if (e != MR_OK || (e = mr_db_tell(db, delete_sql, &before, err)) != MR_OK ||
+	    (e = mr_db_ask(db, read_sql, &range, &rows, err)) != MR_OK)
 		return e;
-	for (int64_t d = today; d <= last_wanted(now_us); d++) {
-		snprintf(day, sizeof day, "%lld", (long long)d);
-		if (make(db, day, err) != MR_DB_OK)
-			return MR_EIO;
-	}
-	if (mr_db_query(db, delete_sql, range, 1, NULL, err) != MR_DB_OK ||
-	    mr_db_query(db, read_sql, range, 2, &rows, err) != MR_DB_OK)
-		return MR_EIO;
 	e = keep(salts, today, rows, err);
 	mr_db_rows_free(rows);
 	return e;
@@ -154,16 +150,9 @@ exchange(struct mr_salts *salts, struct mr_db *db, int64_t now_us, struct mr_err
 static bool
 refresh(struct mr_salts *salts, int64_t now_us)
 {
-	const struct mr_conf *conf = salts->conf;
-	struct mr_db_options options = mr_db_options_of(conf, "millrace salts");
+	struct mr_db *db = mr_schema_db_new(salts->conf, "millrace salts", NULL, 0);
 	struct mr_error err = MR_ERROR_INIT;
-	struct mr_db *db;
-	bool good;
-
-	options.on_connect = mr_keeper_on_connect;
-	options.on_connect_arg = (void *)(uintptr_t)conf;
-	db = mr_db_new(&options);
-	good = db != NULL && exchange(salts, db, now_us, &err) == MR_OK;
+	bool good = db != NULL && exchange(salts, db, now_us, &err) == MR_OK;
 	if (!good && !salts->failing)
 		mr_log_warning("no salt for visitors, so visitor_id stays empty: %s", db != NULL ?
 		    err.text : "no memory");
