@@ -3,7 +3,9 @@
 import hashlib
 import json
 import re
+import socket
 import subprocess
+import types
 
 from common import BEARER, TOKEN, config, success, without_time, worker
 from harness import fcgi, postgres, proc, sanitizer, tap
@@ -326,6 +328,20 @@ def routes(t, pg):
         t.is_(w.stop(), 0, "exit status")
 
 
+def web_servers(t, pg):
+    """FCGI_WEB_SERVER_ADDRS: which peers may connect over TCP."""
+    for allowed, good in ((None, True), ("127.0.0.1", True), ("192.0.2.1, 127.0.0.0/8", True),
+                          ("rubbish,,127.0.0.1", True), ("192.0.2.1", False), ("::1", False),
+                          ("rubbish,10.0.0.0/8", False), ("", False)):
+        env = {} if allowed is None else {"FCGI_WEB_SERVER_ADDRS": allowed}
+        with t.case(f"web servers {allowed!r}"), proc.temp_dir() as folder, \
+                socket.create_server(("127.0.0.1", 0)) as listener:
+            tcp = types.SimpleNamespace(dir=folder, socket=listener, address=listener.getsockname())
+            with worker(pg, share=tcp, env=env) as w:
+                t.is_([w.request("GET", "/health").status != 0 for _ in range(2)], [good] * 2,
+                      "answered" if good else "not answered")
+
+
 postgres.need()
 with tap.Suite() as t, postgres.Postgres() as pg:
     addresses(t, pg)
@@ -336,3 +352,4 @@ with tap.Suite() as t, postgres.Postgres() as pg:
     production(t, pg)
     cors(t, pg)
     routes(t, pg)
+    web_servers(t, pg)

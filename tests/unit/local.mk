@@ -14,6 +14,7 @@ unit_tests = \
 	tests/unit/base/test_str \
 	tests/unit/base/test_uuid \
 	tests/unit/conf/test_conf \
+	tests/unit/conf/test_conf_manual \
 	tests/unit/conf/test_ini \
 	tests/unit/conf/test_options \
 	tests/unit/counters/test_shared \
@@ -22,6 +23,7 @@ unit_tests = \
 	tests/unit/format/test_event \
 	tests/unit/format/test_gzip \
 	tests/unit/format/test_json \
+	tests/unit/format/test_json_conformance \
 	tests/unit/format/test_jsonout \
 	tests/unit/format/test_jsonwriter \
 	tests/unit/format/test_payload \
@@ -68,4 +70,5 @@ tests_unit_format_test_gzip_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS)
 
 EXTRA_DIST += tests/unit/test_docs.py tests/unit/test_format.py tests/unit/test_structure.py \
 	tests/unit/tap.h tests/unit/memsink.h \
+	tests/unit/conf/conffile.h tests/unit/format/repeat.h \
 	tests/data/json tests/data/sigv4/make.py tests/data/sigv4/vectors.txt
