@@ -90,6 +90,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/ingest/job.h \
 	lib/ingest/keeper.c lib/ingest/keeper.h \
 	lib/ingest/lane.c lib/ingest/lane.h \
+	lib/ingest/rejected.c lib/ingest/rejected.h \
 	lib/ingest/replay.c lib/ingest/replay.h \
 	lib/ingest/store.c lib/ingest/store.h \
 	lib/ingest/writer.c lib/ingest/writer.h \
