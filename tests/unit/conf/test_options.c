@@ -129,7 +129,7 @@ check_call(size_t i)
 	char text[4096] = "";
 	struct options options = NONE;
 	FILE *said = tmpfile();
-	int argc = 1, status, kept[2];
+	int argc = 1, status, kept[2] = { -1, -1 };
 
 	if (said == NULL)
 		bail("no temporary file");
