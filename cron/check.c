@@ -19,6 +19,7 @@
 #include "conf/conf.h"
 #include "conf/options.h"
 #include "counters/shared.h"
+#include "counters/stats.h"
 #include "db/connection.h"
 #include "db/query.h"
 #include "db/schema.h"

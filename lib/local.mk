@@ -24,6 +24,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/conf/value.c lib/conf/value.h \
 	lib/conf/words.c lib/conf/words.h \
 	lib/counters/books.c lib/counters/books.h \
+	lib/counters/catalogue.c lib/counters/catalogue.h \
 	lib/counters/shared.c lib/counters/shared.h \
 	lib/counters/stats.c lib/counters/stats.h \
 	lib/format/event.c lib/format/event.h \

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "counters/shared.h"
+#include "counters/stats.h"
 
 static struct mr_shared_slot *
 slot_of(size_t i)

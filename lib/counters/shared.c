@@ -173,7 +173,7 @@ layout(void)
 		offsetof(struct mr_shared, slots), sizeof(struct mr_shared),
 		sizeof(struct mr_shared_slot), MR_SHARED_SLOTS };
 
-	return mr_crc32c(mr_stat_layout(), places, sizeof places);
+	return mr_crc32c(mr_catalogue_layout(), places, sizeof places);
 }
 
 static void

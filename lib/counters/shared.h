@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "counters/stats.h"
+#include "counters/catalogue.h"
 
 #define MR_SHARED_ID_BYTES 16
 #define MR_SHARED_PROCESSES 64
@@ -31,7 +31,7 @@
 struct mr_shared_header {
 	char magic[8];          /* written last: without it the file is unfinished */
 	uint32_t version;
-	uint32_t layout;        /* mr_shared_layout() */
+	uint32_t layout;        /* of what was compiled */
 	uint64_t bytes;         /* of the file */
 	uint8_t instance[MR_SHARED_ID_BYTES]; /* a random UUID */
 	uint8_t boot[MR_SHARED_ID_BYTES];     /* of the kernel that ran when it was last opened */

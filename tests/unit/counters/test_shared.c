@@ -10,6 +10,7 @@
 
 #include "../tap.h"
 #include "base/log.h"
+#include "counters/stats.h"
 
 enum { CHILDREN = 4, TIMES = 20000 };
 
