@@ -9,11 +9,8 @@
 #include "base/clock.h"
 #include "counters/stats.h"
 
-/* One for each connection, and then some. */
-#define MAX_SPOOLS 32
-
 struct mr_breaker {
-	struct mr_spool *spools[MAX_SPOOLS];
+	struct mr_spool **spools;
 	size_t n_spools;
 
 	pthread_mutex_t lock;
@@ -53,14 +50,20 @@ mr_breaker_free(struct mr_breaker *b)
 		return;
 	pthread_cond_destroy(&b->changed);
 	pthread_mutex_destroy(&b->lock);
+	free(b->spools);
 	free(b);
 }
 
-void
+bool
 mr_breaker_add_spool(struct mr_breaker *b, struct mr_spool *spool)
 {
-	if (b->n_spools < MAX_SPOOLS)
-		b->spools[b->n_spools++] = spool;
+	struct mr_spool **spools = realloc(b->spools, (b->n_spools + 1) * sizeof *spools);
+
+	if (spools == NULL)
+		return false;
+	b->spools = spools;
+	b->spools[b->n_spools++] = spool;
+	return true;
 }
 
 /* With the lock held: waits for a change; false when the time has come. */

@@ -31,7 +31,9 @@ struct mr_breaker;
  */
 struct mr_breaker *mr_breaker_new(enum mr_breaker_state state, int64_t hold_ms);
 void mr_breaker_free(struct mr_breaker *b);
-void mr_breaker_add_spool(struct mr_breaker *b, struct mr_spool *spool);
+
+/* Before any thread uses the breaker. False: no memory; its segments would never be replayed. */
+bool mr_breaker_add_spool(struct mr_breaker *b, struct mr_spool *spool);
 
 /* --- for lanes ---------------------------------------------------------------- */
 

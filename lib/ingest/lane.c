@@ -79,12 +79,10 @@ mr_lane_new(const struct mr_conf *conf, const char *application,
 	l->batches = calloc(max_group, sizeof *l->batches);
 	l->duplicate = calloc(max_group, sizeof *l->duplicate);
 	if (l->db == NULL || l->store == NULL || l->batches == NULL || l->duplicate == NULL ||
-	    (spooling && l->spool == NULL)) {
+	    (spooling && (l->spool == NULL || !mr_breaker_add_spool(breaker, l->spool)))) {
 		mr_lane_free(l);
 		return NULL;
 	}
-	if (spooling)
-		mr_breaker_add_spool(breaker, l->spool);
 	return l;
 }
 

@@ -48,6 +48,8 @@ unit_tests = \
 	tests/unit/stage/test_sink_file \
 	tests/unit/stage/test_stage \
 	tests/unit/privacy/test_visitor \
+	tests/unit/ingest/test_breaker \
+	tests/unit/ingest/test_rejected \
 	tests/unit/export/test_objectkey \
 	tests/unit/export/test_snapshot \
 	tests/unit/export/test_copyout
@@ -67,6 +69,9 @@ tests_unit_stage_test_stage_LDADD = $(MR_STAGE_LIBS)
 tests_unit_format_test_zstd_LDADD = $(MR_STAGE_LIBS)
 tests_unit_format_test_zstd_CPPFLAGS = $(AM_CPPFLAGS) $(ZSTD_CFLAGS)
 tests_unit_format_test_gzip_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS)
+
+# Where memory can be out.
+tests_unit_ingest_test_rejected_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=realloc
 
 EXTRA_DIST += tests/unit/test_docs.py tests/unit/test_format.py tests/unit/test_structure.py \
 	tests/unit/tap.h tests/unit/memsink.h \
