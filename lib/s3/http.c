@@ -140,9 +140,13 @@ mr_http_new(struct mr_http **http, const struct mr_http_options *options, struct
 		return mr_fail(err, MR_ENOMEM, "no memory for an HTTP client");
 	h->options = *options;
 	h->options.ca_file = NULL;
+	/* Without a copy of it, libcurl would trust the system's authorities. */
+	if (options->ca_file != NULL && options->ca_file[0] != '\0' &&
+	    (h->ca_file = strdup(options->ca_file)) == NULL) {
+		mr_http_free(h);
+		return mr_fail(err, MR_ENOMEM, "no memory for an HTTP client");
+	}
 	h->curl = curl_easy_init();
-	if (options->ca_file != NULL && options->ca_file[0] != '\0')
-		h->ca_file = strdup(options->ca_file);
 	if (h->curl == NULL || (c = set_options(h)) != CURLE_OK) {
 		mr_http_free(h);
 		return mr_fail(err, MR_EIO, "libcurl refuses its options: %s",

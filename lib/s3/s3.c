@@ -51,6 +51,12 @@ copy_options(struct mr_s3_options *to, const struct mr_s3_options *from)
 	return good;
 }
 
+static enum mr_err
+check_memory(const void *p, struct mr_error *err)
+{
+	return p != NULL ? MR_OK : mr_fail(err, MR_ENOMEM, "no memory for an S3 client");
+}
+
 /* Splits the endpoint into scheme and authority. */
 static enum mr_err
 set_endpoint(struct mr_s3 *s3, struct mr_error *err)
@@ -66,7 +72,7 @@ set_endpoint(struct mr_s3 *s3, struct mr_error *err)
 		snprintf(host, sizeof host, "s3.%.64s.amazonaws.com%s", o->region,
 		    strncmp(o->region, "cn-", 3) == 0 ? ".cn" : "");
 		s3->authority = strdup(host);
-		return s3->authority != NULL ? MR_OK : MR_ENOMEM;
+		return check_memory(s3->authority, err);
 	}
 	if (strncmp(o->endpoint, "https://", 8) == 0)
 		rest = o->endpoint + 8;
@@ -83,7 +89,7 @@ set_endpoint(struct mr_s3 *s3, struct mr_error *err)
 			    "the clear; use https://, or set insecure = yes", o->endpoint);
 	}
 	s3->authority = strndup(rest, n);
-	return s3->authority != NULL ? MR_OK : MR_ENOMEM;
+	return check_memory(s3->authority, err);
 }
 
 static enum mr_err

@@ -123,6 +123,8 @@ mr_s3_abort_key(struct mr_s3 *s3, const char *bucket, const char *key, const cha
 	/* The next answer takes the place of this one. */
 	mr_buf_init(&copy, MR_S3_MAX_ANSWER);
 	mr_buf_add_str(&copy, mr_buf_str(&s3->response.body));
+	if (copy.failed)
+		e = mr_fail(err, MR_ENOMEM, "no memory for a list of uploads");
 	list = mr_buf_str(&copy);
 	while (e == MR_OK && (upload = mr_xml_next(&list, "Upload")).p != NULL)
 		if (unwanted(upload, key, keep, id))

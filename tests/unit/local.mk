@@ -39,6 +39,7 @@ unit_tests = \
 	tests/unit/spool/test_inspect \
 	tests/unit/s3/test_creds \
 	tests/unit/s3/test_http \
+	tests/unit/s3/test_memory \
 	tests/unit/s3/test_s3 \
 	tests/unit/s3/test_sigv4 \
 	tests/unit/s3/test_xml \
@@ -64,6 +65,7 @@ TESTS += $(unit_tests) \
 tests_unit_s3_test_creds_LDADD = $(MR_S3_LIBS)
 tests_unit_s3_test_http_LDADD = $(MR_S3_LIBS)
 tests_unit_s3_test_s3_LDADD = $(MR_S3_LIBS)
+tests_unit_s3_test_memory_LDADD = $(MR_S3_LIBS)
 tests_unit_stage_test_encode_LDADD = $(MR_STAGE_LIBS)
 tests_unit_stage_test_stage_LDADD = $(MR_STAGE_LIBS)
 tests_unit_format_test_zstd_LDADD = $(MR_STAGE_LIBS)
@@ -71,6 +73,7 @@ tests_unit_format_test_zstd_CPPFLAGS = $(AM_CPPFLAGS) $(ZSTD_CFLAGS)
 tests_unit_format_test_gzip_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS)
 
 # Where memory can be out.
+tests_unit_s3_test_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=strdup -Wl,--wrap=strndup
 tests_unit_ingest_test_rejected_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=realloc
 
 EXTRA_DIST += tests/unit/test_docs.py tests/unit/test_format.py tests/unit/test_structure.py \
