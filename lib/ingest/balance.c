@@ -15,7 +15,7 @@
 /* How often it is tried to find a moment in which nothing moves. */
 #define TRIES 10
 #define PAUSE_MS 20
-#define SCRIPT_TIMEOUT_MS 3000
+#define ROLLBACK_TIMEOUT_MS 3000
 /* Records of the spool that are looked up with one query. */
 #define CHUNK 10000
 #define ARRAY_BYTES ((size_t)CHUNK * 64)
@@ -195,16 +195,6 @@ sum_unstored(struct mr_db *db, const struct mr_inspect_groups *spooled, bool qua
 	return e;
 }
 
-static enum mr_err
-script(struct mr_db *db, const char *sql, struct mr_error *err)
-{
-	if (mr_db_script(db, sql, SCRIPT_TIMEOUT_MS, err) == MR_DB_OK)
-		return MR_OK;
-	if (err != NULL)
-		err->code = MR_EAGAIN;
-	return MR_EAGAIN;
-}
-
 /*
  * The spool first, then the ledger, in one snapshot: what is replayed in between
  * is in both, and left out of the first.
@@ -219,11 +209,12 @@ read_kept(struct mr_db *db, const char *spool_dir, const uint8_t instance[MR_UUI
 	if (e != MR_OK)
 		return e;
 	a->unreadable = spooled.unreadable;
-	if ((e = script(db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err)) == MR_OK) {
+	if ((e = mr_db_tell(db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL,
+	    err)) == MR_OK) {
 		if ((e = read_ledger(db, instance, a, err)) == MR_OK &&
 		    (e = sum_unstored(db, &spooled, false, &a->spooled, err)) == MR_OK)
 			e = sum_unstored(db, &spooled, true, &a->quarantined, err);
-		(void)script(db, "ROLLBACK", NULL);
+		mr_db_abort(db, ROLLBACK_TIMEOUT_MS);
 	}
 	mr_inspect_free(&spooled);
 	return e;

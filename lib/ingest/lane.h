@@ -1,7 +1,11 @@
 /*
  * A lane: one connection to PostgreSQL, one spool, and all it takes to keep
  * groups of jobs in one of them: trying again, taking out what the database
- * refuses, giving it up in time. Belongs to one thread.
+ * refuses, giving it up in time. Each thread of the writer has one, and nobody
+ * else uses it.
+ *
+ * A group is what is stored with one commit, or lies in the spool as one record:
+ * the rows of some jobs, under one id (struct mr_group of store.h).
  */
 #ifndef MR_INGEST_LANE_H
 #define MR_INGEST_LANE_H

@@ -2,7 +2,6 @@
 #include "ingest/store.h"
 
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -327,7 +326,7 @@ static bool
 has_number(const struct mr_db_rows *rows, long number)
 {
 	for (int r = 0; r < mr_db_n_rows(rows); r++)
-		if (strtol(mr_db_value(rows, r, 0).p, NULL, 10) == number)
+		if (mr_db_int(rows, r, 0) == number)
 			return true;
 	return false;
 }
@@ -390,16 +389,17 @@ enum mr_db_class
 mr_store_purge(struct mr_db *db, int64_t keep_us, long *removed, struct mr_error *err)
 {
 	uint8_t least[MR_UUID_BYTES];
-	char text[MR_UUID_TEXT], keep_ms[24];
-	const char *params[] = { text, keep_ms };
+	struct mr_db_args args = MR_DB_ARGS_INIT;
+	char text[MR_UUID_TEXT];
 	struct mr_db_rows *rows;
 	enum mr_db_class class;
 
 	mr_uuid_least(least, mr_clock_now_us() - keep_us);
 	mr_uuid_format(least, text);
-	(void)snprintf(keep_ms, sizeof keep_ms, "%lld", (long long)keep_us / 1000);
-	class = mr_db_query(db, PURGE, params, 2, &rows, err);
-	*removed = class == MR_DB_OK ? strtol(mr_db_value(rows, 0, 0).p, NULL, 10) : 0;
+	mr_db_arg_text(&args, text);
+	mr_db_arg_int(&args, keep_us / 1000);
+	class = mr_db_query(db, PURGE, args.values, args.n, &rows, err);
+	*removed = class == MR_DB_OK ? (long)mr_db_int(rows, 0, 0) : 0;
 	mr_db_rows_free(rows);
 	return class;
 }

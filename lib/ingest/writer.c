@@ -29,9 +29,9 @@
  * Without a backlog they would only make the groups smaller, and each event
  * dearer.
  */
-struct hand {
+struct thread {
 	struct mr_writer *w;
-	pthread_t thread;
+	pthread_t id;
 	bool helper;
 	struct mr_lane *lane;
 	struct mr_job **group; /* max_jobs entries */
@@ -41,8 +41,8 @@ struct mr_writer {
 	struct mr_writer_options options;
 	struct mr_breaker *breaker;
 	struct mr_keeper *keeper; /* NULL: none */
-	size_t n_hands;
-	struct hand *hands;
+	size_t n_threads;
+	struct thread *threads;
 	size_t n_started;
 
 	pthread_mutex_t lock;
@@ -77,9 +77,9 @@ same_key(struct mr_job *const *group, size_t n, const struct mr_batch *batch)
 
 /* Whether the thread may take the job: a check is for the first, and for it alone. */
 static bool
-may_take(const struct hand *h, const struct mr_job *job, size_t n)
+may_take(const struct thread *t, const struct mr_job *job, size_t n)
 {
-	return job->batch != NULL || (!h->helper && n == 0);
+	return job->batch != NULL || (!t->helper && n == 0);
 }
 
 /*
@@ -88,16 +88,16 @@ may_take(const struct hand *h, const struct mr_job *job, size_t n)
  * key stored.
  */
 static size_t
-take_group(struct hand *h)
+take_group(struct thread *t)
 {
-	struct mr_writer *w = h->w;
+	struct mr_writer *w = t->w;
 	const struct mr_conf *conf = w->options.conf;
 	struct mr_job **at = &w->head, *job;
 	size_t n = 0, rows = 0, bytes = 0;
 
 	while ((job = *at) != NULL && n < w->options.max_jobs) {
-		if (!may_take(h, job, n) ||
-		    (job->batch != NULL && same_key(h->group, n, job->batch))) {
+		if (!may_take(t, job, n) ||
+		    (job->batch != NULL && same_key(t->group, n, job->batch))) {
 			at = &job->next;
 			continue;
 		}
@@ -110,7 +110,7 @@ take_group(struct hand *h)
 			w->rows -= rows_of(job);
 		}
 		*at = job->next;
-		h->group[n++] = job;
+		t->group[n++] = job;
 		if (job->batch == NULL)
 			break;
 	}
@@ -122,19 +122,19 @@ take_group(struct hand *h)
 
 /* The next group; 0 when the thread is to end: the first one ends last, with the queue empty. */
 static size_t
-wait_group(struct hand *h)
+wait_group(struct thread *t)
 {
-	struct mr_writer *w = h->w;
+	struct mr_writer *w = t->w;
 	size_t n = 0;
 
 	pthread_mutex_lock(&w->lock);
-	if (h->helper) {
-		while (!w->stopping && (w->rows < HELP_ROWS || (n = take_group(h)) == 0))
+	if (t->helper) {
+		while (!w->stopping && (w->rows < HELP_ROWS || (n = take_group(t)) == 0))
 			pthread_cond_wait(&w->help, &w->lock);
 	} else {
 		while (w->head == NULL && !w->stopping)
 			pthread_cond_wait(&w->wake, &w->lock);
-		n = w->head != NULL ? take_group(h) : 0;
+		n = w->head != NULL ? take_group(t) : 0;
 	}
 	pthread_mutex_unlock(&w->lock);
 	return n;
@@ -162,15 +162,15 @@ give_back(const struct mr_writer *w, struct mr_job *const *group, size_t n)
 static void *
 run(void *arg)
 {
-	struct hand *h = arg;
+	struct thread *t = arg;
 	size_t n;
 
-	while ((n = wait_group(h)) > 0) {
-		if (h->group[0]->batch == NULL)
-			mr_lane_check(h->lane, h->group[0]);
+	while ((n = wait_group(t)) > 0) {
+		if (t->group[0]->batch == NULL)
+			mr_lane_check(t->lane, t->group[0]);
 		else
-			mr_lane_store(h->lane, h->group, n);
-		give_back(h->w, h->group, n);
+			mr_lane_store(t->lane, t->group, n);
+		give_back(t->w, t->group, n);
 	}
 	return NULL;
 }
@@ -178,11 +178,11 @@ run(void *arg)
 static void
 free_writer(struct mr_writer *w)
 {
-	for (size_t i = 0; w->hands != NULL && i < w->n_hands; i++) {
-		mr_lane_free(w->hands[i].lane);
-		free(w->hands[i].group);
+	for (size_t i = 0; w->threads != NULL && i < w->n_threads; i++) {
+		mr_lane_free(w->threads[i].lane);
+		free(w->threads[i].group);
 	}
-	free(w->hands);
+	free(w->threads);
 	mr_breaker_free(w->breaker);
 	pthread_cond_destroy(&w->wake);
 	pthread_cond_destroy(&w->help);
@@ -191,14 +191,14 @@ free_writer(struct mr_writer *w)
 }
 
 static bool
-init_hand(struct mr_writer *w, struct hand *h, bool helper)
+init_thread(struct mr_writer *w, struct thread *t, bool helper)
 {
-	h->w = w;
-	h->helper = helper;
-	h->lane = mr_lane_new(w->options.conf, w->options.application, w->options.instance,
+	t->w = w;
+	t->helper = helper;
+	t->lane = mr_lane_new(w->options.conf, w->options.application, w->options.instance,
 	    w->options.max_jobs, w->breaker, w->options.alone);
-	h->group = calloc(w->options.max_jobs, sizeof *h->group);
-	return h->lane != NULL && h->group != NULL;
+	t->group = calloc(w->options.max_jobs, sizeof *t->group);
+	return t->lane != NULL && t->group != NULL;
 }
 
 /* At the start, groups wait for the keeper's first look, though not for long. */
@@ -221,15 +221,15 @@ new_writer(const struct mr_writer_options *options)
 		return NULL;
 	w->options = *options;
 	w->tail = &w->head;
-	w->n_hands = options->alone ? 1 : (size_t)options->conf->connections;
+	w->n_threads = options->alone ? 1 : (size_t)options->conf->connections;
 	w->breaker = new_breaker(options);
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->wake, NULL);
 	pthread_cond_init(&w->help, NULL);
-	w->hands = calloc(w->n_hands, sizeof *w->hands);
-	for (size_t i = 0; w->hands != NULL && w->breaker != NULL && i < w->n_hands; i++)
-		good &= init_hand(w, &w->hands[i], i > 0);
-	if (w->hands != NULL && w->breaker != NULL && good)
+	w->threads = calloc(w->n_threads, sizeof *w->threads);
+	for (size_t i = 0; w->threads != NULL && w->breaker != NULL && i < w->n_threads; i++)
+		good &= init_thread(w, &w->threads[i], i > 0);
+	if (w->threads != NULL && w->breaker != NULL && good)
 		return w;
 	free_writer(w);
 	return NULL;
@@ -269,10 +269,10 @@ mr_writer_start(struct mr_writer **writer, const struct mr_writer_options *optio
 		free_writer(w);
 		return err != NULL ? err->code : MR_EIO;
 	}
-	while (w->n_started < w->n_hands && e == 0) {
-		struct hand *h = &w->hands[w->n_started];
+	while (w->n_started < w->n_threads && e == 0) {
+		struct thread *t = &w->threads[w->n_started];
 
-		e = pthread_create(&h->thread, NULL, run, h);
+		e = pthread_create(&t->id, NULL, run, t);
 		w->n_started += e == 0;
 	}
 	/* It works without the helpers. */
@@ -296,7 +296,7 @@ mr_writer_stop(struct mr_writer *w)
 	pthread_cond_broadcast(&w->help);
 	pthread_mutex_unlock(&w->lock);
 	for (size_t i = 0; i < w->n_started; i++)
-		pthread_join(w->hands[i].thread, NULL);
+		pthread_join(w->threads[i].id, NULL);
 	mr_keeper_stop(w->keeper);
 	free_writer(w);
 }

@@ -2,7 +2,10 @@
 books know of all of it."""
 
 import json
+import os
+import re
 import subprocess
+import tempfile
 import threading
 
 from common import worker
@@ -152,6 +155,48 @@ def keyed(t, pg, w):
         balanced(t, w, "after an envelope")
 
 
+def peak_mib(w, *args):
+    """(lines of standard output, MiB that millrace-admin rejected had in memory at most)."""
+    env = proc.clean_env(**sanitizer.env(w.folders[-1]))
+    # AddressSanitizer would keep what was freed.
+    env["ASAN_OPTIONS"] += ":quarantine_size_mb=1"
+    with tempfile.TemporaryFile() as out:
+        p = subprocess.Popen([ADMIN, "-c", w.conffile, "rejected", *args], stdout=out,
+                             stdin=subprocess.DEVNULL, env=env)
+        _, status, usage = os.wait4(p.pid, 0)
+        p.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        return (p.returncode, sum(1 for _ in out)), usage.ru_maxrss / 1024
+
+
+def many(t, pg, w):
+    """More than is read at a time, in rows and in bytes."""
+    insert = ("INSERT INTO rejected_events (received_at, site_id, client_ip, event_index, reason, "
+              "payload) SELECT now(), '{}', '192.0.2.1', 0, 'by hand', {} "
+              "FROM generate_series(1, {}) AS n")
+    pg.execute(insert.format("rows.test", "convert_to('7' || n, 'UTF8')", 1203))
+    pg.execute(insert.format("bytes.test", "convert_to(repeat('x', 2097152), 'UTF8')", 60))
+    with t.case("many"):
+        ids = [row["id"] for row in pg.query(
+            "SELECT id FROM rejected_events WHERE site_id = 'rows.test' ORDER BY id")]
+        for limit, want in ((5000, ids), (1203, ids), (1001, ids[:1001]), (500, ids[:500])):
+            status, out, _ = admin(w, "list", "--site", "rows.test", "--limit", str(limit))
+            t.is_((status, [int(line.split()[0]) for line in out.splitlines()]), (0, want),
+                  f"--limit {limit}: each once, in order")
+        status, out, _ = admin(w, "export", "--site", "rows.test")
+        t.is_([json.loads(line)["payload"] for line in out.splitlines()],
+              [f"7{n}" for n in range(1, 1204)], "all are exported")
+        done, mib = peak_mib(w, "export", "--site", "bytes.test")
+        t.is_(done, (0, 60), "120 MiB of payload are exported")
+        t.ok(mib < 200, "a few at a time", f"{mib:.0f} MiB in memory")
+    with t.case("retry of many"):
+        status, out, err = admin(w, "retry", "--site", "rows.test")
+        t.is_((status, out), (1, "stored 0 event(s), 1203 still refused\n"), "each is tried once")
+        t.is_(len(re.findall(r"is still refused: \S", err)), 1203, "and why is said")
+    pg.execute("DELETE FROM rejected_events WHERE site_id IN ('rows.test', 'bytes.test')")
+    balanced(t, w, "after many")
+
+
 postgres.need()
 with tap.Suite() as t, postgres.Postgres() as pg:
     with worker(pg) as w:
@@ -162,6 +207,7 @@ with tap.Suite() as t, postgres.Postgres() as pg:
         retry(t, pg, w, all_ids)
         delete(t, pg, w, all_ids)
         keyed(t, pg, w)
+        many(t, pg, w)
     with t.case("no database"):
         pg.stop("fast")
         with worker(pg) as w:
