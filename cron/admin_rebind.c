@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "db/query.h"
-#include "export/batch.h"
+#include "export/planned.h"
 
 #define LOCK "7241862083345902165" /* as in export_run.c */
 #define TIMEOUT_MS INT64_C(86400000)

@@ -1,7 +1,7 @@
 /* millrace-export: options and configuration, then the run. */
 #include "config.h"
 
-#include "export/export.h"
+#include "export/exporter.h"
 
 #include <stddef.h>
 #include <stdio.h>

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "db/query.h"
-#include "export/batch.h"
-#include "export/strays.h"
+#include "export/planned.h"
+#include "export/unclaimed.h"
 #include "export/target.h"
 #include "format/jsonout.h"
 #include "response.h"

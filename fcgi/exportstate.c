@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "db/query.h"
-#include "export/batch.h"
+#include "export/planned.h"
 #include "metrics.h"
 
 #define METRICS_TIMEOUT_MS 1000 /* of connecting, and of each statement */

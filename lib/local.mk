@@ -95,24 +95,23 @@ lib_libmillrace_a_SOURCES = \
 	lib/ingest/replay.c lib/ingest/replay.h \
 	lib/ingest/store.c lib/ingest/store.h \
 	lib/ingest/writer.c lib/ingest/writer.h \
-	lib/export/batch.c lib/export/batch.h \
 	lib/export/client.c \
 	lib/export/copyout.c lib/export/copyout.h \
 	lib/export/deliver.c \
 	lib/export/destination.c \
-	lib/export/export.h \
+	lib/export/exporter.c lib/export/exporter.h \
 	lib/export/groups.c lib/export/groups.h \
 	lib/export/manifest.c \
 	lib/export/objectkey.c lib/export/objectkey.h \
 	lib/export/plan.c lib/export/plan.h \
+	lib/export/planned.c lib/export/planned.h \
+	lib/export/progress.c \
 	lib/export/read.c \
 	lib/export/readahead.c lib/export/readahead.h \
-	lib/export/runs.c \
-	lib/export/show.c \
 	lib/export/snapshot.c lib/export/snapshot.h \
-	lib/export/strays.c lib/export/strays.h \
 	lib/export/stream.c \
 	lib/export/target.c lib/export/target.h \
+	lib/export/unclaimed.c lib/export/unclaimed.h \
 	lib/export/upkeep.c \
 	lib/export/verify.c
 

@@ -4,7 +4,7 @@
  * reading of each batch; one that failed in the last run gets its own
  * afterwards, so that waiting for it holds up nobody.
  */
-#include "export/export.h"
+#include "export/exporter.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
  * way a group takes follows from the plan, so that its object has the same
  * bytes each time.
  */
-#include "export/export.h"
+#include "export/exporter.h"
 
 #include <inttypes.h>
 #include <stdio.h>

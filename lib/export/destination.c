@@ -1,5 +1,5 @@
 /* millrace-export: destinations, which are folders or buckets. */
-#include "export/export.h"
+#include "export/exporter.h"
 
 #include <errno.h>
 #include <fcntl.h>

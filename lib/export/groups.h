@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "db/connection.h"
-#include "export/batch.h"
+#include "export/planned.h"
 #include "export/snapshot.h"
 
 /*

@@ -2,7 +2,7 @@
  * millrace-export: the manifest, which is the last object of a batch, and what
  * is recorded with it. Its bytes follow from the plan and the objects.
  */
-#include "export/export.h"
+#include "export/exporter.h"
 
 #include <inttypes.h>
 #include <stdio.h>

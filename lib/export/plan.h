@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "conf/conf.h"
-#include "export/batch.h"
+#include "export/planned.h"
 
 struct mr_plan_request {
 	const char *client;

@@ -5,7 +5,7 @@
  * sorted by group. In physical order several connections may read: the pages
  * where the plan saw the rows are cut into parts, which follow each other.
  */
-#include "export/export.h"
+#include "export/exporter.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

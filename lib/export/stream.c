@@ -1,5 +1,5 @@
 /* millrace-export: one object on its way to its destinations. */
-#include "export/export.h"
+#include "export/exporter.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,11 +1,11 @@
 /* millrace-export: what is done besides. */
-#include "export/export.h"
+#include "export/exporter.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "base/log.h"
-#include "export/strays.h"
+#include "export/unclaimed.h"
 
 enum mr_err
 sites_report(struct exporter *x, struct mr_error *err)

@@ -1,5 +1,5 @@
 /* millrace-export --verify: what lies there, against what was delivered. */
-#include "export/export.h"
+#include "export/exporter.h"
 
 #include <inttypes.h>
 #include <stdio.h>

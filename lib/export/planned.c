@@ -1,5 +1,5 @@
-/* Planned batches: see batch.h. */
-#include "export/batch.h"
+/* Planned batches: see planned.h. */
+#include "export/planned.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /*
  * Sites whose events nobody exports, because no client has them.
  */
-#ifndef MR_EXPORT_STRAYS_H
-#define MR_EXPORT_STRAYS_H
+#ifndef MR_EXPORT_UNCLAIMED_H
+#define MR_EXPORT_UNCLAIMED_H
 
 #include "base/buf.h"
 #include "conf/conf.h"

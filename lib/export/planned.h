@@ -2,8 +2,8 @@
  * A planned batch as it stands in the database, and the condition that selects
  * its rows. See schema/004-export.sql for the tables.
  */
-#ifndef MR_EXPORT_BATCH_H
-#define MR_EXPORT_BATCH_H
+#ifndef MR_EXPORT_PLANNED_H
+#define MR_EXPORT_PLANNED_H
 
 #include "base/buf.h"
 #include "base/error.h"

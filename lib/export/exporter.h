@@ -13,8 +13,8 @@
  *   export_upkeep.c   sites of no client, old history
  *   export_show.c     the progress bar
  */
-#ifndef MR_EXPORT_EXPORT_H
-#define MR_EXPORT_EXPORT_H
+#ifndef MR_EXPORT_EXPORTER_H
+#define MR_EXPORT_EXPORTER_H
 
 #include <signal.h>
 #include <stdbool.h>
@@ -23,7 +23,7 @@
 #include "base/error.h"
 #include "conf/conf.h"
 #include "db/query.h"
-#include "export/batch.h"
+#include "export/planned.h"
 #include "export/readahead.h"
 #include "export/target.h"
 #include "s3/creds.h"

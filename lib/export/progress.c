@@ -1,5 +1,5 @@
 /* millrace-export: the progress bar. */
-#include "export/export.h"
+#include "export/exporter.h"
 
 #include <inttypes.h>
 #include <stdio.h>

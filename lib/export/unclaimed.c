@@ -1,10 +1,10 @@
-/* Sites of no client: see strays.h. */
-#include "export/strays.h"
+/* Sites of no client: see unclaimed.h. */
+#include "export/unclaimed.h"
 
 #include <stdlib.h>
 
 #include "db/query.h"
-#include "export/batch.h"
+#include "export/planned.h"
 
 /* All sites that clients list, as an array literal; "*" in it: some client takes any. */
 static void

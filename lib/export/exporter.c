@@ -2,7 +2,7 @@
  * millrace-export: the lock that lets one export work on a database at a
  * time, runs and what is recorded of them, requests, and the summary.
  */
-#include "export/export.h"
+#include "export/exporter.h"
 
 #include <inttypes.h>
 #include <pwd.h>
