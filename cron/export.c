@@ -1,8 +1,6 @@
 /* millrace-export: options and configuration, then the run. */
 #include "config.h"
 
-#include "export/exporter.h"
-
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,15 +14,18 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "conf/conf.h"
 #include "conf/options.h"
 #include "conf/words.h"
+#include "db/connection.h"
+#include "export/exporter.h"
 #include "secret/secret.h"
 
 #define PROGRAM "millrace-export"
 
 /* As they were given. */
 struct given {
-	struct export_options options;
+	struct mr_export_options options;
 	const char *config, *since, *until;
 };
 
@@ -54,7 +55,7 @@ static const struct mr_command command = {
 	.notes = "Exit status: 0 done or nothing to do, 1 something failed and is tried again next "
 	    "time, 2 wrong options or configuration, 3 another export is at work, 4 --verify found "
 	    "differences, 5 stopped by a signal.",
-	.misused = EXPORT_MISUSED,
+	.misused = MR_EXPORTER_MISUSED,
 };
 
 static volatile sig_atomic_t stop;
@@ -88,7 +89,7 @@ is_format(const char *text)
 
 /* What cannot be asked for together. */
 static const char *
-conflict(const struct export_options *o)
+conflict(const struct mr_export_options *o)
 {
 	bool span = o->since_us != INT64_MIN || o->until_us != INT64_MAX;
 
@@ -110,7 +111,7 @@ conflict(const struct export_options *o)
 static int
 parse(int argc, char **argv, struct given *given)
 {
-	struct export_options *o = &given->options;
+	struct mr_export_options *o = &given->options;
 	int status = mr_options_read(&command, &argc, &argv, given);
 
 	if (status >= 0)
@@ -118,18 +119,18 @@ parse(int argc, char **argv, struct given *given)
 	if ((o->format != NULL && !is_format(o->format)) ||
 	    (given->since != NULL && !read_time(given->since, &o->since_us)) ||
 	    (given->until != NULL && !read_time(given->until, &o->until_us)))
-		return EXPORT_MISUSED;
+		return MR_EXPORTER_MISUSED;
 	if (conflict(o) != NULL)
 		return mr_options_misused(&command, conflict(o), "");
 	o->config = mr_conf_file(given->config);
 	return -1;
 }
 
-static enum export_status
+static enum mr_exporter_status
 give_up(const struct mr_error *err)
 {
 	fprintf(stderr, PROGRAM ": %s\n", err->text);
-	return EXPORT_MISUSED;
+	return MR_EXPORTER_MISUSED;
 }
 
 static void
@@ -143,8 +144,8 @@ catch_signals(void)
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
-static enum export_status
-run(const struct mr_conf *conf, const struct export_options *o)
+static enum mr_exporter_status
+run(const struct mr_conf *conf, const struct mr_export_options *o)
 {
 	/* What goes to stderr becomes a mail of cron's: there, only errors count. */
 	bool mail = strcmp(conf->log, "stderr") == 0 && !o->verbose;
@@ -168,7 +169,7 @@ run(const struct mr_conf *conf, const struct export_options *o)
 	 * find more at once; nor do any of them interrupt those who collect.
 	 */
 	mr_process_be_patient();
-	return export_run(conf, o, &stop);
+	return mr_exporter_run(conf, o, &stop);
 }
 
 int

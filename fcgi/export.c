@@ -2,19 +2,17 @@
 #include "export.h"
 
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "db/query.h"
-#include "export/planned.h"
-#include "export/unclaimed.h"
+#include "export/runs.h"
+#include "export/state.h"
 #include "export/target.h"
+#include "export/unclaimed.h"
 #include "format/jsonout.h"
 #include "response.h"
 
 /* Counting goes no further. */
 #define MAX_PENDING 1000000
-#define EXPORT_LOCK "7241862083345902165" /* as in lib/export/runs.c */
 
 struct mr_db *
 mr_export_connect(const struct mr_worker *worker, struct mr_response *response)
@@ -65,60 +63,48 @@ struct totals {
 static void
 put_destination(struct mr_buf *b, const struct mr_db_rows *rows, int i, struct totals *t)
 {
-	int64_t pending = mr_db_int(rows, i, MR_EXPORT_PENDING);
-	int64_t lag_s = mr_db_int(rows, i, MR_EXPORT_LAG_S);
-	struct mr_str error = mr_db_value(rows, i, MR_EXPORT_ERROR);
+	int64_t pending = mr_db_int(rows, i, MR_STATE_PENDING);
+	int64_t lag_s = mr_db_int(rows, i, MR_STATE_LAG_S);
+	struct mr_str error = mr_db_value(rows, i, MR_STATE_ERROR);
 
 	mr_buf_add_cstr(b, i > 0 ? ",{\"destination\":" : "{\"destination\":");
-	mr_jsonout_string(b, mr_db_value(rows, i, MR_EXPORT_NAME));
-	put_text(b, "url", mr_db_value(rows, i, MR_EXPORT_URL));
-	put_text(b, "last_success", mr_db_value(rows, i, MR_EXPORT_SUCCEEDED));
+	mr_jsonout_string(b, mr_db_value(rows, i, MR_STATE_NAME));
+	put_text(b, "url", mr_db_value(rows, i, MR_STATE_URL));
+	put_text(b, "last_success", mr_db_value(rows, i, MR_STATE_SUCCEEDED));
 	put_int(b, "lag_seconds", lag_s);
 	put_int(b, "pending_events", pending);
-	put_int(b, "events", mr_db_int(rows, i, MR_EXPORT_EVENTS));
-	put_int(b, "objects", mr_db_int(rows, i, MR_EXPORT_OBJECTS));
-	put_int(b, "bytes", mr_db_int(rows, i, MR_EXPORT_BYTES));
+	put_int(b, "events", mr_db_int(rows, i, MR_STATE_EVENTS));
+	put_int(b, "objects", mr_db_int(rows, i, MR_STATE_OBJECTS));
+	put_int(b, "bytes", mr_db_int(rows, i, MR_STATE_BYTES));
 	put_text(b, "last_error", error);
-	put_text(b, "last_error_at", mr_db_value(rows, i, MR_EXPORT_FAILED));
+	put_text(b, "last_error_at", mr_db_value(rows, i, MR_STATE_FAILED));
 	mr_buf_add_char(b, '}');
 	t->failing = t->failing || error.p != NULL;
 	t->lag_s = lag_s > t->lag_s ? lag_s : t->lag_s;
-	if (mr_str_eq(mr_db_value(rows, i, MR_EXPORT_NAME), MR_STR_LIT("bucket"))) {
-		t->exported += mr_db_int(rows, i, MR_EXPORT_EVENTS);
+	if (mr_str_eq(mr_db_value(rows, i, MR_STATE_NAME), MR_STR_LIT("bucket"))) {
+		t->exported += mr_db_int(rows, i, MR_STATE_EVENTS);
 		t->pending += pending;
 	}
 }
 
-static enum mr_db_class
+static enum mr_err
 put_client(struct mr_buf *b, struct mr_db *db, const struct mr_conf *conf,
     const struct mr_conf_client *client, struct totals *t, struct mr_error *err)
 {
-	struct mr_db_rows *rows = NULL;
-	enum mr_db_class class = mr_export_destinations(db, conf, client, MAX_PENDING, &rows, err);
+	struct mr_db_rows *rows;
+	enum mr_err e = mr_state_destinations(db, conf, client, MAX_PENDING, &rows, err);
 
-	if (class == MR_DB_OK) {
-		mr_buf_add_cstr(b, client == conf->clients ? "{\"client\":" : ",{\"client\":");
-		mr_jsonout_string(b, mr_str(client->name));
-		mr_buf_add_cstr(b, ",\"destinations\":[");
-		for (int i = 0; i < mr_db_n_rows(rows); i++)
-			put_destination(b, rows, i, t);
-		mr_buf_add_cstr(b, "]}");
-	}
+	if (e != MR_OK)
+		return e;
+	mr_buf_add_cstr(b, client == conf->clients ? "{\"client\":" : ",{\"client\":");
+	mr_jsonout_string(b, mr_str(client->name));
+	mr_buf_add_cstr(b, ",\"destinations\":[");
+	for (int i = 0; i < mr_db_n_rows(rows); i++)
+		put_destination(b, rows, i, t);
+	mr_buf_add_cstr(b, "]}");
 	mr_db_rows_free(rows);
-	return class;
+	return MR_OK;
 }
-
-/* The last runs as JSON, and whether one is at work; both to be freed with the rows. */
-static const char runs_sql[] =
-    "SELECT (SELECT coalesce(json_agg(r), '[]') FROM (SELECT run_id, origin, asked_by, client, "
-    "format, " MR_EXPORT_TIME("since") " AS since, " MR_EXPORT_TIME("until") " AS until, "
-    "state AS status, " MR_EXPORT_TIME("requested_at") " AS requested_at, "
-    MR_EXPORT_TIME("started_at") " AS started_at, " MR_EXPORT_TIME("ended_at") " AS ended_at, "
-    "batches, objects, events, bytes, error FROM export_runs "
-    "ORDER BY requested_at DESC LIMIT 10) r), "
-    "EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND "
-    "database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND "
-    "(classid::bigint << 32 | objid::bigint) = " EXPORT_LOCK ")::int";
 
 static const char *
 status_word(const struct mr_conf *conf, const struct totals *t, bool running)
@@ -130,14 +116,15 @@ status_word(const struct mr_conf *conf, const struct totals *t, bool running)
 
 /* Events that nobody exports. */
 static enum mr_err
-put_strays(struct mr_buf *b, struct mr_db *db, const struct mr_conf *conf, struct mr_error *err)
+put_unclaimed(struct mr_buf *b, struct mr_db *db, const struct mr_conf *conf,
+    struct mr_error *err)
 {
 	struct mr_buf names;
 	int64_t n;
 	enum mr_err e;
 
 	mr_buf_init(&names, 4096);
-	e = mr_strays_find(db, conf, &n, &names, err);
+	e = mr_unclaimed_find(db, conf, &n, &names, err);
 	put_int(b, "sites_without_client", n);
 	if (n > 0)
 		put_text(b, "sites_without_client_names", mr_buf_str(&names));
@@ -145,37 +132,49 @@ put_strays(struct mr_buf *b, struct mr_db *db, const struct mr_conf *conf, struc
 	return e;
 }
 
-static enum mr_db_class
+static enum mr_err
+put_runs(struct mr_buf *b, struct mr_db *db, struct mr_error *err)
+{
+	struct mr_db_rows *rows;
+	enum mr_err e = mr_runs_list(db, &rows, err);
+
+	if (e != MR_OK)
+		return e;
+	put_key(b, "runs");
+	mr_buf_add_str(b, mr_db_value(rows, 0, 0));
+	mr_db_rows_free(rows);
+	return MR_OK;
+}
+
+static enum mr_err
 write_status(struct mr_buf *b, struct mr_db *db, const struct mr_conf *conf, struct mr_error *err)
 {
 	struct totals t = { 0, 0, 0, false };
-	struct mr_db_rows *runs = NULL;
-	enum mr_db_class class;
 	struct mr_buf clients;
+	bool at_work = false;
+	enum mr_err e;
 
 	mr_buf_init(&clients, b->max);
-	class = mr_db_query(db, runs_sql, NULL, 0, &runs, err);
-	for (size_t i = 0; i < conf->n_clients && class == MR_DB_OK; i++)
-		class = put_client(&clients, db, conf, &conf->clients[i], &t, err);
-	if (class == MR_DB_OK) {
+	e = mr_state_is_at_work(db, &at_work, err);
+	for (size_t i = 0; i < conf->n_clients && e == MR_OK; i++)
+		e = put_client(&clients, db, conf, &conf->clients[i], &t, err);
+	if (e == MR_OK) {
 		mr_buf_add_cstr(b, "{\"status\":");
-		mr_jsonout_string(b, mr_str(status_word(conf, &t, mr_db_int(runs, 0, 1) != 0)));
+		mr_jsonout_string(b, mr_str(status_word(conf, &t, at_work)));
 		put_int(b, "exported_events", t.exported);
 		put_int(b, "pending_events", t.pending);
 		put_int(b, "lag_seconds", t.lag_s);
-		if (put_strays(b, db, conf, err) != MR_OK)
-			class = MR_DB_UNAVAILABLE;
+		e = put_unclaimed(b, db, conf, err);
 		put_key(b, "clients");
 		mr_buf_add_char(b, '[');
 		mr_buf_add_str(b, mr_buf_str(&clients));
 		mr_buf_add_char(b, ']');
-		put_key(b, "runs");
-		mr_buf_add_str(b, mr_db_value(runs, 0, 0));
-		b->failed = b->failed || clients.failed;
 	}
-	mr_db_rows_free(runs);
+	if (e == MR_OK)
+		e = put_runs(b, db, err);
+	b->failed = b->failed || clients.failed;
 	mr_buf_free(&clients);
-	return class;
+	return e;
 }
 
 void
@@ -190,7 +189,7 @@ mr_export_status(struct mr_worker *worker, struct mr_request *request,
 	if (db == NULL)
 		return;
 	mr_response_json(response, 200);
-	if (write_status(&response->body, db, worker->conf, &err) == MR_DB_OK)
+	if (write_status(&response->body, db, worker->conf, &err) == MR_OK)
 		mr_response_close(response);
 	else
 		mr_response_error(response, 503, &err);

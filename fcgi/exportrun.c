@@ -11,7 +11,6 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,7 +19,7 @@
 #include "base/log.h"
 #include "client.h"
 #include "conf/words.h"
-#include "db/query.h"
+#include "export/runs.h"
 #include "format/jsonout.h"
 #include "format/query.h"
 #include "response.h"
@@ -30,15 +29,6 @@
 /* What we started and have not waited for; the mutex guards both. */
 static pthread_mutex_t children_mutex = PTHREAD_MUTEX_INITIALIZER;
 static pid_t children[MAX_CHILDREN];
-
-/* What was asked for; NULL: not said. */
-struct wanted {
-	const char *client;
-	const char *format;
-	const char *since; /* microseconds */
-	const char *until;
-	char since_us[24], until_us[24];
-};
 
 static const char *
 parameter(struct mr_request *request, const char *name)
@@ -57,26 +47,20 @@ refuse(struct mr_response *response, const char *message)
 	return false;
 }
 
+/* One that is not there changes nothing. */
 static bool
-read_time(struct mr_request *request, const char *name, const char **to, char us[24],
-    int64_t *value)
+read_time(struct mr_request *request, const char *name, int64_t *us)
 {
-	*to = parameter(request, name);
-	if (*to == NULL)
-		return true;
-	if (!mr_clock_parse_date(mr_str(*to), value))
-		return false;
-	(void)snprintf(us, 24, "%lld", (long long)*value);
-	*to = us;
-	return true;
+	const char *text = parameter(request, name);
+
+	return text == NULL || mr_clock_parse_date(mr_str(text), us);
 }
 
 /* False: the response says what is wrong. */
 static bool
-read_wanted(const struct mr_worker *worker, struct mr_request *request, struct wanted *w,
-    struct mr_response *response)
+read_wanted(const struct mr_worker *worker, struct mr_request *request,
+    struct mr_export_options *w, struct mr_response *response)
 {
-	int64_t since = INT64_MIN, until = INT64_MAX;
 	enum mr_format format;
 
 	w->client = parameter(request, "client");
@@ -87,11 +71,11 @@ read_wanted(const struct mr_worker *worker, struct mr_request *request, struct w
 		return refuse(response, "there is no client of that name");
 	if (w->format != NULL && !mr_format_parse(mr_str(w->format), &format))
 		return refuse(response, "format must be json (or ndjson), csv or parquet");
-	if (!read_time(request, "since", &w->since, w->since_us, &since))
+	if (!read_time(request, "since", &w->since_us))
 		return refuse(response, "since is no time; write it like 2025-06-22T00:00:00Z");
-	if (!read_time(request, "until", &w->until, w->until_us, &until))
+	if (!read_time(request, "until", &w->until_us))
 		return refuse(response, "until is no time; write it like 2025-06-22T00:00:00Z");
-	if (w->since != NULL && since >= until)
+	if (w->since_us != INT64_MIN && w->since_us >= w->until_us)
 		return refuse(response, "since must be before until");
 	return true;
 }
@@ -174,52 +158,48 @@ start(const struct mr_conf *conf)
 
 /* --- the request --- */
 
-/* Returns the run's id in the rows, to be freed; NULL: the response says why not. */
-static struct mr_db_rows *
-record(struct mr_worker *worker, struct mr_request *request, const struct wanted *w,
-    struct mr_response *response)
+/* False: the response says why not. */
+static bool
+record(struct mr_worker *worker, struct mr_request *request, const struct mr_export_options *w,
+    struct mr_run *run, struct mr_response *response)
 {
 	struct mr_ip ip = mr_client_address(worker, request);
 	struct mr_error err = MR_ERROR_INIT;
-	struct mr_db_rows *rows = NULL;
 	struct mr_db *db = mr_export_connect(worker, response);
 	char address[MR_IP_TEXT] = "local", asked_by[MR_IP_TEXT + 16];
-	const char *params[] = { asked_by, w->client, w->format, w->since, w->until };
+	enum mr_err e;
 
 	if (db == NULL)
-		return NULL;
+		return false;
 	if (ip.family != 0)
 		mr_ip_format(&ip, address);
 	(void)snprintf(asked_by, sizeof asked_by, "http %s", address);
-	if (mr_db_query(db, "INSERT INTO export_runs (origin, asked_by, client, format, since, until, "
-	    "state) VALUES ('http', $1, $2, $3, "
-	    "'epoch'::timestamptz + $4::bigint * interval '1 microsecond', "
-	    "'epoch'::timestamptz + $5::bigint * interval '1 microsecond', 'requested') "
-	    "RETURNING run_id", params, 5, &rows, &err) != MR_DB_OK)
+	e = mr_runs_request(db, w, asked_by, run, &err);
+	if (e != MR_OK)
 		mr_response_error(response, 503, &err);
 	else
-		mr_log_info("export run %s was asked for by %s", mr_db_value(rows, 0, 0).p, asked_by);
+		mr_log_info("export run %s was asked for by %s", run->id, asked_by);
 	mr_db_free(db);
-	return rows;
+	return e == MR_OK;
 }
 
 void
 mr_export_run(struct mr_worker *worker, struct mr_request *request,
     struct mr_response *response)
 {
-	struct wanted w = { .client = NULL };
-	struct mr_db_rows *rows;
+	struct mr_export_options wanted = MR_EXPORT_OPTIONS_INIT;
+	struct mr_run run;
 	bool started;
 
-	if (!read_wanted(worker, request, &w, response) ||
-	    (rows = record(worker, request, &w, response)) == NULL)
+	if (!read_wanted(worker, request, &wanted, response) ||
+	    !record(worker, request, &wanted, &run, response))
 		return;
 	started = start(worker->conf);
 	mr_response_json(response, 202);
 	mr_buf_printf(&response->body, "{\"status\":\"%s\",\"message\":\"%s\",\"run_id\":",
 	    started ? "started" : "requested", started ? "the export has been started" :
 	    "the next run of millrace-export does it");
-	mr_jsonout_string(&response->body, mr_db_value(rows, 0, 0));
+	mr_jsonout_string(&response->body, mr_str(run.id));
 	mr_response_close(response);
-	mr_db_rows_free(rows);
+	mr_run_free(&run);
 }

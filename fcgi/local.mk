@@ -10,11 +10,12 @@ fcgi_millrace_fcgi_SOURCES = \
 	fcgi/collect.c fcgi/collect.h \
 	fcgi/cors.c fcgi/cors.h \
 	fcgi/export.c fcgi/export.h \
+	fcgi/exportmetrics.c fcgi/exportmetrics.h \
 	fcgi/exportrun.c \
-	fcgi/exportstate.c \
 	fcgi/health.c fcgi/health.h \
 	fcgi/main.c \
 	fcgi/metrics.c fcgi/metrics.h \
+	fcgi/promtext.c fcgi/promtext.h \
 	fcgi/recent.c fcgi/recent.h \
 	fcgi/request.c fcgi/request.h \
 	fcgi/response.c fcgi/response.h \

@@ -8,11 +8,10 @@
 #include "config.h"
 #include "counters/shared.h"
 #include "counters/stats.h"
-#include "export.h"
+#include "exportmetrics.h"
+#include "promtext.h"
 #include "routes.h"
 #include "spool/inspect.h"
-
-#define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 /* Rows of one family follow each other; the first has its help. */
 static const struct counter {
@@ -70,13 +69,6 @@ static const struct histogram {
 	    "its answer.", MR_HIST_REQUEST_US, MR_US_PER_S },
 };
 
-void
-mr_metrics_head(struct mr_buf *b, const char *family, const char *type, const char *help)
-{
-	mr_buf_printf(b, "# HELP millrace_%s %s\n# TYPE millrace_%s %s\n", family, help, family,
-	    type);
-}
-
 static void
 write_counters(struct mr_buf *b)
 {
@@ -84,7 +76,7 @@ write_counters(struct mr_buf *b)
 		const struct counter *c = &counters[i];
 
 		if (c->help != NULL)
-			mr_metrics_head(b, c->family, "counter", c->help);
+			mr_promtext_head(b, c->family, "counter", c->help);
 		mr_buf_printf(b, "millrace_%s%s %llu\n", c->family, c->labels,
 		    (unsigned long long)mr_stat_get(c->stat));
 	}
@@ -97,7 +89,7 @@ write_histogram(struct mr_buf *b, const struct histogram *h)
 	uint64_t below = 0;
 
 	mr_hist_read(h->hist, &view);
-	mr_metrics_head(b, h->family, "histogram", h->help);
+	mr_promtext_head(b, h->family, "histogram", h->help);
 	for (size_t i = 0; i < view.n; i++) {
 		below += view.buckets[i];
 		mr_buf_printf(b, "millrace_%s_bucket{le=\"%g\"} %llu\n", h->family,
@@ -110,17 +102,9 @@ write_histogram(struct mr_buf *b, const struct histogram *h)
 }
 
 static void
-write_gauge(struct mr_buf *b, const char *family, const char *help, double value)
-{
-	mr_metrics_head(b, family, "gauge", help);
-	mr_buf_printf(b, "millrace_%s %.*f\n", family, value == (double)(int64_t)value ? 0 : 3,
-	    value);
-}
-
-static void
 write_build(struct mr_buf *b)
 {
-	mr_metrics_head(b, "build_info", "gauge", "1; the labels tell what the answering worker is.");
+	mr_promtext_head(b, "build_info", "gauge", "1; the labels tell what the answering worker is.");
 	mr_buf_printf(b, "millrace_build_info{version=\"%s\"} 1\n", PACKAGE_VERSION);
 }
 
@@ -130,13 +114,13 @@ write_processes(const struct mr_worker *worker, struct mr_buf *b)
 	int64_t oldest_us;
 	size_t n = mr_shared_processes(&oldest_us);
 
-	write_gauge(b, "workers", "Workers of this host that count together.",
+	mr_promtext_gauge(b, "workers", "Workers of this host that count together.",
 	    n > 0 ? (double)n : 1);
-	write_gauge(b, "oldest_worker_start_time_seconds", "When the oldest of them started, since "
+	mr_promtext_gauge(b, "oldest_worker_start_time_seconds", "When the oldest of them started, since "
 	    "1970.", (double)(n > 0 ? oldest_us : worker->started_us) / MR_US_PER_S);
-	write_gauge(b, "worker_start_time_seconds", "When the answering worker started, since 1970.",
+	mr_promtext_gauge(b, "worker_start_time_seconds", "When the answering worker started, since 1970.",
 	    (double)worker->started_us / MR_US_PER_S);
-	write_gauge(b, "counters_shared", "1: the counters are those of all workers of this host; "
+	mr_promtext_gauge(b, "counters_shared", "1: the counters are those of all workers of this host; "
 	    "0: of the answering one alone.", mr_shared_is_file());
 }
 
@@ -152,16 +136,16 @@ write_spool(const struct mr_worker *worker, struct mr_buf *b)
 		return;
 	if (backlog.oldest_us > 0 && backlog.oldest_us < now)
 		age = (double)(now - backlog.oldest_us) / MR_US_PER_S;
-	write_gauge(b, "spool_bytes", "Bytes that wait in the spool.", (double)backlog.bytes);
-	write_gauge(b, "spool_segments", "Files that wait in the spool.",
+	mr_promtext_gauge(b, "spool_bytes", "Bytes that wait in the spool.", (double)backlog.bytes);
+	mr_promtext_gauge(b, "spool_segments", "Files that wait in the spool.",
 	    (double)backlog.segments);
-	write_gauge(b, "spool_records", "Groups of requests that wait in the spool.",
+	mr_promtext_gauge(b, "spool_records", "Groups of requests that wait in the spool.",
 	    (double)backlog.records);
-	write_gauge(b, "spool_oldest_age_seconds", "Age of the oldest file in the spool; 0: there "
+	mr_promtext_gauge(b, "spool_oldest_age_seconds", "Age of the oldest file in the spool; 0: there "
 	    "is none.", age);
-	write_gauge(b, "spool_quarantine_files", "Damaged pieces of the spool that were put aside.",
+	mr_promtext_gauge(b, "spool_quarantine_files", "Damaged pieces of the spool that were put aside.",
 	    (double)backlog.quarantined);
-	write_gauge(b, "spool_quarantine_bytes", "Bytes of those.",
+	mr_promtext_gauge(b, "spool_quarantine_bytes", "Bytes of those.",
 	    (double)backlog.quarantined_bytes);
 }
 
@@ -174,16 +158,16 @@ mr_metrics_serve(struct mr_worker *worker, struct mr_request *request,
 
 	(void)request;
 	response->status = 200;
-	response->content_type = CONTENT_TYPE;
+	response->content_type = MR_PROMTEXT_TYPE;
 	write_counters(b);
 	for (size_t i = 0; i < sizeof histograms / sizeof histograms[0]; i++)
 		write_histogram(b, &histograms[i]);
 	mr_writer_check(worker->writer, &health);
-	write_gauge(b, "database_up", "Whether PostgreSQL takes what the worker stores.",
+	mr_promtext_gauge(b, "database_up", "Whether PostgreSQL takes what the worker stores.",
 	    health.connected);
 	write_spool(worker, b);
 	/* With ingest = spool no worker is connected, whether the database is there or not. */
-	mr_export_metrics(worker, health.connected || worker->conf->ingest == MR_INGEST_SPOOL, b);
+	mr_exportmetrics_put(worker, health.connected || worker->conf->ingest == MR_INGEST_SPOOL, b);
 	write_processes(worker, b);
 	write_build(b);
 	mr_buf_add_cstr(&response->headers, "Cache-Control: no-store\r\n");

@@ -9,7 +9,4 @@
 void mr_metrics_serve(struct mr_worker *worker, struct mr_request *request,
     struct mr_response *response);
 
-/* Appends HELP and TYPE of the family, whose name is without "millrace_". */
-void mr_metrics_head(struct mr_buf *b, const char *family, const char *type, const char *help);
-
 #endif

@@ -45,6 +45,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/db/class.c lib/db/class.h \
 	lib/db/connection.c lib/db/connection.h \
 	lib/db/copy.c lib/db/copy.h \
+	lib/db/locks.h \
 	lib/db/pgarray.c lib/db/pgarray.h \
 	lib/db/pq.c lib/db/pq.h \
 	lib/db/query.c lib/db/query.h \
@@ -95,25 +96,37 @@ lib_libmillrace_a_SOURCES = \
 	lib/ingest/replay.c lib/ingest/replay.h \
 	lib/ingest/store.c lib/ingest/store.h \
 	lib/ingest/writer.c lib/ingest/writer.h \
-	lib/export/client.c \
+	lib/export/client.c lib/export/client.h \
+	lib/export/context.c lib/export/context.h \
 	lib/export/copyout.c lib/export/copyout.h \
-	lib/export/deliver.c \
-	lib/export/destination.c \
+	lib/export/cut.c lib/export/cut.h \
+	lib/export/deliver.c lib/export/deliver.h \
+	lib/export/delivery.c lib/export/delivery.h \
+	lib/export/destination.c lib/export/destination.h \
 	lib/export/exporter.c lib/export/exporter.h \
 	lib/export/groups.c lib/export/groups.h \
-	lib/export/manifest.c \
+	lib/export/journal.c lib/export/journal.h \
+	lib/export/manifest.c lib/export/manifest.h \
 	lib/export/objectkey.c lib/export/objectkey.h \
+	lib/export/options.h \
+	lib/export/passes.c lib/export/passes.h \
 	lib/export/plan.c lib/export/plan.h \
 	lib/export/planned.c lib/export/planned.h \
-	lib/export/progress.c \
-	lib/export/read.c \
+	lib/export/progress.c lib/export/progress.h \
+	lib/export/read.c lib/export/read.h \
 	lib/export/readahead.c lib/export/readahead.h \
+	lib/export/rebind.c lib/export/rebind.h \
+	lib/export/runs.c lib/export/runs.h \
+	lib/export/slices.c lib/export/slices.h \
 	lib/export/snapshot.c lib/export/snapshot.h \
-	lib/export/stream.c \
+	lib/export/sql.c lib/export/sql.h \
+	lib/export/state.c lib/export/state.h \
+	lib/export/stream.c lib/export/stream.h \
 	lib/export/target.c lib/export/target.h \
+	lib/export/totals.h \
 	lib/export/unclaimed.c lib/export/unclaimed.h \
-	lib/export/upkeep.c \
-	lib/export/verify.c
+	lib/export/upkeep.c lib/export/upkeep.h \
+	lib/export/verify.c lib/export/verify.h
 
 MR_LIBS = lib/libmillrace.a $(LIBPQ_LIBS) $(INIH_LIBS) $(SODIUM_LIBS) $(ZLIB_LIBS)
 # For programs that reach S3; the worker starts without what libcurl brings along.

@@ -5,12 +5,11 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "db/locks.h"
 #include "db/query.h"
 
 /* DDL on a large table, or another worker's, may take a while. */
 #define MIGRATION_TIMEOUT_MS 120000
-/* Any fixed number does, as long as nobody else in the database uses it. */
-#define ADVISORY_LOCK "7241862083345902163"
 
 static const struct migration {
 	int version;
@@ -113,14 +112,14 @@ mr_schema_migrate(struct mr_db *db, struct mr_error *err)
 	if (version >= latest)
 		return MR_OK;
 	if ((e = run(db, "migration lock", "SELECT pg_advisory_lock("
-	    ADVISORY_LOCK "); "
+	    MR_LOCK_MIGRATION "); "
 	    "CREATE TABLE IF NOT EXISTS schema_migrations (version integer PRIMARY KEY, "
 	    "name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())",
 	    err)) != MR_OK)
 		return e;
 	if ((e = apply_missing(db, err)) != MR_OK)
 		return e;
-	return run(db, "migration lock", "SELECT pg_advisory_unlock(" ADVISORY_LOCK ")",
+	return run(db, "migration lock", "SELECT pg_advisory_unlock(" MR_LOCK_MIGRATION ")",
 	    err);
 }
 

@@ -1,23 +1,26 @@
 /*
- * millrace-export: one client. What is new is planned first; then its
- * destinations get their batches, oldest first. Those that are well share the
- * reading of each batch; one that failed in the last run gets its own
- * afterwards, so that waiting for it holds up nobody.
+ * One client: see client.h. Destinations that are well share the reading of each batch; one
+ * that failed in the last run gets its own afterwards, so that waiting for it holds up
+ * nobody.
  */
-#include "export/exporter.h"
+#include "export/client.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "db/query.h"
+#include "export/deliver.h"
+#include "export/destination.h"
 #include "export/plan.h"
+#include "export/planned.h"
+#include "export/verify.h"
+#include "stage/format.h"
 
 struct client {
-	struct exporter *x;
+	const struct mr_context *x;
 	const struct mr_conf_client *conf;
-	struct destination to[EXPORT_DESTINATIONS];
+	struct mr_destination to[MR_DESTINATIONS];
 	size_t n_to;
 	struct mr_conf_list except; /* items are the configuration's */
 };
@@ -29,16 +32,16 @@ open_destinations(struct client *c, bool with_backup, struct mr_error *err)
 		const char *name;
 		const struct mr_conf_bucket *bucket;
 		bool wanted;
-	} all[EXPORT_DESTINATIONS] = {
+	} all[MR_DESTINATIONS] = {
 		{ "bucket", &c->conf->target, true },
 		{ "backup", &c->conf->backup, with_backup && c->conf->has_backup },
 	};
 	enum mr_err e;
 
-	for (size_t i = 0; i < EXPORT_DESTINATIONS; i++) {
+	for (size_t i = 0; i < MR_DESTINATIONS; i++) {
 		if (!all[i].wanted)
 			continue;
-		e = destination_open(&c->to[c->n_to], all[i].name, c->conf->name, all[i].bucket, c->x,
+		e = mr_destination_open(&c->to[c->n_to], all[i].name, c->conf->name, all[i].bucket, c->x,
 		    err);
 		if (e != MR_OK)
 			return e;
@@ -52,11 +55,11 @@ open_destinations(struct client *c, bool with_backup, struct mr_error *err)
 static enum mr_err
 plan(struct client *c, bool manual, struct mr_error *err)
 {
-	const struct export_options *o = c->x->options;
-	const char *names[EXPORT_DESTINATIONS], *urls[EXPORT_DESTINATIONS];
+	const struct mr_export_options *o = c->x->options;
+	const char *names[MR_DESTINATIONS], *urls[MR_DESTINATIONS];
 	struct mr_plan_request request = {
 		.client = c->conf->name,
-		.run_id = c->x->run_id,
+		.run_id = c->x->run->id,
 		.sites = mr_conf_client_takes_all(c->conf) ? NULL : &c->conf->sites,
 		.except = &c->except,
 		.destinations = names,
@@ -95,12 +98,15 @@ plan(struct client *c, bool manual, struct mr_error *err)
 static enum mr_err
 load_cursors(struct client *c, struct mr_error *err)
 {
-	const char *params[] = { c->conf->name };
+	struct mr_db_args args = MR_DB_ARGS_INIT;
 	struct mr_db_rows *rows;
+	enum mr_err e;
 
-	if (mr_db_query(c->x->db, "SELECT destination, batch, (error IS NOT NULL)::int "
-	    "FROM export_cursors WHERE client = $1", params, 1, &rows, err) != MR_DB_OK)
-		return MR_EAGAIN;
+	mr_db_arg_text(&args, c->conf->name);
+	e = mr_db_ask(c->x->db, "SELECT destination, batch, (error IS NOT NULL)::int "
+	    "FROM export_cursors WHERE client = $1", &args, &rows, err);
+	if (e != MR_OK)
+		return e;
 	for (int r = 0; r < mr_db_n_rows(rows); r++)
 		for (size_t i = 0; i < c->n_to; i++)
 			if (mr_str_eq(mr_db_value(rows, r, 0), mr_str(c->to[i].name))) {
@@ -111,9 +117,9 @@ load_cursors(struct client *c, struct mr_error *err)
 	return MR_OK;
 }
 
-/* The oldest cursor of those that have not failed; false: all have. */
+/* The oldest cursor of those that have not failed, and their names; false: all have. */
 static bool
-oldest(struct destination *const *to, size_t n, int64_t *cursor, char *names, size_t size)
+oldest(struct mr_destination *const *to, size_t n, int64_t *cursor, char *names, size_t size)
 {
 	size_t used = (size_t)snprintf(names, size, "{");
 	bool any = false;
@@ -131,54 +137,44 @@ oldest(struct destination *const *to, size_t n, int64_t *cursor, char *names, si
 	return any;
 }
 
-/* Whether the batch is for that destination alone, or for all. */
-static enum mr_err
-load_addressee(struct exporter *x, int64_t batch, char *name, size_t size, struct mr_error *err)
+/* Those that lack the batch become to[]; the others that it is not for pass it by. */
+static size_t
+addressees(struct mr_destination *const *all, size_t n, const struct mr_planned_batch *batch,
+    struct mr_destination **to)
 {
-	char id[24];
-	const char *params[] = { id };
-	struct mr_db_rows *rows;
-	struct mr_str value;
+	size_t n_to = 0;
 
-	(void)snprintf(id, sizeof id, "%" PRId64, batch);
-	if (mr_db_query(x->db, "SELECT destination FROM export_batches WHERE id = $1::bigint", params,
-	    1, &rows, err) != MR_DB_OK)
-		return MR_EAGAIN;
-	value = mr_db_n_rows(rows) > 0 ? mr_db_value(rows, 0, 0) : MR_STR_NULL;
-	(void)snprintf(name, size, "%s", value.p != NULL ? value.p : "");
-	mr_db_rows_free(rows);
-	return MR_OK;
+	for (size_t i = 0; i < n; i++) {
+		if (all[i]->cursor >= batch->id)
+			continue;
+		if (batch->destination.p != NULL &&
+		    !mr_str_eq(batch->destination, mr_str(all[i]->name)))
+			all[i]->cursor = batch->id;
+		else if (!all[i]->failed)
+			to[n_to++] = all[i];
+	}
+	return n_to;
 }
 
 /* Delivers the chain's batches until the destinations have them all, or have failed. */
 static enum mr_err
-follow(struct client *c, struct destination *const *all, size_t n, struct mr_error *err)
+follow(struct client *c, struct mr_destination *const *all, size_t n, struct mr_error *err)
 {
+	struct mr_destination *to[MR_DESTINATIONS];
 	struct mr_planned_batch batch;
-	char names[64], only[32];
+	char names[64]; /* of all destinations that there are */
 	int64_t at = 0;
+	size_t n_to;
 	enum mr_err e;
 
 	while (oldest(all, n, &at, names, sizeof names)) {
-		struct destination *to[EXPORT_DESTINATIONS];
-		size_t n_to = 0;
-
-		e = mr_batch_next(c->x->db, c->conf->name, at, names, &batch, err);
+		e = mr_planned_next(c->x->db, c->conf->name, at, names, &batch, err);
 		if (e != MR_OK || batch.id == 0)
 			return e;
-		e = load_addressee(c->x, batch.id, only, sizeof only, err);
-		for (size_t i = 0; i < n; i++)
-			if (!all[i]->failed && all[i]->cursor < batch.id &&
-			    (only[0] == '\0' || strcmp(only, all[i]->name) == 0))
-				to[n_to++] = all[i];
-		/* Those that it is not for pass it by. */
-		for (size_t i = 0; i < n; i++)
-			if (all[i]->cursor < batch.id && only[0] != '\0' &&
-			    strcmp(only, all[i]->name) != 0)
-				all[i]->cursor = batch.id;
-		if (e == MR_OK && n_to > 0)
-			e = deliver_batch(c->x, &batch, to, n_to, false, err);
-		mr_batch_free(&batch);
+		n_to = addressees(all, n, &batch, to);
+		if (n_to > 0)
+			e = mr_deliver_batch(c->x, &batch, to, n_to, false, err);
+		mr_planned_free(&batch);
 		if (e != MR_OK)
 			return e;
 	}
@@ -188,23 +184,23 @@ follow(struct client *c, struct destination *const *all, size_t n, struct mr_err
 static enum mr_err
 deliver_chain(struct client *c, struct mr_error *err)
 {
-	struct destination *well[EXPORT_DESTINATIONS];
+	struct mr_destination *well[MR_DESTINATIONS];
 	size_t n = 0;
 	enum mr_err e;
 
 	for (size_t i = 0; i < c->n_to; i++) {
 		if (c->to[i].suspect)
 			continue;
-		destination_abort_stale(&c->to[i], c->x);
+		mr_destination_abort_stale(&c->to[i], c->x);
 		well[n++] = &c->to[i];
 	}
 	e = follow(c, well, n, err);
 	for (size_t i = 0; i < c->n_to && e == MR_OK; i++) {
-		struct destination *one = &c->to[i];
+		struct mr_destination *one = &c->to[i];
 
 		if (!one->suspect)
 			continue;
-		destination_abort_stale(one, c->x);
+		mr_destination_abort_stale(one, c->x);
 		e = follow(c, &one, 1, err);
 	}
 	return e;
@@ -218,7 +214,7 @@ deliver_again(struct client *c, struct mr_error *err)
 	enum mr_err e = MR_OK;
 
 	for (size_t i = 0; i < c->n_to && e == MR_OK; i++) {
-		struct destination *to[EXPORT_DESTINATIONS] = { &c->to[i] };
+		struct mr_destination *to[MR_DESTINATIONS] = { &c->to[i] };
 		size_t n = 1;
 
 		if (c->to[i].cursor == 0 || (i > 0 && c->to[0].cursor == c->to[i].cursor))
@@ -226,10 +222,10 @@ deliver_again(struct client *c, struct mr_error *err)
 		for (size_t k = i + 1; k < c->n_to; k++)
 			if (c->to[k].cursor == c->to[i].cursor)
 				to[n++] = &c->to[k];
-		if ((e = mr_batch_load(c->x->db, c->to[i].cursor, &batch, err)) != MR_OK)
+		if ((e = mr_planned_load(c->x->db, c->to[i].cursor, &batch, err)) != MR_OK)
 			return e;
-		e = deliver_batch(c->x, &batch, to, n, true, err);
-		mr_batch_free(&batch);
+		e = mr_deliver_batch(c->x, &batch, to, n, true, err);
+		mr_planned_free(&batch);
 	}
 	return e;
 }
@@ -239,18 +235,18 @@ deliver_again(struct client *c, struct mr_error *err)
 static enum mr_err
 deliver_manual(struct client *c, struct mr_error *err)
 {
-	struct destination *to = &c->to[0];
+	struct mr_destination *to = &c->to[0];
 	struct mr_planned_batch batch;
 	int64_t at = 0;
 	enum mr_err e = MR_OK;
 
 	while (e == MR_OK && !to->failed) {
-		e = mr_batch_next_of_run(c->x->db, c->x->run_id, c->conf->name, at, &batch, err);
+		e = mr_planned_next_of_run(c->x->db, c->x->run->id, c->conf->name, at, &batch, err);
 		if (e != MR_OK || batch.id == 0)
 			return e;
 		at = batch.id;
-		e = deliver_batch(c->x, &batch, &to, 1, false, err);
-		mr_batch_free(&batch);
+		e = mr_deliver_batch(c->x, &batch, &to, 1, false, err);
+		mr_planned_free(&batch);
 	}
 	return e;
 }
@@ -260,10 +256,10 @@ static enum mr_err
 has_plan(struct client *c, bool *has, struct mr_error *err)
 {
 	struct mr_planned_batch batch;
-	enum mr_err e = mr_batch_next_of_run(c->x->db, c->x->run_id, c->conf->name, 0, &batch, err);
+	enum mr_err e = mr_planned_next_of_run(c->x->db, c->x->run->id, c->conf->name, 0, &batch, err);
 
 	*has = e == MR_OK && batch.id != 0;
-	mr_batch_free(&batch);
+	mr_planned_free(&batch);
 	return e;
 }
 
@@ -276,18 +272,21 @@ record_failures(struct client *c, bool manual, struct mr_error *err)
 	enum mr_err e = MR_OK;
 
 	for (size_t i = 0; i < c->n_to && e == MR_OK; i++) {
-		const char *params[] = { c->conf->name, c->to[i].name, c->to[i].err.text };
+		struct mr_db_args args = MR_DB_ARGS_INIT;
 		struct mr_error why = MR_ERROR_INIT;
 
 		if (!c->to[i].failed)
 			continue;
-		(void)mr_fail(&why, c->to[i].err.code, "client %s, %s: %.400s", c->conf->name,
+		(void)mr_fail(&why, c->to[i].err.code, "client %s, %s: %s", c->conf->name,
 		    c->to[i].at.url, c->to[i].err.text);
-		export_complain(c->x, &why);
-		c->x->failures++;
+		mr_journal_complain(c->x->journal, &why);
+		c->x->totals->failures++;
+		mr_db_arg_text(&args, c->conf->name);
+		mr_db_arg_text(&args, c->to[i].name);
+		mr_db_arg_text(&args, c->to[i].err.text);
 		if (!manual)
-			e = export_tell(c->x, "UPDATE export_cursors SET failed_at = now(), error = $3 "
-			    "WHERE client = $1 AND destination = $2", params, 3, err);
+			e = mr_db_tell(c->x->db, "UPDATE export_cursors SET failed_at = now(), "
+			    "error = $3 WHERE client = $1 AND destination = $2", &args, err);
 	}
 	return e;
 }
@@ -295,7 +294,7 @@ record_failures(struct client *c, bool manual, struct mr_error *err)
 static enum mr_err
 deliver(struct client *c, bool manual, struct mr_error *err)
 {
-	const struct export_options *o = c->x->options;
+	const struct mr_export_options *o = c->x->options;
 	bool planned = false;
 	enum mr_err e = MR_OK;
 
@@ -306,19 +305,20 @@ deliver(struct client *c, bool manual, struct mr_error *err)
 	if (o->dry_run || (e = load_cursors(c, err)) != MR_OK)
 		return e;
 	if (o->verify) {
-		struct destination *to[EXPORT_DESTINATIONS] = { &c->to[0], &c->to[1] };
+		struct mr_destination *to[MR_DESTINATIONS] = { &c->to[0], &c->to[1] };
 
-		return verify_client(c->x, to, c->n_to, err);
+		return mr_verify_client(c->x, to, c->n_to, err);
 	}
 	e = o->force ? deliver_again(c, err) : manual ? deliver_manual(c, err) :
 	    deliver_chain(c, err);
-	show_nothing(c->x);
+	mr_progress_clear(&c->x->journal->progress);
 	/* What a signal cut off is nobody's failure. */
 	return e == MR_OK && *c->x->stop == 0 ? record_failures(c, manual, err) : e;
 }
 
 enum mr_err
-export_client(struct exporter *x, const struct mr_conf_client *client, struct mr_error *err)
+mr_client_export(const struct mr_context *x, const struct mr_conf_client *client,
+    struct mr_error *err)
 {
 	struct client c = { .x = x, .conf = client };
 	bool manual = !x->options->verify &&
@@ -330,7 +330,7 @@ export_client(struct exporter *x, const struct mr_conf_client *client, struct mr
 	else if ((e = open_destinations(&c, !manual, err)) == MR_OK)
 		e = deliver(&c, manual, err);
 	for (size_t i = 0; i < c.n_to; i++)
-		destination_close(&c.to[i]);
+		mr_destination_close(&c.to[i]);
 	free(c.except.items);
 	return e;
 }

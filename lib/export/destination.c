@@ -1,9 +1,8 @@
-/* millrace-export: destinations, which are folders or buckets. */
-#include "export/exporter.h"
+/* Destinations, which are folders or buckets: see destination.h. */
+#include "export/destination.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,44 +17,65 @@
 #define REQUEST_AGE "10 minutes"
 
 enum mr_err
-destination_open(struct destination *d, const char *name, const char *client,
-    const struct mr_conf_bucket *conf, const struct exporter *x, struct mr_error *err)
+mr_destination_open(struct mr_destination *d, const char *name, const char *client,
+    const struct mr_conf_bucket *conf, const struct mr_context *x, struct mr_error *err)
 {
 	struct mr_error why = MR_ERROR_INIT;
 	enum mr_err e;
 
-	*d = (struct destination){ .name = name, .client = client, .conf = conf, .db = x->db };
+	*d = (struct mr_destination){ .name = name, .client = client, .conf = conf, .db = x->db };
 	if ((e = mr_target_open(&d->at, conf, &why)) != MR_OK)
 		return mr_fail(err, e, "client %s, %s: %.400s", client, name, why.text);
 	return MR_OK;
 }
 
 void
-destination_close(struct destination *d)
+mr_destination_close(struct mr_destination *d)
 {
 	mr_s3_free(d->s3);
 	mr_creds_free(d->creds);
 	mr_target_free(&d->at);
 	free(d->prefix);
-	*d = (struct destination){ .name = NULL };
+	*d = (struct mr_destination){ .name = NULL };
+}
+
+void
+mr_destination_fail(struct mr_destination *d, const struct mr_error *why)
+{
+	d->failed = true;
+	d->err = *why;
 }
 
 /* --- where a batch goes --- */
 
 static enum mr_err
-load_prefix(struct destination *d, const char *const *params, struct mr_error *err)
+load_prefix(struct mr_destination *d, const struct mr_planned_batch *batch, const char *place,
+    struct mr_error *err)
 {
+	struct mr_db_args here = MR_DB_ARGS_INIT, args;
 	struct mr_db_rows *rows;
+	enum mr_err e;
 
+	mr_db_arg_int(&here, batch->id);
+	mr_db_arg_text(&here, d->name);
+	mr_db_arg_text(&here, place);
 	/* What lies in another place is not here. */
-	if (mr_db_query(d->db, "DELETE FROM export_objects o USING export_places p WHERE "
+	e = mr_db_tell(d->db, "DELETE FROM export_objects o USING export_places p WHERE "
 	    "o.batch = $1::bigint AND o.destination = $2 AND p.batch = o.batch AND "
-	    "p.destination = o.destination AND p.place <> $3", params, 3, NULL, err) != MR_DB_OK ||
-	    mr_db_query(d->db, "INSERT INTO export_places AS p (batch, destination, place, prefix) "
+	    "p.destination = o.destination AND p.place <> $3", &here, err);
+	if (e != MR_OK)
+		return e;
+	args = (struct mr_db_args)MR_DB_ARGS_INIT;
+	mr_db_arg_int(&args, batch->id);
+	mr_db_arg_text(&args, d->name);
+	mr_db_arg_text(&args, place);
+	mr_db_arg_text(&args, d->at.prefix);
+	e = mr_db_ask(d->db, "INSERT INTO export_places AS p (batch, destination, place, prefix) "
 	    "VALUES ($1::bigint, $2, $3, $4) ON CONFLICT (batch, destination) DO UPDATE SET "
 	    "prefix = CASE p.place WHEN excluded.place THEN p.prefix ELSE excluded.prefix END, "
-	    "place = excluded.place RETURNING prefix", params, 4, &rows, err) != MR_DB_OK)
-		return MR_EAGAIN;
+	    "place = excluded.place RETURNING prefix", &args, &rows, err);
+	if (e != MR_OK)
+		return e;
 	free(d->prefix);
 	d->prefix = strdup(mr_db_value(rows, 0, 0).p);
 	mr_db_rows_free(rows);
@@ -63,40 +83,44 @@ load_prefix(struct destination *d, const char *const *params, struct mr_error *e
 }
 
 enum mr_err
-destination_settle(struct destination *d, const struct mr_planned_batch *batch,
+mr_destination_settle(struct mr_destination *d, const struct mr_planned_batch *batch,
     struct mr_error *err)
 {
 	const char *endpoint = d->at.folder == NULL ? d->conf->endpoint : "";
-	char id[24];
-	const char *params[] = { id, d->name, NULL, d->at.prefix };
 	struct mr_buf place;
 	enum mr_err e;
 
-	(void)snprintf(id, sizeof id, "%" PRId64, batch->id);
 	mr_buf_init(&place, 8192);
 	mr_buf_printf(&place, "%s %s", endpoint, d->at.folder != NULL ? d->at.folder : d->at.bucket);
 	mr_buf_add_char(&place, '\0');
-	params[2] = place.p;
-	e = place.failed ? mr_fail(err, MR_ENOMEM, "no memory") : load_prefix(d, params, err);
+	e = place.failed ? mr_fail(err, MR_ENOMEM, "no memory") :
+	    load_prefix(d, batch, place.p, err);
 	mr_buf_free(&place);
 	return e;
 }
 
 enum mr_err
-destination_unsettle(struct destination *d, const struct mr_planned_batch *batch,
+mr_destination_unsettle(struct mr_destination *d, const struct mr_planned_batch *batch,
     struct mr_error *err)
 {
-	char id[24];
-	const char *params[] = { id, d->name };
+	struct mr_db_args args = MR_DB_ARGS_INIT;
 
-	(void)snprintf(id, sizeof id, "%" PRId64, batch->id);
-	return mr_db_query(d->db, "DELETE FROM export_places p WHERE batch = $1::bigint AND "
+	mr_db_arg_int(&args, batch->id);
+	mr_db_arg_text(&args, d->name);
+	return mr_db_tell(d->db, "DELETE FROM export_places p WHERE batch = $1::bigint AND "
 	    "destination = $2 AND NOT EXISTS (SELECT FROM export_objects o WHERE "
-	    "o.batch = p.batch AND o.destination = p.destination)", params, 2, NULL,
-	    err) == MR_DB_OK ? MR_OK : MR_EAGAIN;
+	    "o.batch = p.batch AND o.destination = p.destination)", &args, err);
 }
 
 /* --- S3 --- */
+
+/* $1 and $2 of the statements below. */
+static void
+put_names(struct mr_db_args *args, const struct mr_destination *d)
+{
+	mr_db_arg_text(args, d->client);
+	mr_db_arg_text(args, d->name);
+}
 
 /*
  * A crash from here on may leave an upload whose id nobody was told: one without
@@ -105,15 +129,20 @@ destination_unsettle(struct destination *d, const struct mr_planned_batch *batch
 static enum mr_err
 note_key(void *arg, const char *bucket, const char *key, struct mr_error *err)
 {
-	struct destination *d = arg;
-	const char *params[] = { d->client, d->name, bucket, key };
+	struct mr_destination *d = arg;
+	struct mr_db_args args = MR_DB_ARGS_INIT;
 	struct mr_db_rows *rows;
+	enum mr_err e;
 
-	if (mr_db_query(d->db, "INSERT INTO export_uploads (client, destination, bucket, key, "
-	    "upload_id) VALUES ($1, $2, $3, $4, '') ON CONFLICT DO NOTHING RETURNING 1", params, 4,
-	    &rows, err) != MR_DB_OK)
-		return MR_EAGAIN;
-	d->strays = mr_db_n_rows(rows) == 0;
+	put_names(&args, d);
+	mr_db_arg_text(&args, bucket);
+	mr_db_arg_text(&args, key);
+	e = mr_db_ask(d->db, "INSERT INTO export_uploads (client, destination, bucket, key, "
+	    "upload_id) VALUES ($1, $2, $3, $4, '') ON CONFLICT DO NOTHING RETURNING 1", &args, &rows,
+	    err);
+	if (e != MR_OK)
+		return e;
+	d->stale_uploads = mr_db_n_rows(rows) == 0;
 	mr_db_rows_free(rows);
 	return MR_OK;
 }
@@ -122,31 +151,36 @@ note_key(void *arg, const char *bucket, const char *key, struct mr_error *err)
 static enum mr_err
 note_upload(void *arg, const char *bucket, const char *key, const char *id, struct mr_error *err)
 {
-	const struct destination *d = arg;
-	const char *params[] = { d->client, d->name, bucket, key, id,
-		d->strays ? "true" : "false" };
+	const struct mr_destination *d = arg;
+	struct mr_db_args args = MR_DB_ARGS_INIT;
 
-	if (mr_db_query(d->db, "WITH known AS (DELETE FROM export_uploads WHERE client = $1 AND "
+	put_names(&args, d);
+	mr_db_arg_text(&args, bucket);
+	mr_db_arg_text(&args, key);
+	mr_db_arg_text(&args, id);
+	mr_db_arg_text(&args, d->stale_uploads ? "true" : "false");
+	return mr_db_tell(d->db, "WITH known AS (DELETE FROM export_uploads WHERE client = $1 AND "
 	    "destination = $2 AND key = $4 AND upload_id = '' AND NOT $6::boolean) "
 	    "INSERT INTO export_uploads (client, destination, bucket, key, upload_id) "
-	    "VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING", params, 6, NULL, err) == MR_DB_OK)
-		return MR_OK;
-	return MR_EAGAIN;
+	    "VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING", &args, err);
 }
 
 static void
 forget_upload(void *arg, const char *bucket, const char *key, const char *id)
 {
-	const struct destination *d = arg;
-	const char *params[] = { d->client, d->name, key, id };
+	const struct mr_destination *d = arg;
+	struct mr_db_args args = MR_DB_ARGS_INIT;
 
 	(void)bucket;
-	(void)mr_db_query(d->db, "DELETE FROM export_uploads WHERE client = $1 AND "
-	    "destination = $2 AND key = $3 AND upload_id = $4", params, 4, NULL, NULL);
+	put_names(&args, d);
+	mr_db_arg_text(&args, key);
+	mr_db_arg_text(&args, id);
+	(void)mr_db_tell(d->db, "DELETE FROM export_uploads WHERE client = $1 AND "
+	    "destination = $2 AND key = $3 AND upload_id = $4", &args, NULL);
 }
 
 static enum mr_err
-open_s3(struct destination *d, const struct exporter *x, struct mr_error *err)
+open_s3(struct mr_destination *d, const struct mr_context *x, struct mr_error *err)
 {
 	struct mr_creds_options creds = mr_target_creds_options(x->conf, d->conf);
 	struct mr_s3_options s3 = mr_target_s3_options(d->conf);
@@ -166,7 +200,7 @@ open_s3(struct destination *d, const struct exporter *x, struct mr_error *err)
 }
 
 struct mr_stage *
-destination_sink(struct destination *d, const struct exporter *x, const char *key,
+mr_destination_sink(struct mr_destination *d, const struct mr_context *x, const char *key,
     const char *content_type, struct mr_error *err)
 {
 	if (d->at.folder != NULL)
@@ -182,7 +216,7 @@ destination_sink(struct destination *d, const struct exporter *x, const char *ke
  * looked at again. Without the permission to list nothing can be done.
  */
 static enum mr_err
-abort_strays(struct destination *d, const char *bucket, const char *key, bool recent,
+abort_by_key(struct mr_destination *d, const char *bucket, const char *key, bool recent,
     struct mr_error *err)
 {
 	enum mr_err e = mr_s3_abort_key(d->s3, bucket, key, NULL, err);
@@ -196,17 +230,18 @@ abort_strays(struct destination *d, const char *bucket, const char *key, bool re
 }
 
 void
-destination_abort_stale(struct destination *d, const struct exporter *x)
+mr_destination_abort_stale(struct mr_destination *d, const struct mr_context *x)
 {
-	const char *params[] = { d->client, d->name };
+	struct mr_db_args args = MR_DB_ARGS_INIT;
 	struct mr_error err = MR_ERROR_INIT;
 	struct mr_db_rows *rows = NULL;
 	enum mr_err e = MR_OK;
 
-	if (d->at.folder != NULL || mr_db_query(d->db, "SELECT bucket, key, upload_id, "
+	put_names(&args, d);
+	if (d->at.folder != NULL || mr_db_ask(d->db, "SELECT bucket, key, upload_id, "
 	    "(created_at > now() - interval '" REQUEST_AGE "')::int FROM export_uploads "
-	    "WHERE client = $1 AND destination = $2 ORDER BY created_at LIMIT 10000", params, 2,
-	    &rows, NULL) != MR_DB_OK)
+	    "WHERE client = $1 AND destination = $2 ORDER BY created_at LIMIT 10000", &args, &rows,
+	    NULL) != MR_OK)
 		return;
 	for (int i = 0; i < mr_db_n_rows(rows) && e == MR_OK; i++) {
 		const char *bucket = mr_db_value(rows, i, 0).p, *key = mr_db_value(rows, i, 1).p;
@@ -217,7 +252,7 @@ destination_abort_stale(struct destination *d, const struct exporter *x)
 		if (id[0] != '\0')
 			e = mr_s3_abort_upload(d->s3, bucket, key, id, &err);
 		else
-			e = abort_strays(d, bucket, key, mr_db_int(rows, i, 3) != 0, &err);
+			e = abort_by_key(d, bucket, key, mr_db_int(rows, i, 3) != 0, &err);
 	}
 	if (e != MR_OK)
 		mr_log_warning("client %s, %s: an upload that an earlier run left was not aborted: %s",
@@ -228,7 +263,7 @@ destination_abort_stale(struct destination *d, const struct exporter *x)
 /* --- reading --- */
 
 static enum mr_err
-read_file(const struct destination *d, const char *key,
+read_file(const struct mr_destination *d, const char *key,
     bool (*take)(void *arg, const char *p, size_t n), void *arg, bool *missing,
     struct mr_error *err)
 {
@@ -259,7 +294,7 @@ read_file(const struct destination *d, const char *key,
 }
 
 enum mr_err
-destination_read(struct destination *d, const struct exporter *x, const char *key,
+mr_destination_read(struct mr_destination *d, const struct mr_context *x, const char *key,
     bool (*take)(void *arg, const char *p, size_t n), void *arg, bool *missing,
     struct mr_error *err)
 {

@@ -2,11 +2,10 @@
 #include "export/groups.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "db/query.h"
+#include "export/sql.h"
 
-#define SQL_MAX ((size_t)4 << 20)
 #define COUNT_TIMEOUT_MS INT64_C(86400000)
 
 /*
@@ -18,7 +17,7 @@
  */
 static void
 put_query(struct mr_buf *sql, const struct mr_snapshot *from, const struct mr_snapshot *to,
-    const struct mr_batch_filter *filter)
+    const struct mr_planned_filter *filter)
 {
 	mr_buf_add_cstr(sql, "SELECT array_agg(site_id), array_agg(hour), array_agg(n), "
 	    "array_agg(first_xid), array_agg(part), array_agg(low), array_agg(high) FROM ("
@@ -28,15 +27,15 @@ put_query(struct mr_buf *sql, const struct mr_snapshot *from, const struct mr_sn
 		mr_buf_printf(sql, " FILTER (WHERE ingest_xid >= %" PRIu64 ")", from->xmax);
 	mr_buf_add_cstr(sql, " AS first_xid, min(tableoid) AS part, min(ctid) AS low, "
 	    "max(ctid) AS high FROM events WHERE ");
-	mr_batch_put_span(sql, from, to, filter);
+	mr_planned_put_span(sql, from, to, filter);
 	if (filter->sites == MR_SITES_LISTED) {
 		mr_buf_add_cstr(sql, " AND ");
-		mr_batch_put_sites(sql, filter);
+		mr_planned_put_sites(sql, filter);
 	}
 	mr_buf_add_cstr(sql, " GROUP BY 1, 2 OFFSET 0) g");
 	if (filter->sites == MR_SITES_EXCEPT) {
 		mr_buf_add_cstr(sql, " WHERE ");
-		mr_batch_put_sites(sql, filter);
+		mr_planned_put_sites(sql, filter);
 	}
 	mr_buf_add_cstr(sql, " ORDER BY hour, site_id COLLATE \"C\") g");
 	mr_buf_add_char(sql, '\0');
@@ -51,33 +50,30 @@ replace(struct mr_db *db, int64_t id, const struct mr_db_rows *arrays, struct mr
 	    "low, high FROM unnest($2::text[], $3::timestamptz[], $4::bigint[], $5::bigint[], "
 	    "$6::oid[], $7::tid[], $8::tid[]) WITH ORDINALITY AS g (site_id, hour, n, first_xid, "
 	    "part, low, high, number)";
-	char batch[24];
-	const char *params[8] = { batch };
+	struct mr_db_args batch = MR_DB_ARGS_INIT, args = MR_DB_ARGS_INIT;
+	enum mr_err e;
 
-	(void)snprintf(batch, sizeof batch, "%" PRId64, id);
+	mr_db_arg_int(&batch, id);
+	mr_db_arg_int(&args, id);
 	for (int i = 0; i < 7; i++)
-		params[1 + i] = mr_db_value(arrays, 0, i).p;
-	if (mr_db_query(db, "DELETE FROM export_groups WHERE batch = $1::bigint", params, 1, NULL,
-	    err) != MR_DB_OK || mr_db_query(db, insert, params, 8, NULL, err) != MR_DB_OK)
-		return MR_EAGAIN;
-	return MR_OK;
+		mr_db_arg_text(&args, mr_db_value(arrays, 0, i).p);
+	e = mr_db_tell(db, "DELETE FROM export_groups WHERE batch = $1::bigint", &batch, err);
+	return e == MR_OK ? mr_db_tell(db, insert, &args, err) : e;
 }
 
 enum mr_err
 mr_groups_count(struct mr_db *db, const struct mr_snapshot *from, const struct mr_snapshot *to,
-    const struct mr_batch_filter *filter, struct mr_error *err)
+    const struct mr_planned_filter *filter, struct mr_error *err)
 {
 	struct mr_db_rows *arrays = NULL;
 	struct mr_buf sql;
 	enum mr_err e;
 
-	mr_buf_init(&sql, SQL_MAX);
+	mr_buf_init(&sql, MR_SQL_MAX);
 	put_query(&sql, from, to, filter);
-	if (sql.failed)
-		e = mr_fail(err, MR_ENOMEM, "no memory to count a batch");
-	else if (mr_db_query(db, sql.p, NULL, 0, &arrays, err) != MR_DB_OK)
-		e = MR_EAGAIN;
-	else
+	e = sql.failed ? mr_fail(err, MR_ENOMEM, "no memory to count a batch") :
+	    mr_db_ask(db, sql.p, NULL, &arrays, err);
+	if (e == MR_OK)
 		e = replace(db, filter->batch, arrays, err);
 	mr_db_rows_free(arrays);
 	mr_buf_free(&sql);
@@ -89,9 +85,10 @@ static enum mr_err
 ask_number(struct mr_db *db, const char *sql, int64_t *number, struct mr_error *err)
 {
 	struct mr_db_rows *rows;
+	enum mr_err e = mr_db_ask(db, sql, NULL, &rows, err);
 
-	if (mr_db_query(db, sql, NULL, 0, &rows, err) != MR_DB_OK)
-		return MR_EAGAIN;
+	if (e != MR_OK)
+		return e;
 	*number = mr_db_int(rows, 0, 0);
 	mr_db_rows_free(rows);
 	return MR_OK;
@@ -111,14 +108,14 @@ mr_groups_begin(struct mr_db *db, uint64_t *xid, struct mr_error *err)
 
 enum mr_err
 mr_groups_probe(struct mr_db *db, const struct mr_snapshot *from, const struct mr_snapshot *to,
-    const struct mr_batch_filter *filter, int64_t *rows, struct mr_error *err)
+    const struct mr_planned_filter *filter, int64_t *rows, struct mr_error *err)
 {
 	struct mr_buf sql;
 	enum mr_err e;
 
-	mr_buf_init(&sql, SQL_MAX);
+	mr_buf_init(&sql, MR_SQL_MAX);
 	mr_buf_add_cstr(&sql, "SELECT count(*) FROM events WHERE ");
-	mr_batch_where(&sql, from, to, filter);
+	mr_planned_put_where(&sql, from, to, filter);
 	mr_buf_add_char(&sql, '\0');
 	e = sql.failed ? mr_fail(err, MR_ENOMEM, "no memory to count rows") :
 	    ask_number(db, sql.p, rows, err);
@@ -135,14 +132,15 @@ mr_groups_sum(struct mr_db *db, int64_t batch, uint64_t low, struct mr_group_sum
 	    "WITH g AS (SELECT hour, rows, first_xid FROM export_groups WHERE batch = $1::bigint) "
 	    "SELECT coalesce(sum(rows), 0)::bigint, count(*), min(first_xid), (SELECT min(first_xid) "
 	    "FROM g WHERE first_xid > $2::bigint AND hour > (SELECT min(hour) FROM g)) FROM g";
-	char id[24], least[24];
-	const char *params[] = { id, least };
+	struct mr_db_args args = MR_DB_ARGS_INIT;
 	struct mr_db_rows *rows;
+	enum mr_err e;
 
-	(void)snprintf(id, sizeof id, "%" PRId64, batch);
-	(void)snprintf(least, sizeof least, "%" PRIu64, low);
-	if (mr_db_query(db, sql, params, 2, &rows, err) != MR_DB_OK)
-		return MR_EAGAIN;
+	mr_db_arg_int(&args, batch);
+	/* Ids fit into a bigint: see snapshot.c. */
+	mr_db_arg_int(&args, (int64_t)low);
+	if ((e = mr_db_ask(db, sql, &args, &rows, err)) != MR_OK)
+		return e;
 	*sums = (struct mr_group_sums){ mr_db_int(rows, 0, 0), mr_db_int(rows, 0, 1),
 		(uint64_t)mr_db_int(rows, 0, 2), (uint64_t)mr_db_int(rows, 0, 3) };
 	mr_db_rows_free(rows);
@@ -157,11 +155,11 @@ mr_groups_recount(struct mr_db *db, const struct mr_planned_batch *batch, int64_
 	struct mr_buf sql;
 	enum mr_err e;
 
-	mr_buf_init(&sql, SQL_MAX);
+	mr_buf_init(&sql, MR_SQL_MAX);
 	mr_buf_printf(&sql, "UPDATE export_groups SET rows = 0, partition = NULL WHERE batch = %" PRId64
 	    "; UPDATE export_groups g SET rows = c.n FROM (SELECT site_id, "
 	    "date_trunc('hour', created_at) AS hour, count(*) AS n FROM events WHERE ", batch->id);
-	mr_batch_where(&sql, batch->from.xip != NULL ? &batch->from : NULL, &batch->to,
+	mr_planned_put_where(&sql, batch->from.xip != NULL ? &batch->from : NULL, &batch->to,
 	    &batch->filter);
 	mr_buf_printf(&sql, " GROUP BY 1, 2) c WHERE g.batch = %" PRId64 " AND "
 	    "c.site_id = g.site_id AND c.hour = g.hour", batch->id);

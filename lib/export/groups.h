@@ -17,7 +17,7 @@
  * NULL for all before `to`) in place of those that it had. MR_ENOMEM, MR_EAGAIN.
  */
 enum mr_err mr_groups_count(struct mr_db *db, const struct mr_snapshot *from,
-    const struct mr_snapshot *to, const struct mr_batch_filter *filter, struct mr_error *err);
+    const struct mr_snapshot *to, const struct mr_planned_filter *filter, struct mr_error *err);
 
 /*
  * The oldest transaction of the rows that lie first in their partitions, and so one of the
@@ -27,7 +27,7 @@ enum mr_err mr_groups_begin(struct mr_db *db, uint64_t *xid, struct mr_error *er
 
 /* How many rows the groups between two snapshots have in all. MR_ENOMEM, MR_EAGAIN. */
 enum mr_err mr_groups_probe(struct mr_db *db, const struct mr_snapshot *from,
-    const struct mr_snapshot *to, const struct mr_batch_filter *filter, int64_t *rows,
+    const struct mr_snapshot *to, const struct mr_planned_filter *filter, int64_t *rows,
     struct mr_error *err);
 
 struct mr_group_sums {

@@ -1,25 +1,18 @@
-/*
- * millrace-export: the manifest, which is the last object of a batch, and what
- * is recorded with it. Its bytes follow from the plan and the objects.
- */
-#include "export/exporter.h"
+/* The manifest, and what is recorded with it: see manifest.h. */
+#include "export/manifest.h"
 
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 
-#include "base/log.h"
+#include "base/buf.h"
 #include "db/query.h"
 #include "export/objectkey.h"
+#include "export/sql.h"
 #include "format/jsonout.h"
 #include "secret/secret.h"
 #include "stage/meter.h"
 
 #define MAX_MANIFEST ((size_t)256 << 20)
 #define MANIFEST_VERSION 1
-
-/* Times with microseconds, as the rows have them. */
-#define TIME(column) "to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 
 struct sums {
 	int64_t objects, rows, bytes;
@@ -52,7 +45,7 @@ put_field(struct mr_buf *b, const char *key, struct mr_str number)
 
 /* What is known of the batch without its objects. */
 static void
-put_head(struct mr_buf *b, const struct delivery *d)
+put_head(struct mr_buf *b, const struct mr_delivery *d)
 {
 	const struct mr_planned_batch *p = d->batch;
 
@@ -71,22 +64,23 @@ put_head(struct mr_buf *b, const struct delivery *d)
 
 /* The batch's own row and the sums of what the destination has of it. */
 static enum mr_err
-put_sums(struct mr_buf *b, struct delivery *d, const char *const *params, struct sums *sums,
-    struct mr_error *err)
+put_sums(struct mr_buf *b, const struct mr_delivery *d, const struct mr_db_args *args,
+    struct sums *sums, struct mr_error *err)
 {
-	static const char sql[] = "SELECT " TIME("planned_at") ", " TIME("since") ", " TIME("until")
+	static const char sql[] = "SELECT " MR_SQL_TEXT_US("planned_at") ", " MR_SQL_TEXT_US("since") ", " MR_SQL_TEXT_US("until")
 	    ", o.* FROM export_batches, (SELECT count(*), coalesce(sum(rows), 0)::bigint, "
-	    "coalesce(sum(bytes), 0)::bigint, min(min_id), max(max_id), " TIME("min(min_created_at)")
-	    ", " TIME("max(max_created_at)") " FROM export_objects WHERE batch = $1::bigint AND "
+	    "coalesce(sum(bytes), 0)::bigint, min(min_id), max(max_id), " MR_SQL_TEXT_US("min(min_created_at)")
+	    ", " MR_SQL_TEXT_US("max(max_created_at)") " FROM export_objects WHERE batch = $1::bigint AND "
 	    "destination = $2) o WHERE id = $1::bigint";
 	struct mr_db_rows *rows;
+	enum mr_err e = mr_db_ask(d->x->db, sql, args, &rows, err);
 
-	if (mr_db_query(d->x->db, sql, params, 2, &rows, err) != MR_DB_OK)
-		return MR_EAGAIN;
+	if (e != MR_OK)
+		return e;
 	*sums = (struct sums){ mr_db_int(rows, 0, 3), mr_db_int(rows, 0, 4),
 		mr_db_int(rows, 0, 5) };
 	put_text(b, "planned_at", mr_db_value(rows, 0, 0));
-	if (mr_str_eq(d->batch->kind, MR_STR_LIT("manual"))) {
+	if (mr_planned_is_manual(d->batch)) {
 		put_text(b, "since", mr_db_value(rows, 0, 1));
 		put_text(b, "until", mr_db_value(rows, 0, 2));
 	}
@@ -115,17 +109,19 @@ put_object(struct mr_buf *b, const struct mr_db_rows *rows, int i)
 }
 
 static enum mr_err
-put_objects(struct mr_buf *b, struct delivery *d, const char *const *params, struct mr_error *err)
+put_objects(struct mr_buf *b, const struct mr_delivery *d, const struct mr_db_args *args,
+    struct mr_error *err)
 {
 	static const char sql[] = "SELECT o.key, g.site_id, to_char(g.hour AT TIME ZONE 'UTC', "
 	    "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), o.rows, o.bytes, o.sha256, o.min_id, o.max_id, "
-	    TIME("o.min_created_at") ", " TIME("o.max_created_at")
+	    MR_SQL_TEXT_US("o.min_created_at") ", " MR_SQL_TEXT_US("o.max_created_at")
 	    " FROM export_objects o JOIN export_groups g USING (batch, number) "
 	    "WHERE o.batch = $1::bigint AND o.destination = $2 ORDER BY o.number";
 	struct mr_db_rows *rows;
+	enum mr_err e = mr_db_ask(d->x->db, sql, args, &rows, err);
 
-	if (mr_db_query(d->x->db, sql, params, 2, &rows, err) != MR_DB_OK)
-		return MR_EAGAIN;
+	if (e != MR_OK)
+		return e;
 	mr_buf_add_cstr(b, ",\n  \"objects\":[");
 	for (int i = 0; i < mr_db_n_rows(rows); i++)
 		put_object(b, rows, i);
@@ -136,119 +132,149 @@ put_objects(struct mr_buf *b, struct delivery *d, const char *const *params, str
 
 /* Writes the object; an error is the destination's, which is marked. */
 static void
-write_manifest(struct delivery *d, struct destination *to, const char *key, struct mr_str text,
-    char sha256[MR_SHA256_HEX])
+write_object(const struct mr_delivery *d, struct mr_destination *to, const char *key,
+    struct mr_str text, char sha256[MR_SHA256_HEX])
 {
 	struct mr_error why = MR_ERROR_INIT;
-	struct mr_stage *sink = destination_sink(to, d->x, key, "application/json", &why);
+	struct mr_stage *sink = mr_destination_sink(to, d->x, key, "application/json", &why);
 	struct mr_stage *meter = sink != NULL ? mr_meter_new(sink, &why) : NULL;
 
 	if (meter == NULL) {
 		mr_stage_free(sink);
-	} else if (mr_stage_bytes(meter, text, &why) == MR_OK &&
-	    mr_stage_finish(meter, &why) == MR_OK) {
-		mr_meter_sha256(meter, sha256);
+		mr_destination_fail(to, &why);
+		return;
 	}
+	if (mr_stage_bytes(meter, text, &why) != MR_OK || mr_stage_finish(meter, &why) != MR_OK)
+		mr_destination_fail(to, &why);
+	else
+		mr_meter_sha256(meter, sha256);
 	mr_stage_free(meter);
-	to->failed = why.code != MR_OK;
-	to->err = why;
 }
 
 enum mr_err
-manifest_audit(struct exporter *x, const struct mr_planned_batch *batch,
-    const struct destination *to, const char *sha256, int64_t objects, int64_t rows, int64_t bytes,
-    const struct mr_error *why, struct mr_error *err)
+mr_manifest_audit_failure(const struct mr_delivery *d, const struct mr_destination *to,
+    struct mr_error *err)
 {
-	char n[3][24];
-	const char *params[] = { x->run_id, x->asked_by, to->client, to->name, to->at.url, batch->name.p,
-		n[0], n[1], n[2], sha256, why != NULL ? why->text : NULL };
+	const struct mr_audit_entry entry = { .client = to->client, .destination = to->name,
+		.url = to->at.url, .batch = d->batch->name.p, .why = &to->err };
 
-	(void)snprintf(n[0], sizeof n[0], "%" PRId64, objects);
-	(void)snprintf(n[1], sizeof n[1], "%" PRId64, rows);
-	(void)snprintf(n[2], sizeof n[2], "%" PRId64, bytes);
-	if (why == NULL)
-		mr_log_info("exported batch %s of client %s to %s: %" PRId64 " events in %" PRId64
-		    " objects, %" PRId64 " bytes, manifest sha256 %s, run %s asked for by %s",
-		    batch->name.p, to->client, to->at.url, rows, objects, bytes, sha256, x->run_id,
-		    x->asked_by);
-	return export_tell(x, "INSERT INTO export_audit (run_id, asked_by, client, destination, url, "
-	    "batch, objects, events, bytes, sha256, error) VALUES ($1::uuid, $2, $3, $4, $5, $6, "
-	    "$7::bigint, $8::bigint, $9::bigint, $10, $11)", params, 11, err);
+	return mr_journal_audit(d->x->db, d->x->run, &entry, err);
+}
+
+/* What a destination has of a batch now: $1 to $5 of the statements below. */
+static void
+put_args(struct mr_db_args *args, int64_t batch, const struct mr_audit_entry *a)
+{
+	mr_db_arg_int(args, batch);
+	mr_db_arg_text(args, a->destination);
+	mr_db_arg_int(args, a->objects);
+	mr_db_arg_int(args, a->rows);
+	mr_db_arg_int(args, a->bytes);
 }
 
 static enum mr_err
-record(struct delivery *d, struct destination *to, bool moves_cursor, const char *key,
-    const char *sha256, const struct sums *sums, struct mr_error *err)
+record_delivery(struct mr_db *db, int64_t batch, const struct mr_audit_entry *a,
+    const char *key, struct mr_error *err)
 {
-	struct exporter *x = d->x;
-	char id[24], n[3][24];
-	const char *delivery[] = { id, to->name, n[0], n[1], n[2], key, sha256 };
-	const char *cursor[] = { to->client, to->name, id, n[0], n[1], n[2], to->at.url };
-	enum mr_err e;
+	struct mr_db_args args = MR_DB_ARGS_INIT;
 
-	(void)snprintf(id, sizeof id, "%" PRId64, d->batch->id);
-	(void)snprintf(n[0], sizeof n[0], "%" PRId64, sums->objects);
-	(void)snprintf(n[1], sizeof n[1], "%" PRId64, sums->rows);
-	(void)snprintf(n[2], sizeof n[2], "%" PRId64, sums->bytes);
-	if ((e = export_tell(x, "BEGIN", NULL, 0, err)) != MR_OK ||
-	    (e = export_tell(x, "INSERT INTO export_deliveries (batch, destination, objects, rows, "
+	put_args(&args, batch, a);
+	mr_db_arg_text(&args, key);
+	mr_db_arg_text(&args, a->sha256);
+	return mr_db_tell(db, "INSERT INTO export_deliveries (batch, destination, objects, rows, "
 	    "bytes, manifest, sha256) VALUES ($1::bigint, $2, $3::bigint, $4::bigint, $5::bigint, "
 	    "$6, $7) ON CONFLICT (batch, destination) DO UPDATE SET objects = excluded.objects, "
 	    "rows = excluded.rows, bytes = excluded.bytes, manifest = excluded.manifest, "
-	    "sha256 = excluded.sha256, delivered_at = now()", delivery, 7, err)) != MR_OK ||
-	    (moves_cursor && (e = export_tell(x, "UPDATE export_cursors SET batch = $3::bigint, "
-	    "url = $7, reached_at = (SELECT planned_at FROM export_batches WHERE id = $3::bigint), "
-	    "succeeded_at = now(), error = NULL, events = events + $5::bigint, "
-	    "bytes = bytes + $6::bigint, objects = objects + $4::bigint "
-	    "WHERE client = $1 AND destination = $2 AND batch < $3::bigint", cursor, 7,
-	    err)) != MR_OK) ||
-	    (e = manifest_audit(x, d->batch, to, sha256, sums->objects, sums->rows, sums->bytes, NULL,
-	    err)) != MR_OK)
+	    "sha256 = excluded.sha256, delivered_at = now()", &args, err);
+}
+
+static enum mr_err
+move_cursor(struct mr_db *db, int64_t batch, const struct mr_audit_entry *a,
+    struct mr_error *err)
+{
+	struct mr_db_args args = MR_DB_ARGS_INIT;
+
+	put_args(&args, batch, a);
+	mr_db_arg_text(&args, a->client);
+	mr_db_arg_text(&args, a->url);
+	return mr_db_tell(db, "UPDATE export_cursors SET batch = $1::bigint, url = $7, "
+	    "reached_at = (SELECT planned_at FROM export_batches WHERE id = $1::bigint), "
+	    "succeeded_at = now(), error = NULL, events = events + $4::bigint, "
+	    "bytes = bytes + $5::bigint, objects = objects + $3::bigint "
+	    "WHERE client = $6 AND destination = $2 AND batch < $1::bigint", &args, err);
+}
+
+static enum mr_err
+record(const struct mr_delivery *d, const struct mr_audit_entry *a, bool moves_cursor,
+    const char *key, struct mr_error *err)
+{
+	struct mr_db *db = d->x->db;
+	enum mr_err e;
+
+	if ((e = mr_db_tell(db, "BEGIN", NULL, err)) != MR_OK ||
+	    (e = record_delivery(db, d->batch->id, a, key, err)) != MR_OK ||
+	    (moves_cursor && (e = move_cursor(db, d->batch->id, a, err)) != MR_OK) ||
+	    (e = mr_journal_audit(db, d->x->run, a, err)) != MR_OK)
 		return e;
-	return export_tell(x, "COMMIT", NULL, 0, err);
+	return mr_db_tell(db, "COMMIT", NULL, err);
 }
 
 static void
-count(struct exporter *x, const struct destination *to, const struct sums *sums)
+count(struct mr_totals *totals, const struct mr_destination *to, const struct sums *sums)
 {
-	x->batches++;
+	totals->batches++;
 	if (to->is_backup) {
-		x->backup_rows += sums->rows;
+		totals->backup_rows += sums->rows;
 		return;
 	}
-	x->objects += sums->objects;
-	x->rows += sums->rows;
-	x->bytes += sums->bytes;
+	totals->objects += sums->objects;
+	totals->rows += sums->rows;
+	totals->bytes += sums->bytes;
+}
+
+/* The manifest's text, and the sums in it. */
+static enum mr_err
+put_all(struct mr_buf *text, const struct mr_delivery *d, const struct mr_destination *to,
+    struct sums *sums, struct mr_error *err)
+{
+	struct mr_db_args args = MR_DB_ARGS_INIT;
+	enum mr_err e;
+
+	mr_db_arg_int(&args, d->batch->id);
+	mr_db_arg_text(&args, to->name);
+	put_head(text, d);
+	e = put_sums(text, d, &args, sums, err);
+	return e == MR_OK ? put_objects(text, d, &args, err) : e;
 }
 
 enum mr_err
-manifest_deliver(struct delivery *d, struct destination *to, bool moves_cursor,
+mr_manifest_deliver(const struct mr_delivery *d, struct mr_destination *to, bool moves_cursor,
     struct mr_error *err)
 {
-	char id[24], sha256[MR_SHA256_HEX];
-	const char *params[] = { id, to->name };
+	char sha256[MR_SHA256_HEX] = "";
 	struct sums sums = { 0, 0, 0 };
 	struct mr_buf text, key;
-	enum mr_err e = MR_OK;
+	enum mr_err e;
 
-	if (to->failed)
-		return MR_OK;
-	(void)snprintf(id, sizeof id, "%" PRId64, d->batch->id);
 	mr_buf_init(&text, MAX_MANIFEST);
-	mr_buf_init(&key, 4096);
+	mr_buf_init(&key, MR_OBJECTKEY_MAX);
 	mr_objectkey_put_manifest(&key, to->prefix, d->folder, d->batch->name);
 	mr_buf_add_char(&key, '\0');
-	put_head(&text, d);
-	if (key.failed)
-		e = mr_fail(err, MR_ENOMEM, "no memory for a key");
-	else if ((e = put_sums(&text, d, params, &sums, err)) == MR_OK &&
-	    (e = put_objects(&text, d, params, err)) == MR_OK)
-		write_manifest(d, to, key.p, mr_buf_str(&text), sha256);
-	if (e == MR_OK && !to->failed &&
-	    (e = record(d, to, moves_cursor, key.p, sha256, &sums, err)) == MR_OK) {
-		count(d->x, to, &sums);
-		if (moves_cursor)
-			to->cursor = d->batch->id;
+	e = key.failed ? mr_fail(err, MR_ENOMEM, "no memory for a key") :
+	    put_all(&text, d, to, &sums, err);
+	if (e == MR_OK)
+		write_object(d, to, key.p, mr_buf_str(&text), sha256);
+	if (e == MR_OK && !to->failed) {
+		const struct mr_audit_entry entry = { .client = to->client, .destination = to->name,
+			.url = to->at.url, .batch = d->batch->name.p, .objects = sums.objects,
+			.rows = sums.rows, .bytes = sums.bytes, .sha256 = sha256 };
+
+		e = record(d, &entry, moves_cursor, key.p, err);
+		if (e == MR_OK) {
+			count(d->x->totals, to, &sums);
+			if (moves_cursor)
+				to->cursor = d->batch->id;
+		}
 	}
 	mr_buf_free(&text);
 	mr_buf_free(&key);

@@ -10,6 +10,8 @@
 /* A site's name takes no more bytes of a key; a longer one is cut and told apart by a sum. */
 #define MR_OBJECTKEY_SITE 180
 
+#define MR_OBJECTKEY_MAX 4096 /* bytes; S3 takes fewer, a folder's path may have more */
+
 /*
  * Appends "PREFIX/FOLDER/site_id=SITE/date=YYYY-MM-DD/hour=HH/BATCH-NUMBER.EXT",
  * by UTC. prefix and folder may be "". In the site every byte but A-Z a-z 0-9

@@ -1,18 +1,14 @@
-/* Planning: see plan.h. */
+/* Planning: see plan.h. Where the batches are cut: see cut.h. */
 #include "export/plan.h"
 
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "db/query.h"
+#include "export/cut.h"
 #include "export/groups.h"
+#include "export/sql.h"
 
 #define SCRIPT_TIMEOUT_MS 60000
-/* The first of so many parts of a stretch tells how many rows a transaction has. */
-#define PROBE_PARTS 64
-/* A batch may be larger than its maximum by a quarter rather than be counted anew. */
-#define TOO_MANY(rows, most) ((rows) > (most) + (most) / 4)
 
 struct planner {
 	struct mr_db *db;
@@ -37,21 +33,7 @@ struct stretch {
 	const struct mr_snapshot *to;
 	const char *sites;              /* array literal; NULL: all but `except` */
 	const char *except;
-	double density;                 /* rows a transaction id there, about; 0: not known */
 };
-
-static enum mr_err
-ask(struct planner *p, const char *sql, const char *const *params, int n,
-    struct mr_db_rows **rows)
-{
-	return mr_db_query(p->db, sql, params, n, rows, p->err) == MR_DB_OK ? MR_OK : MR_EAGAIN;
-}
-
-static enum mr_err
-tell(struct planner *p, const char *sql, const char *const *params, int n)
-{
-	return ask(p, sql, params, n, NULL);
-}
 
 static enum mr_err
 script(struct planner *p, const char *sql)
@@ -72,18 +54,6 @@ no_memory(struct planner *p)
 	return mr_fail(p->err, MR_ENOMEM, "no memory to plan the export");
 }
 
-static enum mr_err
-copy_snapshot(struct planner *p, const struct mr_snapshot *from, struct mr_snapshot *to)
-{
-	*to = *from;
-	to->xip = calloc(from->n_xip + 1, sizeof *to->xip);
-	if (to->xip == NULL)
-		return no_memory(p);
-	if (from->n_xip > 0)
-		memcpy(to->xip, from->xip, from->n_xip * sizeof *to->xip);
-	return MR_OK;
-}
-
 /* --- one batch --- */
 
 static enum mr_err
@@ -96,29 +66,31 @@ insert_batch(struct planner *p, const struct stretch *s, int64_t *id)
 	    "parquet_json, encoder_version) OVERRIDING SYSTEM VALUE "
 	    "SELECT n.id, to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD\"T\"HH24MISS\"Z\"') || '-' || "
 	    "lpad(n.id::text, greatest(8, length(n.id::text)), '0'), $1, $2, $3, $4::uuid, $5, '', "
-	    "'epoch'::timestamptz + $6::bigint * interval '1 microsecond', "
-	    "'epoch'::timestamptz + $7::bigint * interval '1 microsecond', $8::text[], $9::text[], "
-	    "$10, $11, $12::integer, $13::boolean, $14::integer FROM n RETURNING id";
+	    MR_SQL_TIME("$6") ", " MR_SQL_TIME("$7") ", $8::text[], $9::text[], $10, $11, $12::integer, $13::boolean, $14::integer FROM n RETURNING id";
 	const struct mr_plan_request *q = p->request;
-	char since[24], until[24], level[12], version[12];
-	struct mr_buf from;
-	const char *params[14] = { q->client, s->destination, s->kind, q->run_id, NULL,
-		q->since_us != INT64_MIN ? since : NULL, q->until_us != INT64_MAX ? until : NULL,
-		s->sites, s->except, q->format, q->compression, level,
-		q->parquet_json ? "true" : "false", version };
+	struct mr_db_args args = MR_DB_ARGS_INIT;
 	struct mr_db_rows *rows = NULL;
+	struct mr_buf from;
 	enum mr_err e;
 
-	(void)snprintf(since, sizeof since, "%" PRId64, q->since_us);
-	(void)snprintf(until, sizeof until, "%" PRId64, q->until_us);
-	(void)snprintf(level, sizeof level, "%d", (int)q->level);
-	(void)snprintf(version, sizeof version, "%d", q->encoder_version);
-	mr_buf_init(&from, 32 * (size_t)MR_SNAPSHOT_MAX_XIP);
-	if (s->after != NULL) {
+	mr_buf_init(&from, MR_SNAPSHOT_MAX_TEXT);
+	if (s->after != NULL)
 		mr_snapshot_put(&from, s->after);
-		params[4] = text_of(&from);
-	}
-	e = from.failed ? no_memory(p) : ask(p, sql, params, 14, &rows);
+	mr_db_arg_text(&args, q->client);
+	mr_db_arg_text(&args, s->destination);
+	mr_db_arg_text(&args, s->kind);
+	mr_db_arg_text(&args, q->run_id);
+	mr_db_arg_text(&args, s->after != NULL ? text_of(&from) : NULL);
+	mr_sql_arg_time(&args, q->since_us);
+	mr_sql_arg_time(&args, q->until_us);
+	mr_db_arg_text(&args, s->sites);
+	mr_db_arg_text(&args, s->except);
+	mr_db_arg_text(&args, q->format);
+	mr_db_arg_text(&args, q->compression);
+	mr_db_arg_int(&args, q->level);
+	mr_db_arg_text(&args, q->parquet_json ? "true" : "false");
+	mr_db_arg_int(&args, q->encoder_version);
+	e = from.failed ? no_memory(p) : mr_db_ask(p->db, sql, &args, &rows, p->err);
 	if (e == MR_OK)
 		*id = mr_db_int(rows, 0, 0);
 	mr_db_rows_free(rows);
@@ -126,36 +98,7 @@ insert_batch(struct planner *p, const struct stretch *s, int64_t *id)
 	return e;
 }
 
-/* Where `most` of the rows end, when they are spread evenly. */
-static uint64_t
-share(uint64_t low, uint64_t high, int64_t most, int64_t rows)
-{
-	uint64_t end = low + (uint64_t)((double)(high - low) * (double)most / (double)rows);
-
-	return end <= low ? low + 1 : end;
-}
-
-/* The first transaction of the batch that is not a late one. */
-static uint64_t
-first_of(const struct mr_group_sums *c, uint64_t low)
-{
-	return c->first_xid > low ? c->first_xid : low;
-}
-
-/* Where the batch should end instead of at xmax; xmax: it is good as it is. */
-static uint64_t
-better_end(const struct planner *p, const struct mr_group_sums *c, uint64_t low, uint64_t xmax)
-{
-	uint64_t first = first_of(c, low), end = xmax;
-
-	if (TOO_MANY(c->rows, p->request->max_rows) && xmax > first + 1)
-		end = share(first, xmax, p->request->max_rows, c->rows);
-	if (c->next_hour != 0 && c->next_hour < end)
-		end = c->next_hour;
-	return end;
-}
-
-static enum mr_batch_sites
+static enum mr_planned_sites
 sites_of(const struct stretch *s)
 {
 	if (s->sites != NULL)
@@ -163,88 +106,20 @@ sites_of(const struct stretch *s)
 	return strcmp(s->except, "{}") == 0 ? MR_SITES_ALL : MR_SITES_EXCEPT;
 }
 
-/* Learns the density behind `begin`, of `part` transactions. */
-static enum mr_err
-probe(struct planner *p, struct stretch *s, const struct mr_batch_filter *filter, uint64_t begin,
-    uint64_t part, const struct mr_snapshot *to)
-{
-	struct mr_snapshot near;
-	int64_t rows = 0;
-	enum mr_err e;
-
-	if ((e = copy_snapshot(p, to, &near)) != MR_OK)
-		return e;
-	mr_snapshot_cut(&near, begin + part);
-	e = mr_groups_probe(p->db, s->from, &near, filter, &rows, p->err);
-	mr_snapshot_free(&near);
-	s->density = (double)rows / (double)part;
-	return e;
-}
-
-/*
- * Cuts *to where the batch should end by the density, of the batch before or of a
- * probe: that saves counting all that is behind it, again for each.
- */
-static enum mr_err
-guess_end(struct planner *p, struct stretch *s, const struct mr_batch_filter *filter,
-    struct mr_snapshot *to)
-{
-	uint64_t begin = s->from != NULL ? s->from->xmax : 0, behind;
-	int64_t most = p->request->max_rows, left;
-	enum mr_err e = MR_OK;
-
-	if (s->from == NULL && (e = mr_groups_begin(p->db, &begin, p->err)) != MR_OK)
-		return e;
-	behind = to->xmax > begin ? to->xmax - begin : 0;
-	if (s->density == 0 && behind >= PROBE_PARTS)
-		e = probe(p, s, filter, begin, behind / PROBE_PARTS, to);
-	left = (int64_t)(s->density * (double)behind);
-	if (TOO_MANY(left, most))
-		mr_snapshot_cut(to, share(begin, to->xmax, most, left));
-	return e;
-}
-
-/* Finds the batch's end and counts its groups; *to is cut there. */
-static enum mr_err
-fit_batch(struct planner *p, struct stretch *s, int64_t id, struct mr_snapshot *to,
-    struct mr_group_sums *c)
-{
-	const struct mr_batch_filter filter = { id, sites_of(s), p->request->since_us,
-		p->request->until_us };
-	uint64_t low = s->from != NULL ? s->from->xmax : 0, first, end;
-	enum mr_err e;
-
-	if ((e = guess_end(p, s, &filter, to)) != MR_OK)
-		return e;
-	for (;;) {
-		if ((e = mr_groups_count(p->db, s->from, to, &filter, p->err)) != MR_OK ||
-		    (e = mr_groups_sum(p->db, id, low, c, p->err)) != MR_OK)
-			return e;
-		end = better_end(p, c, low, to->xmax);
-		if (end >= to->xmax)
-			break;
-		mr_snapshot_cut(to, end);
-	}
-	first = first_of(c, low);
-	s->density = to->xmax > first ? (double)c->rows / (double)(to->xmax - first) : 0;
-	return MR_OK;
-}
-
 static enum mr_err
 close_batch(struct planner *p, int64_t id, const struct mr_snapshot *to, const struct mr_group_sums *c)
 {
-	char batch[24], n[24];
-	const char *params[] = { batch, n, NULL };
+	struct mr_db_args args = MR_DB_ARGS_INIT;
 	struct mr_buf text;
 	enum mr_err e;
 
-	(void)snprintf(batch, sizeof batch, "%" PRId64, id);
-	(void)snprintf(n, sizeof n, "%" PRId64, c->rows);
-	mr_buf_init(&text, 32 * (size_t)MR_SNAPSHOT_MAX_XIP);
+	mr_buf_init(&text, MR_SNAPSHOT_MAX_TEXT);
 	mr_snapshot_put(&text, to);
-	params[2] = text_of(&text);
-	e = text.failed ? no_memory(p) : tell(p, "UPDATE export_batches SET rows = $2::bigint, "
-	    "snapshot_to = $3 WHERE id = $1::bigint", params, 3);
+	mr_db_arg_int(&args, id);
+	mr_db_arg_int(&args, c->rows);
+	mr_db_arg_text(&args, text_of(&text));
+	e = text.failed ? no_memory(p) : mr_db_tell(p->db, "UPDATE export_batches SET "
+	    "rows = $2::bigint, snapshot_to = $3 WHERE id = $1::bigint", &args, p->err);
 	mr_buf_free(&text);
 	p->result->batches++;
 	p->result->rows += c->rows;
@@ -255,23 +130,27 @@ close_batch(struct planner *p, int64_t id, const struct mr_snapshot *to, const s
 static enum mr_err
 drop_batch(struct planner *p, int64_t id)
 {
-	char batch[24];
-	const char *params[] = { batch };
+	struct mr_db_args args = MR_DB_ARGS_INIT;
 
-	(void)snprintf(batch, sizeof batch, "%" PRId64, id);
-	return tell(p, "DELETE FROM export_batches WHERE id = $1::bigint", params, 1);
+	mr_db_arg_int(&args, id);
+	return mr_db_tell(p->db, "DELETE FROM export_batches WHERE id = $1::bigint", &args, p->err);
 }
 
 /* Plans the batch behind s->from; *to becomes where it ends, *kept whether it is one. */
 static enum mr_err
-plan_batch(struct planner *p, struct stretch *s, bool empty_wanted, struct mr_snapshot *to,
-    bool *kept)
+plan_batch(struct planner *p, struct stretch *s, struct mr_cut *cut, bool empty_wanted,
+    struct mr_snapshot *to, bool *kept)
 {
 	struct mr_group_sums c = { 0, 0, 0, 0 };
+	struct mr_planned_filter filter = { 0, sites_of(s), p->request->since_us,
+		p->request->until_us };
 	int64_t id = 0;
 	enum mr_err e;
 
-	if ((e = insert_batch(p, s, &id)) != MR_OK || (e = fit_batch(p, s, id, to, &c)) != MR_OK)
+	if ((e = insert_batch(p, s, &id)) != MR_OK)
+		return e;
+	filter.batch = id;
+	if ((e = mr_cut_fit(cut, s->from, to, &filter, &c, p->err)) != MR_OK)
 		return e;
 	*kept = c.rows > 0 || (empty_wanted && to->xmax == s->to->xmax);
 	return *kept ? close_batch(p, id, to, &c) : drop_batch(p, id);
@@ -288,14 +167,15 @@ plan_stretch(struct planner *p, const struct stretch *whole, bool empty_wanted,
     struct mr_snapshot *reached)
 {
 	struct mr_snapshot at = { .xip = NULL }, to = { .xip = NULL }, last = { .xip = NULL };
+	struct mr_cut cut = { .db = p->db, .max_rows = p->request->max_rows, .density = 0 };
 	struct stretch s = *whole;
 	bool kept = false, any = false, done = false;
 	enum mr_err e;
 
 	s.after = s.from;
 	while (!done) {
-		if ((e = copy_snapshot(p, whole->to, &to)) != MR_OK ||
-		    (e = plan_batch(p, &s, empty_wanted && !any, &to, &kept)) != MR_OK)
+		if ((e = mr_snapshot_copy(whole->to, &to, p->err)) != MR_OK ||
+		    (e = plan_batch(p, &s, &cut, empty_wanted && !any, &to, &kept)) != MR_OK)
 			goto out;
 		done = to.xmax == whole->to->xmax;
 		any = any || kept;
@@ -305,7 +185,7 @@ plan_stretch(struct planner *p, const struct stretch *whole, bool empty_wanted,
 		s.from = &at;
 		if (kept) {
 			mr_snapshot_free(&last);
-			if ((e = copy_snapshot(p, &at, &last)) != MR_OK)
+			if ((e = mr_snapshot_copy(&at, &last, p->err)) != MR_OK)
 				goto out;
 			s.after = &last;
 		}
@@ -349,17 +229,19 @@ load_chain(struct planner *p, struct chain *c)
 {
 	static const char *const spans[] = { [MR_REALTIME] = "microseconds", [MR_HOURLY] = "hour",
 		[MR_DAILY] = "day" };
-	const char *params[] = { p->request->client, spans[p->request->frequency] };
+	struct mr_db_args args = MR_DB_ARGS_INIT;
 	struct mr_db_rows *rows = NULL;
 	enum mr_err e;
 
 	*c = (struct chain){ .due = true };
 	p->empty_wanted = true;
+	mr_db_arg_text(&args, p->request->client);
+	mr_db_arg_text(&args, spans[p->request->frequency]);
 	/* A plan of the future was made by a clock that was wrong; it holds up nothing. */
-	e = ask(p, "SELECT system_identifier, snapshot, "
+	e = mr_db_ask(p->db, "SELECT system_identifier, snapshot, "
 	    "(planned_at < date_trunc($2, now()) OR planned_at > now())::int, "
 	    "(planned_at < date_trunc('hour', now()) OR planned_at > now())::int "
-	    "FROM export_chains WHERE client = $1 FOR UPDATE", params, 2, &rows);
+	    "FROM export_chains WHERE client = $1 FOR UPDATE", &args, &rows, p->err);
 	if (e != MR_OK || mr_db_n_rows(rows) == 0)
 		goto out;
 	c->exists = true;
@@ -375,14 +257,22 @@ out:
 static enum mr_err
 load_now(struct planner *p)
 {
-	enum mr_err e = ask(p, "SELECT pg_current_snapshot(), (SELECT system_identifier "
-	    "FROM pg_control_system())", NULL, 0, &p->now_rows);
+	enum mr_err e = mr_db_ask(p->db, "SELECT pg_current_snapshot(), (SELECT system_identifier "
+	    "FROM pg_control_system())", NULL, &p->now_rows, p->err);
 
 	if (e != MR_OK)
 		return e;
 	p->now_text = mr_db_value(p->now_rows, 0, 0);
 	p->cluster = mr_db_value(p->now_rows, 0, 1);
 	return mr_snapshot_parse(p->now_text, &p->now, p->err);
+}
+
+/* The two lists of sites, as parameters. */
+static void
+put_sites(struct mr_db_args *args, const struct planner *p)
+{
+	mr_db_arg_text(args, p->request->sites != NULL ? p->sites.p : NULL);
+	mr_db_arg_text(args, p->except.p);
 }
 
 /* What sites the chain has not had so far gets a stretch of its own. */
@@ -403,13 +293,14 @@ plan_new_sites(struct planner *p, const struct chain *c)
 	    "ARRAY(SELECT unnest(old.sites) UNION SELECT unnest(new.ex)) ELSE '{}' END AS ex "
 	    "FROM old, new) "
 	    "SELECT (sites IS NULL OR sites <> '{}')::int, sites, ex FROM d";
-	const char *params[] = { p->request->client, p->request->sites != NULL ? p->sites.p : NULL,
-		p->except.p };
 	struct stretch s = { .kind = "backfill", .to = &c->snapshot };
+	struct mr_db_args args = MR_DB_ARGS_INIT;
 	struct mr_db_rows *rows;
 	enum mr_err e;
 
-	if ((e = ask(p, sql, params, 3, &rows)) != MR_OK)
+	mr_db_arg_text(&args, p->request->client);
+	put_sites(&args, p);
+	if ((e = mr_db_ask(p->db, sql, &args, &rows, p->err)) != MR_OK)
 		return e;
 	if (mr_db_int(rows, 0, 0) != 0) {
 		s.sites = mr_db_value(rows, 0, 1).p;
@@ -434,10 +325,13 @@ plan_new_destinations(struct planner *p, const struct chain *c)
 	enum mr_err e = MR_OK;
 
 	for (size_t i = 0; i < p->request->n_destinations && e == MR_OK; i++) {
-		const char *params[] = { p->request->client, p->request->destinations[i],
-			p->request->urls[i], c->exists ? "true" : "false" };
+		struct mr_db_args args = MR_DB_ARGS_INIT;
 
-		if ((e = ask(p, sql, params, 4, &rows)) != MR_OK)
+		mr_db_arg_text(&args, p->request->client);
+		mr_db_arg_text(&args, p->request->destinations[i]);
+		mr_db_arg_text(&args, p->request->urls[i]);
+		mr_db_arg_text(&args, c->exists ? "true" : "false");
+		if ((e = mr_db_ask(p->db, sql, &args, &rows, p->err)) != MR_OK)
 			return e;
 		s.destination = p->request->destinations[i];
 		if (mr_db_n_rows(rows) > 0 && c->exists)
@@ -457,13 +351,13 @@ end_at_period(struct planner *p, const struct chain *c, struct mr_snapshot *to)
 
 	if (p->request->frequency == MR_REALTIME)
 		return MR_OK;
-	mr_buf_init(&sql, (size_t)4 << 20);
+	mr_buf_init(&sql, MR_SQL_MAX);
 	mr_buf_printf(&sql, "SELECT min(ingest_xid) FROM events WHERE created_at >= "
 	    "date_trunc('%s', now()) AND ", p->request->frequency == MR_HOURLY ? "hour" : "day");
 	mr_snapshot_between(&sql, c->exists ? &c->snapshot : NULL, to);
 	mr_buf_printf(&sql, " AND ingest_xid >= %" PRIu64, c->snapshot.xmax);
 	mr_buf_add_char(&sql, '\0');
-	e = sql.failed ? no_memory(p) : ask(p, sql.p, NULL, 0, &rows);
+	e = sql.failed ? no_memory(p) : mr_db_ask(p->db, sql.p, NULL, &rows, p->err);
 	mr_buf_free(&sql);
 	if (e != MR_OK)
 		return e;
@@ -482,16 +376,18 @@ save_chain(struct planner *p, const struct chain *c, const struct mr_snapshot *r
 	    "snapshot = excluded.snapshot, sites = excluded.sites, "
 	    "except_sites = excluded.except_sites, "
 	    "planned_at = CASE WHEN $6::boolean THEN now() ELSE export_chains.planned_at END";
-	const char *params[] = { p->request->client, p->cluster.p, NULL,
-		p->request->sites != NULL ? p->sites.p : NULL, p->except.p,
-		planned ? "true" : "false" };
+	struct mr_db_args args = MR_DB_ARGS_INIT;
 	struct mr_buf text;
 	enum mr_err e;
 
-	mr_buf_init(&text, 32 * (size_t)MR_SNAPSHOT_MAX_XIP);
+	mr_buf_init(&text, MR_SNAPSHOT_MAX_TEXT);
 	mr_snapshot_put(&text, reached->xip != NULL ? reached : &c->snapshot);
-	params[2] = text_of(&text);
-	e = text.failed ? no_memory(p) : tell(p, sql, params, 6);
+	mr_db_arg_text(&args, p->request->client);
+	mr_db_arg_text(&args, p->cluster.p);
+	mr_db_arg_text(&args, text_of(&text));
+	put_sites(&args, p);
+	mr_db_arg_text(&args, planned ? "true" : "false");
+	e = text.failed ? no_memory(p) : mr_db_tell(p->db, sql, &args, p->err);
 	mr_buf_free(&text);
 	return e;
 }
@@ -510,7 +406,7 @@ plan_chain(struct planner *p)
 	    (e = plan_new_destinations(p, &c)) != MR_OK)
 		goto out;
 	s.from = c.exists ? &c.snapshot : NULL;
-	if (c.due && ((e = copy_snapshot(p, &p->now, &to)) != MR_OK ||
+	if (c.due && ((e = mr_snapshot_copy(&p->now, &to, p->err)) != MR_OK ||
 	    (e = end_at_period(p, &c, &to)) != MR_OK ||
 	    (e = plan_stretch(p, &s, p->empty_wanted, &reached)) != MR_OK))
 		goto out;
@@ -542,11 +438,11 @@ in_transaction(struct mr_db *db, const struct mr_plan_request *request,
 	enum mr_err e;
 
 	*result = (struct mr_plan_result){ 0, 0, 0 };
-	mr_buf_init(&p.sites, (size_t)1 << 20);
-	mr_buf_init(&p.except, (size_t)1 << 20);
+	mr_buf_init(&p.sites, MR_SQL_MAX);
+	mr_buf_init(&p.except, MR_SQL_MAX);
 	if (request->sites != NULL)
-		mr_batch_put_array(&p.sites, request->sites);
-	mr_batch_put_array(&p.except, request->except);
+		mr_planned_put_array(&p.sites, request->sites);
+	mr_planned_put_array(&p.except, request->except);
 	if (text_of(&p.except) == NULL || text_of(&p.sites) == NULL)
 		e = no_memory(&p);
 	else if ((e = script(&p, "BEGIN")) == MR_OK)

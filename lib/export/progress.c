@@ -1,5 +1,5 @@
-/* millrace-export: the progress bar. */
-#include "export/exporter.h"
+/* The progress bar: see progress.h. */
+#include "export/progress.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,33 +9,31 @@
 #define EVERY_MS 200
 #define WIDTH 30
 
-static int64_t drawn_ms; /* 0: there is no bar */
-
 void
-show_progress(const struct delivery *d)
+mr_progress_show(struct mr_progress *p, struct mr_str client, int64_t done, int64_t all)
 {
-	int64_t now, all = d->batch->rows > 0 ? d->batch->rows : 1;
-	int64_t part = d->rows < all ? d->rows : all;
+	int64_t now, whole = all > 0 ? all : 1;
+	int64_t part = done < whole ? done : whole;
 	char bar[WIDTH + 1];
 
-	if (!d->x->terminal || d->x->options->quiet)
+	if (!p->wanted)
 		return;
 	now = mr_clock_mono_ms();
-	if (now - drawn_ms < EVERY_MS)
+	if (now - p->drawn_ms < EVERY_MS)
 		return;
-	drawn_ms = now;
+	p->drawn_ms = now;
 	for (int i = 0; i < WIDTH; i++)
-		bar[i] = i < part * WIDTH / all ? '#' : '.';
+		bar[i] = i < part * WIDTH / whole ? '#' : '.';
 	bar[WIDTH] = '\0';
-	fprintf(stderr, "\r\033[K%.*s [%s] %" PRId64 " of %" PRId64 " events",
-	    (int)d->batch->client.n, d->batch->client.p, bar, part, d->batch->rows);
+	fprintf(stderr, "\r\033[K%.*s [%s] %" PRId64 " of %" PRId64 " events", (int)client.n,
+	    client.p, bar, part, all);
 	fflush(stderr);
 }
 
 void
-show_nothing(const struct exporter *x)
+mr_progress_clear(struct mr_progress *p)
 {
-	if (x->terminal && drawn_ms != 0)
+	if (p->drawn_ms != 0)
 		fputs("\r\033[K", stderr);
-	drawn_ms = 0;
+	p->drawn_ms = 0;
 }

@@ -1,6 +1,6 @@
 /*
  * Reading ahead: see readahead.h. A thread copies the tuples of its connection
- * into a ring of blocks, each with its length in front; the reader of the rows
+ * into a ring of blocks, each with its length in front; who asks for rows
  * takes the tuples out of the blocks, where their texts stay.
  */
 #include "export/readahead.h"
@@ -13,13 +13,13 @@
 
 #include "db/copy.h"
 #include "export/copyout.h"
+#include "export/sql.h"
 
 #define AHEAD_BYTES ((size_t)8 << 20)
 #define BLOCK_BYTES ((size_t)256 * 1024)
 #define BLOCKS (AHEAD_BYTES / BLOCK_BYTES)
-#define SQL_MAX ((size_t)8 << 20)
-/* Instead of a tuple's length: the part ends here, and with it the block. */
-#define END_OF_PART UINT32_MAX
+/* Instead of a tuple's length: the slice ends here, and with it the block. */
+#define END_OF_SLICE UINT32_MAX
 
 struct block {
 	char *p; /* NULL: not needed so far */
@@ -28,7 +28,7 @@ struct block {
 };
 
 /* One connection and its thread. */
-struct lane {
+struct reader {
 	struct mr_readahead *all;
 	struct mr_db *db;
 	size_t number;
@@ -36,8 +36,8 @@ struct lane {
 	pthread_mutex_t lock;
 	pthread_cond_t filled, emptied;
 	/*
-	 * The block behind the filled ones is the thread's, the first of them its
-	 * reader's. Guarded by lock: which those are.
+	 * The block behind the filled ones is the thread's, the first of them that
+	 * of who asks for rows. Guarded by lock: which those are.
 	 */
 	struct block ring[BLOCKS];
 	size_t first;
@@ -46,32 +46,32 @@ struct lane {
 	bool cancelled;
 	bool ended; /* the thread puts no more into it */
 	enum mr_err e;
-	struct mr_error err; /* why it ended, when it was not the last part */
+	struct mr_error err; /* why it ended, when it was not the last slice */
 };
 
 struct mr_readahead {
 	mr_readahead_query *query;
 	const void *arg;
-	size_t n_parts;
-	size_t part;             /* that is being read */
-	struct mr_copyout copy;  /* without threads: of that part */
+	size_t n_slices;
+	size_t slice;             /* that is being read */
+	struct mr_copyout copy;  /* without threads: of that slice */
 	bool copying;
-	size_t at;               /* with them: in the first block of its lane */
+	size_t at;               /* with them: in the first block of its reader */
 	bool has_block;
-	size_t n_lanes;          /* those with a thread */
+	size_t n_threads;          /* those with a thread */
 	size_t n_dbs;
-	struct lane lanes[];     /* n_dbs of them */
+	struct reader readers[];     /* n_dbs of them */
 };
 
 static enum mr_err
-start_part(const struct mr_readahead *a, struct mr_db *db, size_t part, struct mr_copyout *copy,
+start_slice(const struct mr_readahead *a, struct mr_db *db, size_t slice, struct mr_copyout *copy,
     struct mr_error *err)
 {
 	struct mr_buf sql;
 	enum mr_err e;
 
-	mr_buf_init(&sql, SQL_MAX);
-	a->query(a->arg, part, &sql);
+	mr_buf_init(&sql, MR_SQL_MAX);
+	a->query(a->arg, slice, &sql);
 	e = sql.failed ? mr_fail(err, MR_ENOMEM, "no memory for a query") :
 	    mr_copyout_start(copy, db, sql.p, err);
 	mr_buf_free(&sql);
@@ -82,20 +82,20 @@ start_part(const struct mr_readahead *a, struct mr_db *db, size_t part, struct m
 
 /* Hands the block over. Returns an empty one; NULL: there is no sense in going on. */
 static struct block *
-publish(struct lane *l)
+publish(struct reader *r)
 {
 	struct block *b = NULL;
 
-	pthread_mutex_lock(&l->lock);
-	l->bytes += l->ring[(l->first + l->n_filled++) % BLOCKS].n;
-	pthread_cond_signal(&l->filled);
-	while ((l->n_filled == BLOCKS || l->bytes >= AHEAD_BYTES) && !l->cancelled)
-		pthread_cond_wait(&l->emptied, &l->lock);
-	if (!l->cancelled) {
-		b = &l->ring[(l->first + l->n_filled) % BLOCKS];
+	pthread_mutex_lock(&r->lock);
+	r->bytes += r->ring[(r->first + r->n_filled++) % BLOCKS].n;
+	pthread_cond_signal(&r->filled);
+	while ((r->n_filled == BLOCKS || r->bytes >= AHEAD_BYTES) && !r->cancelled)
+		pthread_cond_wait(&r->emptied, &r->lock);
+	if (!r->cancelled) {
+		b = &r->ring[(r->first + r->n_filled) % BLOCKS];
 		b->n = 0;
 	}
-	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_unlock(&r->lock);
 	return b;
 }
 
@@ -114,15 +114,15 @@ reserve(struct block *b, size_t room)
 	return true;
 }
 
-/* A tuple, or with p == NULL the end of the part. MR_EAGAIN: cancelled. */
+/* A tuple, or with p == NULL the end of the slice. MR_EAGAIN: cancelled. */
 static enum mr_err
-put(struct lane *l, struct block **block, struct mr_str tuple, struct mr_error *err)
+put(struct reader *r, struct block **block, struct mr_str tuple, struct mr_error *err)
 {
-	uint32_t n = tuple.p != NULL ? (uint32_t)tuple.n : END_OF_PART;
+	uint32_t n = tuple.p != NULL ? (uint32_t)tuple.n : END_OF_SLICE;
 	size_t bytes = sizeof n + tuple.n;
 	struct block *b = *block;
 
-	if (b->n > 0 && bytes > b->room - b->n && (b = *block = publish(l)) == NULL)
+	if (b->n > 0 && bytes > b->room - b->n && (b = *block = publish(r)) == NULL)
 		return MR_EAGAIN;
 	/* A tuple may be larger than a block. */
 	if (!reserve(b, b->n + bytes > BLOCK_BYTES ? b->n + bytes : BLOCK_BYTES))
@@ -131,51 +131,51 @@ put(struct lane *l, struct block **block, struct mr_str tuple, struct mr_error *
 	if (tuple.n > 0)
 		memcpy(b->p + b->n + sizeof n, tuple.p, tuple.n);
 	b->n += bytes;
-	if (tuple.p == NULL && (*block = publish(l)) == NULL)
+	if (tuple.p == NULL && (*block = publish(r)) == NULL)
 		return MR_EAGAIN;
 	return MR_OK;
 }
 
 static enum mr_err
-read_part(struct lane *l, size_t part, struct block **block, struct mr_error *err)
+read_slice(struct reader *r, size_t slice, struct block **block, struct mr_error *err)
 {
 	struct mr_copyout copy;
 	struct mr_str tuple = { "", 0 };
-	enum mr_err e = start_part(l->all, l->db, part, &copy, err);
+	enum mr_err e = start_slice(r->all, r->db, slice, &copy, err);
 
 	while (e == MR_OK && tuple.p != NULL &&
 	    (e = mr_copyout_raw(&copy, &tuple, err)) == MR_OK)
-		e = put(l, block, tuple, err);
+		e = put(r, block, tuple, err);
 	return e;
 }
 
 static void *
-read_parts(void *arg)
+read_slices(void *arg)
 {
-	struct lane *l = arg;
-	struct block *block = &l->ring[0];
+	struct reader *r = arg;
+	struct block *block = &r->ring[0];
 	struct mr_error err = MR_ERROR_INIT;
 	enum mr_err e = MR_OK;
 
-	for (size_t part = l->number; part < l->all->n_parts && e == MR_OK;
-	    part += l->all->n_lanes)
-		e = read_part(l, part, &block, &err);
-	pthread_mutex_lock(&l->lock);
-	l->ended = true;
-	l->e = e;
-	l->err = err;
-	pthread_cond_signal(&l->filled);
-	pthread_mutex_unlock(&l->lock);
+	for (size_t slice = r->number; slice < r->all->n_slices && e == MR_OK;
+	    slice += r->all->n_threads)
+		e = read_slice(r, slice, &block, &err);
+	pthread_mutex_lock(&r->lock);
+	r->ended = true;
+	r->e = e;
+	r->err = err;
+	pthread_cond_signal(&r->filled);
+	pthread_mutex_unlock(&r->lock);
 	return NULL;
 }
 
 /* --- in front of them --- */
 
-/* Gives the lane's first block back. */
+/* Gives the reader's first block back. */
 static void
-release(struct lane *l)
+release(struct reader *r)
 {
-	struct block *b = &l->ring[l->first];
+	struct block *b = &r->ring[r->first];
 	size_t n = b->n;
 
 	/* That of a large row does not stay. */
@@ -183,60 +183,60 @@ release(struct lane *l)
 		free(b->p);
 		*b = (struct block){ NULL, 0, 0 };
 	}
-	pthread_mutex_lock(&l->lock);
-	l->first = (l->first + 1) % BLOCKS;
-	l->n_filled--;
-	l->bytes -= n;
-	pthread_cond_signal(&l->emptied);
-	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_lock(&r->lock);
+	r->first = (r->first + 1) % BLOCKS;
+	r->n_filled--;
+	r->bytes -= n;
+	pthread_cond_signal(&r->emptied);
+	pthread_mutex_unlock(&r->lock);
 }
 
-/* Waits for the lane's next block. */
+/* Waits for the reader's next block. */
 static enum mr_err
-await(struct lane *l, struct mr_error *err)
+await(struct reader *r, struct mr_error *err)
 {
 	enum mr_err e = MR_OK;
 
-	pthread_mutex_lock(&l->lock);
-	while (l->n_filled == 0 && !l->ended)
-		pthread_cond_wait(&l->filled, &l->lock);
-	if (l->n_filled == 0) {
-		e = l->e;
-		*err = l->err;
+	pthread_mutex_lock(&r->lock);
+	while (r->n_filled == 0 && !r->ended)
+		pthread_cond_wait(&r->filled, &r->lock);
+	if (r->n_filled == 0) {
+		e = r->e;
+		*err = r->err;
 	}
-	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_unlock(&r->lock);
 	return e;
 }
 
-/* The next tuple of any part; p == NULL: that was all. */
+/* The next tuple of any slice; p == NULL: that was all. */
 static enum mr_err
 next_ahead(struct mr_readahead *a, struct mr_str *tuple, struct mr_error *err)
 {
-	struct lane *l;
+	struct reader *r;
 	struct block *b;
 	uint32_t n;
 	enum mr_err e;
 
-	for (*tuple = MR_STR_NULL; a->part < a->n_parts; a->has_block = false) {
-		l = &a->lanes[a->part % a->n_lanes];
+	for (*tuple = MR_STR_NULL; a->slice < a->n_slices; a->has_block = false) {
+		r = &a->readers[a->slice % a->n_threads];
 		if (!a->has_block) {
-			if ((e = await(l, err)) != MR_OK)
+			if ((e = await(r, err)) != MR_OK)
 				return e;
 			a->has_block = true;
 			a->at = 0;
 		}
-		b = &l->ring[l->first];
+		b = &r->ring[r->first];
 		if (a->at < b->n) {
 			memcpy(&n, b->p + a->at, sizeof n);
 			a->at += sizeof n;
-			if (n != END_OF_PART) {
+			if (n != END_OF_SLICE) {
 				*tuple = (struct mr_str){ b->p + a->at, n };
 				a->at += n;
 				return MR_OK;
 			}
-			a->part++;
+			a->slice++;
 		}
-		release(l);
+		release(r);
 	}
 	return MR_OK;
 }
@@ -247,8 +247,9 @@ next_direct(struct mr_readahead *a, struct mr_str *tuple, struct mr_error *err)
 {
 	enum mr_err e;
 
-	for (*tuple = MR_STR_NULL; a->part < a->n_parts; a->part++) {
-		if (!a->copying && (e = start_part(a, a->lanes[0].db, a->part, &a->copy, err)) != MR_OK)
+	for (*tuple = MR_STR_NULL; a->slice < a->n_slices; a->slice++) {
+		if (!a->copying &&
+		    (e = start_slice(a, a->readers[0].db, a->slice, &a->copy, err)) != MR_OK)
 			return e;
 		a->copying = true;
 		if ((e = mr_copyout_raw(&a->copy, tuple, err)) != MR_OK || tuple->p != NULL)
@@ -263,7 +264,7 @@ mr_readahead_next(struct mr_readahead *a, const struct mr_export_row **row,
     struct mr_export_row *room, struct mr_error *err)
 {
 	struct mr_str tuple;
-	enum mr_err e = a->n_lanes > 0 ? next_ahead(a, &tuple, err) : next_direct(a, &tuple, err);
+	enum mr_err e = a->n_threads > 0 ? next_ahead(a, &tuple, err) : next_direct(a, &tuple, err);
 
 	*row = NULL;
 	if (e != MR_OK || tuple.p == NULL)
@@ -276,16 +277,16 @@ mr_readahead_next(struct mr_readahead *a, const struct mr_export_row **row,
 /* --- beginning and end --- */
 
 static void
-init_lane(struct mr_readahead *a, size_t i, struct mr_db *db)
+init_reader(struct mr_readahead *a, size_t i, struct mr_db *db)
 {
-	struct lane *l = &a->lanes[i];
+	struct reader *r = &a->readers[i];
 
-	l->all = a;
-	l->db = db;
-	l->number = i;
-	pthread_mutex_init(&l->lock, NULL);
-	pthread_cond_init(&l->filled, NULL);
-	pthread_cond_init(&l->emptied, NULL);
+	r->all = a;
+	r->db = db;
+	r->number = i;
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_cond_init(&r->filled, NULL);
+	pthread_cond_init(&r->emptied, NULL);
 }
 
 /* Signals stay the business of the other threads. */
@@ -298,63 +299,63 @@ start_threads(struct mr_readahead *a, size_t n)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	/* Set before they begin: it is how far they are apart. */
-	a->n_lanes = n;
-	while (started < n && pthread_create(&a->lanes[started].thread, NULL, read_parts,
-	    &a->lanes[started]) == 0)
+	a->n_threads = n;
+	while (started < n && pthread_create(&a->readers[started].thread, NULL, read_slices,
+	    &a->readers[started]) == 0)
 		started++;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return started;
 }
 
 static void
-stop_lane(struct lane *l)
+stop_reader(struct reader *r)
 {
-	pthread_mutex_lock(&l->lock);
-	l->cancelled = true;
-	pthread_cond_signal(&l->emptied);
-	pthread_mutex_unlock(&l->lock);
-	pthread_join(l->thread, NULL);
+	pthread_mutex_lock(&r->lock);
+	r->cancelled = true;
+	pthread_cond_signal(&r->emptied);
+	pthread_mutex_unlock(&r->lock);
+	pthread_join(r->thread, NULL);
 }
 
 static void
 stop_threads(struct mr_readahead *a, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		stop_lane(&a->lanes[i]);
+		stop_reader(&a->readers[i]);
 }
 
 static void
 free_all(struct mr_readahead *a)
 {
 	for (size_t i = 0; i < a->n_dbs; i++) {
-		struct lane *l = &a->lanes[i];
+		struct reader *r = &a->readers[i];
 
-		mr_db_copy_stop(l->db);
+		mr_db_copy_stop(r->db);
 		for (size_t k = 0; k < BLOCKS; k++)
-			free(l->ring[k].p);
-		pthread_mutex_destroy(&l->lock);
-		pthread_cond_destroy(&l->filled);
-		pthread_cond_destroy(&l->emptied);
+			free(r->ring[k].p);
+		pthread_mutex_destroy(&r->lock);
+		pthread_cond_destroy(&r->filled);
+		pthread_cond_destroy(&r->emptied);
 	}
 	free(a);
 }
 
 enum mr_err
 mr_readahead_start(struct mr_readahead **ahead, struct mr_db *const *dbs, size_t n_dbs,
-    size_t n_parts, mr_readahead_query *query, const void *arg, struct mr_error *err)
+    size_t n_slices, mr_readahead_query *query, const void *arg, struct mr_error *err)
 {
-	size_t n = n_parts < n_dbs ? n_parts : n_dbs, started;
-	struct mr_readahead *a = calloc(1, sizeof *a + n_dbs * sizeof a->lanes[0]);
+	size_t n = n_slices < n_dbs ? n_slices : n_dbs, started;
+	struct mr_readahead *a = calloc(1, sizeof *a + n_dbs * sizeof a->readers[0]);
 
 	*ahead = NULL;
 	if (a == NULL)
 		return mr_fail(err, MR_ENOMEM, "no memory to read rows");
 	a->query = query;
 	a->arg = arg;
-	a->n_parts = n_parts;
+	a->n_slices = n_slices;
 	a->n_dbs = n_dbs;
 	for (size_t i = 0; i < n_dbs; i++)
-		init_lane(a, i, dbs[i]);
+		init_reader(a, i, dbs[i]);
 	if (n > 1 && (started = start_threads(a, n)) < n) {
 		stop_threads(a, started);
 		free_all(a);
@@ -369,6 +370,6 @@ mr_readahead_stop(struct mr_readahead *a)
 {
 	if (a == NULL)
 		return;
-	stop_threads(a, a->n_lanes);
+	stop_threads(a, a->n_threads);
 	free_all(a);
 }

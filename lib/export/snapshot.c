@@ -82,6 +82,21 @@ mr_snapshot_free(struct mr_snapshot *s)
 	*s = (struct mr_snapshot){ .xip = NULL };
 }
 
+enum mr_err
+mr_snapshot_copy(const struct mr_snapshot *from, struct mr_snapshot *to, struct mr_error *err)
+{
+	uint64_t *xip = calloc(from->n_xip + 1, sizeof *xip);
+
+	*to = (struct mr_snapshot){ .xip = NULL };
+	if (xip == NULL)
+		return mr_fail(err, MR_ENOMEM, "no memory for a snapshot");
+	if (from->n_xip > 0)
+		memcpy(xip, from->xip, from->n_xip * sizeof *xip);
+	*to = *from;
+	to->xip = xip;
+	return MR_OK;
+}
+
 void
 mr_snapshot_cut(struct mr_snapshot *s, uint64_t xmax)
 {

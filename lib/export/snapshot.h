@@ -18,6 +18,7 @@
 #include "base/str.h"
 
 #define MR_SNAPSHOT_MAX_XIP 65536
+#define MR_SNAPSHOT_MAX_TEXT ((size_t)32 * MR_SNAPSHOT_MAX_XIP) /* bytes; an id has 20 digits */
 
 struct mr_snapshot {
 	uint64_t xmin;
@@ -29,6 +30,10 @@ struct mr_snapshot {
 /* MR_EINVAL: it is none; MR_ELIMIT, MR_ENOMEM. *s needs no free then. */
 enum mr_err mr_snapshot_parse(struct mr_str text, struct mr_snapshot *s, struct mr_error *err);
 void mr_snapshot_free(struct mr_snapshot *s);
+
+/* MR_ENOMEM; *to needs no free then. */
+enum mr_err mr_snapshot_copy(const struct mr_snapshot *from, struct mr_snapshot *to,
+    struct mr_error *err);
 
 /* Leaves only what is less than xmax; a larger xmax changes nothing. */
 void mr_snapshot_cut(struct mr_snapshot *s, uint64_t xmax);

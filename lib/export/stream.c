@@ -1,21 +1,23 @@
-/* millrace-export: one object on its way to its destinations. */
-#include "export/exporter.h"
+/* One object on its way to its destinations: see stream.h. */
+#include "export/stream.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
+#include "base/buf.h"
+#include "db/query.h"
 #include "export/objectkey.h"
+#include "export/sql.h"
 #include "secret/secret.h"
 #include "stage/meter.h"
 #include "stage/tee.h"
 
 static char *
-make_key(const struct delivery *d, const struct destination *to, const struct mr_batch_group *group)
+make_key(const struct mr_delivery *d, const struct mr_destination *to,
+    const struct mr_planned_group *group)
 {
 	struct mr_buf key;
 
-	mr_buf_init(&key, 4096);
+	mr_buf_init(&key, MR_OBJECTKEY_MAX);
 	mr_objectkey_put(&key, to->prefix, d->folder, group->site_id, group->hour_us, d->batch->name,
 	    group->number, mr_format_suffix(&d->format));
 	mr_buf_add_char(&key, '\0');
@@ -25,34 +27,26 @@ make_key(const struct delivery *d, const struct destination *to, const struct mr
 	return NULL;
 }
 
-static void
-fail_destination(struct destination *to, const struct mr_error *why)
-{
-	to->failed = true;
-	to->err = *why;
-}
-
 /* Opens the sinks; s->to has those that could be. */
 static size_t
-open_sinks(struct stream *s, struct delivery *d, struct mr_stage **sinks)
+open_sinks(struct mr_stream *s, const struct mr_delivery *d, struct mr_stage **sinks)
 {
-	size_t number = (size_t)(s->group - d->groups);
 	struct mr_error why = MR_ERROR_INIT;
 
 	for (size_t i = 0; i < d->n_to; i++) {
-		struct destination *to = d->to[i];
+		struct mr_destination *to = d->to[i];
 		char *key;
 
-		if (to->failed || (d->have[number] & 1U << i) != 0)
+		if (!mr_delivery_lacks(d, s->group, i))
 			continue;
 		if ((key = make_key(d, to, s->group)) == NULL)
 			(void)mr_fail(&why, MR_ENOMEM, "no memory for a key");
 		else
-			sinks[s->n_to] = destination_sink(to, d->x, key,
+			sinks[s->n_to] = mr_destination_sink(to, d->x, key,
 			    mr_format_content_type(&d->format), &why);
 		if (key == NULL || sinks[s->n_to] == NULL) {
 			free(key);
-			fail_destination(to, &why);
+			mr_destination_fail(to, &why);
 			continue;
 		}
 		s->key[s->n_to] = key;
@@ -63,7 +57,7 @@ open_sinks(struct stream *s, struct delivery *d, struct mr_stage **sinks)
 
 /* Puts the chain together in front of the sinks, which are its own from here on. */
 static enum mr_err
-build_chain(struct stream *s, const struct delivery *d, struct mr_stage **sinks,
+build_chain(struct mr_stream *s, const struct mr_delivery *d, struct mr_stage **sinks,
     struct mr_error *err)
 {
 	s->tee = mr_tee_new(sinks, s->n_to, err);
@@ -85,22 +79,22 @@ build_chain(struct stream *s, const struct delivery *d, struct mr_stage **sinks,
 }
 
 static void
-forget(struct stream *s)
+forget(struct mr_stream *s)
 {
 	mr_stage_free(s->head);
 	for (size_t i = 0; i < s->n_to; i++)
 		free(s->key[i]);
 	/* Rows of its group may come still; it is theirs to be recognised by. */
-	*s = (struct stream){ .group = s->group };
+	*s = (struct mr_stream){ .group = s->group };
 }
 
 enum mr_err
-stream_open(struct stream *s, struct delivery *d, const struct mr_batch_group *group,
-    struct mr_error *err)
+mr_stream_open(struct mr_stream *s, const struct mr_delivery *d,
+    const struct mr_planned_group *group, struct mr_error *err)
 {
-	struct mr_stage *sinks[EXPORT_DESTINATIONS];
+	struct mr_stage *sinks[MR_DESTINATIONS];
 
-	*s = (struct stream){ .group = group, .min_id = INT64_MAX, .max_id = INT64_MIN,
+	*s = (struct mr_stream){ .group = group, .min_id = INT64_MAX, .max_id = INT64_MIN,
 		.min_created_us = INT64_MAX, .max_created_us = INT64_MIN };
 	if (open_sinks(s, d, sinks) == 0)
 		return mr_fail(err, MR_EAGAIN, "no destination is left");
@@ -111,7 +105,7 @@ stream_open(struct stream *s, struct delivery *d, const struct mr_batch_group *g
 }
 
 enum mr_err
-stream_push(struct stream *s, const struct mr_export_row *row, struct mr_error *err)
+mr_stream_push(struct mr_stream *s, const struct mr_export_row *row, struct mr_error *err)
 {
 	s->rows++;
 	if (row->id < s->min_id)
@@ -126,43 +120,43 @@ stream_push(struct stream *s, const struct mr_export_row *row, struct mr_error *
 }
 
 void
-stream_abort(struct stream *s)
+mr_stream_abort(struct mr_stream *s)
 {
 	if (s->head != NULL)
 		forget(s);
 }
 
 static enum mr_err
-record(const struct stream *s, struct delivery *d, size_t i, struct mr_error *err)
+record(const struct mr_stream *s, struct mr_db *db, int64_t batch, size_t i, struct mr_error *err)
 {
-	char batch[24], number[12], rows[24], bytes[24], sha256[MR_SHA256_HEX], ids[2][24],
-	    times[2][24];
-	const char *params[] = { batch, s->to[i]->name, number, s->key[i], rows, bytes, sha256,
-		ids[0], ids[1], times[0], times[1] };
+	struct mr_db_args args = MR_DB_ARGS_INIT;
+	char sha256[MR_SHA256_HEX];
 
-	(void)snprintf(batch, sizeof batch, "%" PRId64, d->batch->id);
-	(void)snprintf(number, sizeof number, "%d", s->group->number);
-	(void)snprintf(rows, sizeof rows, "%" PRId64, s->rows);
-	(void)snprintf(bytes, sizeof bytes, "%" PRIu64, s->meter->bytes);
-	(void)snprintf(ids[0], sizeof ids[0], "%" PRId64, s->min_id);
-	(void)snprintf(ids[1], sizeof ids[1], "%" PRId64, s->max_id);
-	(void)snprintf(times[0], sizeof times[0], "%" PRId64, s->min_created_us);
-	(void)snprintf(times[1], sizeof times[1], "%" PRId64, s->max_created_us);
 	mr_meter_sha256(s->meter, sha256);
-	return export_tell(d->x, "INSERT INTO export_objects (batch, destination, number, key, rows, "
+	mr_db_arg_int(&args, batch);
+	mr_db_arg_text(&args, s->to[i]->name);
+	mr_db_arg_int(&args, s->group->number);
+	mr_db_arg_text(&args, s->key[i]);
+	mr_db_arg_int(&args, s->rows);
+	mr_db_arg_int(&args, (int64_t)s->meter->bytes);
+	mr_db_arg_text(&args, sha256);
+	mr_db_arg_int(&args, s->min_id);
+	mr_db_arg_int(&args, s->max_id);
+	mr_db_arg_int(&args, s->min_created_us);
+	mr_db_arg_int(&args, s->max_created_us);
+	return mr_db_tell(db, "INSERT INTO export_objects (batch, destination, number, key, rows, "
 	    "bytes, sha256, min_id, max_id, min_created_at, max_created_at) VALUES ($1::bigint, $2, "
 	    "$3::integer, $4, $5::bigint, $6::bigint, $7, $8::bigint, $9::bigint, "
-	    "'epoch'::timestamptz + $10::bigint * interval '1 microsecond', "
-	    "'epoch'::timestamptz + $11::bigint * interval '1 microsecond') "
-	    "ON CONFLICT (batch, destination, number) DO UPDATE SET key = excluded.key, "
+	    MR_SQL_TIME("$10") ", " MR_SQL_TIME("$11")
+	    ") ON CONFLICT (batch, destination, number) DO UPDATE SET key = excluded.key, "
 	    "rows = excluded.rows, bytes = excluded.bytes, sha256 = excluded.sha256, "
 	    "min_id = excluded.min_id, max_id = excluded.max_id, "
 	    "min_created_at = excluded.min_created_at, max_created_at = excluded.max_created_at",
-	    params, 11, err);
+	    &args, err);
 }
 
 bool
-stream_lost(struct stream *s)
+mr_stream_lost(struct mr_stream *s)
 {
 	struct mr_error why = MR_ERROR_INIT;
 	size_t lost = 0;
@@ -170,27 +164,24 @@ stream_lost(struct stream *s)
 	for (size_t i = 0; i < s->n_to; i++) {
 		if (mr_tee_result(s->tee, i, &why) == MR_OK)
 			continue;
-		fail_destination(s->to[i], &why);
+		mr_destination_fail(s->to[i], &why);
 		lost++;
 	}
 	return lost == s->n_to;
 }
 
 enum mr_err
-stream_close(struct stream *s, struct delivery *d, struct mr_error *err)
+mr_stream_close(struct mr_stream *s, struct mr_delivery *d, struct mr_error *err)
 {
-	size_t number = (size_t)(s->group - d->groups);
 	enum mr_err e = mr_stage_finish(s->head, err);
 
-	if (stream_lost(s))
+	if (mr_stream_lost(s))
 		e = MR_OK;
 	for (size_t i = 0; i < s->n_to && e == MR_OK; i++) {
 		if (s->to[i]->failed)
 			continue;
-		e = record(s, d, i, err);
-		for (size_t j = 0; j < d->n_to; j++)
-			if (d->to[j] == s->to[i])
-				d->have[number] |= (unsigned char)(1U << j);
+		e = record(s, d->x->db, d->batch->id, i, err);
+		mr_delivery_note(d, s->group, s->to[i]);
 	}
 	forget(s);
 	return e;

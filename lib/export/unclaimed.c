@@ -5,6 +5,7 @@
 
 #include "db/query.h"
 #include "export/planned.h"
+#include "export/sql.h"
 
 /* All sites that clients list, as an array literal; "*" in it: some client takes any. */
 static void
@@ -23,14 +24,14 @@ put_listed(struct mr_buf *to, const struct mr_conf *conf, bool *all)
 			*all = *all || strcmp(list.items[list.n], "*") == 0;
 			list.n++;
 		}
-	mr_batch_put_array(to, &list);
+	mr_planned_put_array(to, &list);
 	mr_buf_add_char(to, '\0');
 	to->failed = to->failed || list.items == NULL;
 	free(list.items);
 }
 
 enum mr_err
-mr_strays_find(struct mr_db *db, const struct mr_conf *conf, int64_t *n, struct mr_buf *names,
+mr_unclaimed_find(struct mr_db *db, const struct mr_conf *conf, int64_t *n, struct mr_buf *names,
     struct mr_error *err)
 {
 	/* Leaps from site to site through the index instead of reading all events. */
@@ -41,21 +42,20 @@ mr_strays_find(struct mr_db *db, const struct mr_conf *conf, int64_t *n, struct 
 	    "u AS (SELECT site, row_number() OVER (ORDER BY site) AS n FROM s "
 	    "WHERE site IS NOT NULL AND site <> ALL ($1::text[])) "
 	    "SELECT count(*), string_agg(site, ', ' ORDER BY site) FILTER (WHERE n <= 5) FROM u";
+	struct mr_db_args args = MR_DB_ARGS_INIT;
 	struct mr_db_rows *rows = NULL;
-	const char *params[1];
 	struct mr_buf listed;
 	enum mr_err e = MR_OK;
 	bool all;
 
 	*n = 0;
-	mr_buf_init(&listed, (size_t)1 << 20);
+	mr_buf_init(&listed, MR_SQL_MAX);
 	put_listed(&listed, conf, &all);
-	params[0] = listed.p;
+	mr_db_arg_text(&args, listed.p);
 	if (listed.failed)
 		e = mr_fail(err, MR_ENOMEM, "no memory");
-	else if (!all && mr_db_query(db, sql, params, 1, &rows, err) != MR_DB_OK)
-		e = MR_EAGAIN;
-	else if (!all && (*n = mr_db_int(rows, 0, 0)) > 0)
+	else if (!all && (e = mr_db_ask(db, sql, &args, &rows, err)) == MR_OK &&
+	    (*n = mr_db_int(rows, 0, 0)) > 0)
 		mr_buf_add_str(names, mr_db_value(rows, 0, 1));
 	mr_db_rows_free(rows);
 	mr_buf_free(&listed);

@@ -1,11 +1,10 @@
-/* millrace-export --verify: what lies there, against what was delivered. */
-#include "export/exporter.h"
+/* What lies at the destinations, against what was delivered: see verify.h. */
+#include "export/verify.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
-#include "base/clock.h"
 #include "db/query.h"
+#include "export/sql.h"
 #include "secret/secret.h"
 
 struct sum {
@@ -24,19 +23,20 @@ take(void *arg, const char *p, size_t n)
 }
 
 static void
-differs(struct exporter *x, const struct destination *d, const char *key, const char *how)
+differs(const struct mr_context *x, const struct mr_destination *d, const char *key,
+    const char *how)
 {
 	struct mr_error err = MR_ERROR_INIT;
 
 	(void)mr_fail(&err, MR_EINVAL, "client %s, %s: %s %s; --force writes the last batch again",
 	    d->client, d->at.url, key, how);
-	x->differences++;
-	export_complain(x, &err);
+	x->totals->differences++;
+	mr_journal_complain(x->journal, &err);
 }
 
 /* One that cannot be read tells nothing: the destination has failed. bytes < 0: not known. */
 static void
-check_object(struct exporter *x, struct destination *d, const char *key, int64_t bytes,
+check_object(const struct mr_context *x, struct mr_destination *d, const char *key, int64_t bytes,
     const char *sha256)
 {
 	unsigned char digest[MR_SHA256_BYTES];
@@ -45,7 +45,7 @@ check_object(struct exporter *x, struct destination *d, const char *key, int64_t
 	bool missing;
 
 	mr_sha256_init(&s.sha256);
-	if (destination_read(d, x, key, take, &s, &missing, &d->err) != MR_OK) {
+	if (mr_destination_read(d, x, key, take, &s, &missing, &d->err) != MR_OK) {
 		d->failed = !missing;
 		if (missing)
 			differs(x, d, key, "is missing");
@@ -57,39 +57,42 @@ check_object(struct exporter *x, struct destination *d, const char *key, int64_t
 		differs(x, d, key, "has another length than when it was delivered");
 	else if (strcmp(hex, sha256) != 0)
 		differs(x, d, key, "has another content than when it was delivered");
-	x->objects++;
-	x->bytes += s.bytes;
+	x->totals->objects++;
+	x->totals->bytes += s.bytes;
 }
 
 static bool
-may_go_on(const struct exporter *x, const struct destination *d)
+may_go_on(const struct mr_context *x, const struct mr_destination *d)
 {
 	return !d->failed && *x->stop == 0;
 }
 
 static enum mr_err
-check_batch(struct exporter *x, struct destination *d, const char *batch, const char *manifest,
+check_batch(const struct mr_context *x, struct mr_destination *d, int64_t batch, const char *manifest,
     const char *sha256, struct mr_error *err)
 {
-	const char *params[] = { batch, d->name };
+	struct mr_db_args args = MR_DB_ARGS_INIT;
 	struct mr_db_rows *rows;
+	enum mr_err e;
 
-	if (mr_db_query(x->db, "SELECT key, bytes, sha256 FROM export_objects WHERE "
-	    "batch = $1::bigint AND destination = $2 ORDER BY number", params, 2, &rows,
-	    err) != MR_DB_OK)
-		return MR_EAGAIN;
+	mr_db_arg_int(&args, batch);
+	mr_db_arg_text(&args, d->name);
+	e = mr_db_ask(x->db, "SELECT key, bytes, sha256 FROM export_objects WHERE "
+	    "batch = $1::bigint AND destination = $2 ORDER BY number", &args, &rows, err);
+	if (e != MR_OK)
+		return e;
 	check_object(x, d, manifest, -1, sha256);
 	for (int i = 0; i < mr_db_n_rows(rows) && may_go_on(x, d); i++)
 		check_object(x, d, mr_db_value(rows, i, 0).p, mr_db_int(rows, i, 1),
 		    mr_db_value(rows, i, 2).p);
 	mr_db_rows_free(rows);
-	x->batches++;
+	x->totals->batches++;
 	return MR_OK;
 }
 
 /* Those delivered in the span, or the last one. */
 static enum mr_err
-list_batches(struct exporter *x, const struct destination *d, struct mr_db_rows **rows,
+list_batches(const struct mr_context *x, const struct mr_destination *d, struct mr_db_rows **rows,
     struct mr_error *err)
 {
 	static const char sql[] = "SELECT d.batch, d.manifest, d.sha256, d.rows "
@@ -97,21 +100,20 @@ list_batches(struct exporter *x, const struct destination *d, struct mr_db_rows 
 	    "WHERE b.client = $1 AND d.destination = $2 AND (($3::bigint IS NULL AND "
 	    "$4::bigint IS NULL AND d.batch = (SELECT batch FROM export_cursors WHERE client = $1 "
 	    "AND destination = $2)) OR (($3::bigint IS NOT NULL OR $4::bigint IS NOT NULL) AND "
-	    "b.planned_at >= 'epoch'::timestamptz + coalesce($3::bigint, 0) * "
-	    "interval '1 microsecond' AND b.planned_at < coalesce('epoch'::timestamptz + "
-	    "$4::bigint * interval '1 microsecond', 'infinity'))) ORDER BY d.batch";
-	const struct export_options *o = x->options;
-	char since[24], until[24];
-	const char *params[] = { d->client, d->name, o->since_us != INT64_MIN ? since : NULL,
-		o->until_us != INT64_MAX ? until : NULL };
+	    "b.planned_at >= coalesce(" MR_SQL_TIME("$3") ", '-infinity') AND "
+	    "b.planned_at < coalesce(" MR_SQL_TIME("$4") ", 'infinity'))) ORDER BY d.batch";
+	const struct mr_export_options *o = x->options;
+	struct mr_db_args args = MR_DB_ARGS_INIT;
 
-	(void)snprintf(since, sizeof since, "%" PRId64, o->since_us);
-	(void)snprintf(until, sizeof until, "%" PRId64, o->until_us);
-	return mr_db_query(x->db, sql, params, 4, rows, err) == MR_DB_OK ? MR_OK : MR_EAGAIN;
+	mr_db_arg_text(&args, d->client);
+	mr_db_arg_text(&args, d->name);
+	mr_sql_arg_time(&args, o->since_us);
+	mr_sql_arg_time(&args, o->until_us);
+	return mr_db_ask(x->db, sql, &args, rows, err);
 }
 
 static enum mr_err
-verify_destination(struct exporter *x, struct destination *d, struct mr_error *err)
+verify_destination(const struct mr_context *x, struct mr_destination *d, struct mr_error *err)
 {
 	struct mr_error why = MR_ERROR_INIT;
 	struct mr_db_rows *rows;
@@ -120,23 +122,23 @@ verify_destination(struct exporter *x, struct destination *d, struct mr_error *e
 	if ((e = list_batches(x, d, &rows, err)) != MR_OK)
 		return e;
 	for (int r = 0; r < mr_db_n_rows(rows) && e == MR_OK && may_go_on(x, d); r++) {
-		x->rows += mr_db_int(rows, r, 3);
-		e = check_batch(x, d, mr_db_value(rows, r, 0).p, mr_db_value(rows, r, 1).p,
+		x->totals->rows += mr_db_int(rows, r, 3);
+		e = check_batch(x, d, mr_db_int(rows, r, 0), mr_db_value(rows, r, 1).p,
 		    mr_db_value(rows, r, 2).p, err);
 	}
 	mr_db_rows_free(rows);
 	/* What a signal cut off is nobody's failure. */
 	if (d->failed && *x->stop == 0) {
-		(void)mr_fail(&why, d->err.code, "client %s, %s: %.400s", d->client, d->at.url,
+		(void)mr_fail(&why, d->err.code, "client %s, %s: %s", d->client, d->at.url,
 		    d->err.text);
-		export_complain(x, &why);
-		x->failures++;
+		mr_journal_complain(x->journal, &why);
+		x->totals->failures++;
 	}
 	return e;
 }
 
 enum mr_err
-verify_client(struct exporter *x, struct destination *const *to, size_t n_to,
+mr_verify_client(const struct mr_context *x, struct mr_destination *const *to, size_t n_to,
     struct mr_error *err)
 {
 	enum mr_err e = MR_OK;

@@ -1,0 +1,20 @@
+/*
+ * One client. What is new is planned first; then its destinations get their batches, oldest
+ * first. Or what else is asked for: a span of time, the last batches again, --verify.
+ */
+#ifndef MR_EXPORT_CLIENT_H
+#define MR_EXPORT_CLIENT_H
+
+#include "base/error.h"
+#include "conf/conf.h"
+#include "export/context.h"
+
+/*
+ * Everything for one client. Failures of its destinations are counted, and are no error.
+ * MR_EINVAL is the client's own trouble; anything else is that of all: the database, a
+ * signal, memory. A transaction may be open after an error.
+ */
+enum mr_err mr_client_export(const struct mr_context *x, const struct mr_conf_client *client,
+    struct mr_error *err);
+
+#endif

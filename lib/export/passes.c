@@ -1,0 +1,218 @@
+/* The objects of a batch: see passes.h. */
+#include "export/passes.h"
+
+#include <stdlib.h>
+
+#include "export/read.h"
+#include "export/stream.h"
+
+/* Groups with at least this part of the batch's rows are read by themselves. */
+#define LARGE_PART 20
+#define MAX_STREAMS 4
+
+/* What one COPY reads. */
+struct pass {
+	struct mr_stream streams[MAX_STREAMS];
+	size_t n;
+	size_t last; /* the stream of the last row: the next one often has the same */
+};
+
+static bool
+is_large(const struct mr_delivery *d, const struct mr_planned_group *g)
+{
+	return d->n_groups <= MAX_STREAMS || g->rows * LARGE_PART >= d->batch->rows;
+}
+
+/* Objects that are open at a time: Parquet and S3 keep many MiB for each. */
+static size_t
+max_streams(const struct mr_delivery *d)
+{
+	if (d->format.format == MR_FORMAT_PARQUET)
+		return 1;
+	for (size_t i = 0; i < d->n_to; i++)
+		if (d->to[i]->at.folder == NULL)
+			return 2;
+	return MAX_STREAMS;
+}
+
+/* --- rows --- */
+
+static bool
+belongs(const struct mr_planned_group *g, const struct mr_export_row *row)
+{
+	return row->created_us >= g->hour_us && row->created_us < g->hour_us + MR_PLANNED_HOUR_US &&
+	    mr_str_eq(row->event.site_id, g->site_id);
+}
+
+static struct mr_stream *
+stream_of(struct pass *p, const struct mr_export_row *row)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		size_t at = (p->last + i) % p->n;
+
+		if (!belongs(p->streams[at].group, row))
+			continue;
+		p->last = at;
+		return &p->streams[at];
+	}
+	return NULL;
+}
+
+/*
+ * Ends an object; when its rows are not those planned it is dropped, and the
+ * batch to be counted anew.
+ */
+static enum mr_err
+close_stream(struct mr_delivery *d, struct mr_stream *s, struct mr_error *err)
+{
+	if (s->head == NULL)
+		return MR_OK;
+	if (s->rows == s->group->rows)
+		return mr_stream_close(s, d, err);
+	d->differs = true;
+	mr_stream_abort(s);
+	return MR_OK;
+}
+
+static enum mr_err
+push(struct mr_stream *s, const struct mr_export_row *row, struct mr_error *err)
+{
+	enum mr_err e;
+
+	if (s->head == NULL || (e = mr_stream_push(s, row, err)) == MR_OK)
+		return MR_OK;
+	/* That of the destinations is told later; that of the row is ours. */
+	if (!mr_stream_lost(s))
+		return e;
+	mr_stream_abort(s);
+	return MR_OK;
+}
+
+/* In the sorted pass one object follows the other. */
+static enum mr_err
+next_small(struct mr_delivery *d, struct pass *p, const struct mr_export_row *row,
+    struct mr_error *err)
+{
+	enum mr_err e;
+
+	if (p->n > 0 && (e = close_stream(d, &p->streams[0], err)) != MR_OK)
+		return e;
+	p->n = 0;
+	for (size_t i = 0; i < d->n_groups; i++) {
+		if (!belongs(&d->groups[i], row))
+			continue;
+		e = mr_stream_open(&p->streams[0], d, &d->groups[i], err);
+		p->n = e == MR_OK;
+		return mr_delivery_anyone_left(d) ? e : MR_OK;
+	}
+	d->differs = true;
+	return MR_OK;
+}
+
+static enum mr_err
+read_rows(struct mr_delivery *d, struct pass *p, struct mr_readahead *ahead, bool sorted,
+    struct mr_error *err)
+{
+	struct mr_export_row room;
+	const struct mr_export_row *row;
+	struct mr_stream *s;
+	enum mr_err e = MR_OK;
+
+	while (e == MR_OK && (e = mr_readahead_next(ahead, &row, &room, err)) == MR_OK && row != NULL) {
+		s = stream_of(p, row);
+		if (s == NULL && sorted) {
+			if ((e = next_small(d, p, row, err)) != MR_OK)
+				break;
+			s = p->n > 0 ? &p->streams[0] : NULL;
+		}
+		if (s != NULL)
+			e = push(s, row, err);
+		if ((++d->rows & 1023) == 0) {
+			mr_progress_show(&d->x->journal->progress, d->batch->client, d->rows,
+			    d->batch->rows);
+			if (e == MR_OK)
+				e = mr_context_stopped(d->x, err);
+		}
+		/* Its object may have been given up, and be the last one. */
+		if ((s == NULL || s->head == NULL) && !mr_delivery_anyone_left(d))
+			break;
+	}
+	return e;
+}
+
+static enum mr_err
+run_pass(struct mr_delivery *d, struct pass *p, const struct mr_planned_group *const *groups,
+    size_t n, bool sorted, struct mr_error *err)
+{
+	const struct mr_read_request request = { .batch = d->batch, .groups = groups, .n = n,
+		.all = n == d->n_groups, .sorted = sorted, .dbs = d->x->readers,
+		.n_dbs = MR_EXPORT_READERS };
+	struct mr_reading reading;
+	enum mr_err e = mr_read_start(&reading, &request, err);
+
+	if (e == MR_OK) {
+		e = read_rows(d, p, reading.ahead, sorted, err);
+		mr_read_stop(&reading);
+	}
+	for (size_t i = 0; i < p->n && e == MR_OK && mr_delivery_anyone_left(d); i++)
+		e = close_stream(d, &p->streams[i], err);
+	for (size_t i = 0; i < p->n; i++)
+		mr_stream_abort(&p->streams[i]);
+	return e;
+}
+
+/* --- passes --- */
+
+static enum mr_err
+large_passes(struct mr_delivery *d, struct mr_error *err)
+{
+	const struct mr_planned_group *groups[MAX_STREAMS];
+	size_t most = max_streams(d), i = 0;
+	struct pass p;
+	enum mr_err e = MR_OK;
+
+	while (i < d->n_groups && e == MR_OK && mr_delivery_anyone_left(d)) {
+		p = (struct pass){ .n = 0 };
+		for (; i < d->n_groups && p.n < most && e == MR_OK; i++) {
+			if (!is_large(d, &d->groups[i]) || !mr_delivery_is_pending(d, &d->groups[i]))
+				continue;
+			groups[p.n] = &d->groups[i];
+			e = mr_stream_open(&p.streams[p.n], d, &d->groups[i], err);
+			p.n += e == MR_OK;
+			if (e != MR_OK && !mr_delivery_anyone_left(d))
+				e = MR_OK;
+		}
+		if (e == MR_OK && p.n > 0)
+			e = run_pass(d, &p, groups, p.n, false, err);
+		for (size_t k = 0; k < p.n; k++)
+			mr_stream_abort(&p.streams[k]);
+	}
+	return e;
+}
+
+static enum mr_err
+small_pass(struct mr_delivery *d, struct mr_error *err)
+{
+	const struct mr_planned_group **groups = calloc(d->n_groups + 1, sizeof *groups);
+	struct pass p = { .n = 0 };
+	size_t n = 0;
+	enum mr_err e = MR_OK;
+
+	if (groups == NULL)
+		return mr_fail(err, MR_ENOMEM, "no memory for %zu objects", d->n_groups);
+	for (size_t i = 0; i < d->n_groups; i++)
+		if (!is_large(d, &d->groups[i]) && mr_delivery_is_pending(d, &d->groups[i]))
+			groups[n++] = &d->groups[i];
+	if (n > 0)
+		e = run_pass(d, &p, groups, n, true, err);
+	free(groups);
+	return e;
+}
+
+enum mr_err
+mr_passes_run(struct mr_delivery *d, struct mr_error *err)
+{
+	enum mr_err e = large_passes(d, err);
+
+	return e == MR_OK ? small_pass(d, err) : e;
+}

@@ -1,0 +1,96 @@
+/* Slices: see slices.h. */
+#include "export/slices.h"
+
+#include <stdlib.h>
+
+/* Adds the group's pages to those of its partition; false: it is not known where they are. */
+static bool
+add_pages(struct mr_slice *stretches, size_t *n, const struct mr_planned_group *g)
+{
+	struct mr_slice *s = stretches;
+
+	if (g->partition.p == NULL)
+		return false;
+	while (s < stretches + *n && !mr_str_eq(s->partition, g->partition))
+		s++;
+	if (s == stretches + *n) {
+		*s = (struct mr_slice){ g->partition, g->first_page, 0 };
+		++*n;
+	}
+	if (g->first_page < s->first)
+		s->first = g->first_page;
+	if ((uint64_t)g->last_page + 1 > s->end)
+		s->end = (uint64_t)g->last_page + 1;
+	return true;
+}
+
+/* How many pages a slice should have; 0: it is not worth cutting. */
+static uint64_t
+pages_of_slice(uint64_t pages, int64_t rows)
+{
+	uint64_t n = (uint64_t)rows / MR_SLICE_ROWS, each;
+
+	if (n < 2)
+		return 0;
+	each = (pages + n - 1) / n;
+	return each > MR_SLICE_PAGES ? each : MR_SLICE_PAGES;
+}
+
+static enum mr_err
+cut(const struct mr_slice *stretches, size_t n, uint64_t each, struct mr_slice **slices,
+    size_t *n_slices, struct mr_error *err)
+{
+	struct mr_slice *s;
+	size_t all = 0;
+
+	for (size_t i = 0; i < n; i++)
+		all += (size_t)((stretches[i].end - stretches[i].first + each - 1) / each);
+	s = *slices = calloc(all, sizeof *s);
+	if (s == NULL)
+		return mr_fail(err, MR_ENOMEM, "no memory for %zu slices of a batch", all);
+	*n_slices = all;
+	for (size_t i = 0; i < n; i++) {
+		for (uint64_t at = stretches[i].first; at < stretches[i].end; at += each, s++) {
+			*s = (struct mr_slice){ stretches[i].partition, at, at + each };
+			if (s->end > stretches[i].end)
+				s->end = stretches[i].end;
+		}
+	}
+	return MR_OK;
+}
+
+enum mr_err
+mr_slices_whole(struct mr_slice **slices, size_t *n_slices, struct mr_error *err)
+{
+	static const struct mr_slice whole = { { NULL, 0 }, 0, 1 };
+
+	return cut(&whole, 1, 1, slices, n_slices, err);
+}
+
+/* The rows of a group are all in one partition, so the order of those does not matter. */
+enum mr_err
+mr_slices_make(const struct mr_planned_group *const *groups, size_t n, struct mr_slice **slices,
+    size_t *n_slices, struct mr_error *err)
+{
+	struct mr_slice *stretches = calloc(n + 1, sizeof *stretches);
+	size_t n_stretches = 0;
+	uint64_t pages = 0, each = 0;
+	int64_t rows = 0;
+	bool known = true;
+	enum mr_err e;
+
+	if (stretches == NULL)
+		return mr_fail(err, MR_ENOMEM, "no memory for %zu objects", n);
+	for (size_t i = 0; i < n && known; i++) {
+		known = add_pages(stretches, &n_stretches, groups[i]);
+		rows += groups[i]->rows;
+	}
+	for (size_t i = 0; i < n_stretches; i++)
+		pages += stretches[i].end - stretches[i].first;
+	if (known)
+		each = pages_of_slice(pages, rows);
+	e = each > 0 ? cut(stretches, n_stretches, each, slices, n_slices, err) :
+	    mr_slices_whole(slices, n_slices, err);
+	free(stretches);
+	return e;
+}
