@@ -26,6 +26,7 @@ mr_context_connect(struct mr_context *x, struct mr_error *err)
 
 	options.query_timeout_ms = QUERY_TIMEOUT_MS;
 	options.idle_check_s = INT64_C(1) << 30;
+	options.stop = x->stop;
 	options.on_connect = set_up;
 	x->db = mr_db_new(&options);
 	all = x->db != NULL;

@@ -32,7 +32,9 @@ struct mr_context {
 };
 
 /*
- * Makes the connections, and the tables where they are missing. On error, too, disconnect.
+ * Makes the connections, and the tables where they are missing. What waits for the server
+ * gives up when the signal comes, and cancels its statement; after that the connections are
+ * of no more use. On error, too, disconnect.
  */
 enum mr_err mr_context_connect(struct mr_context *x, struct mr_error *err);
 void mr_context_disconnect(struct mr_context *x);

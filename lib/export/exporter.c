@@ -37,15 +37,16 @@ try_lock(struct mr_db *db, bool *locked, struct mr_error *err)
 	return MR_OK;
 }
 
+/* Waits for it for a while, or until the signal (stop: NULL for none). */
 static enum mr_err
-take_lock(const struct mr_context *x, bool *locked, struct mr_error *err)
+take_lock(struct mr_db *db, const volatile sig_atomic_t *stop, bool *locked, struct mr_error *err)
 {
 	static const struct timespec pause = { 0, 100 * 1000 * 1000 };
 	int64_t end = mr_clock_mono_ms() + LOCK_WAIT_MS;
 	enum mr_err e;
 
-	while ((e = try_lock(x->db, locked, err)) == MR_OK && !*locked && *x->stop == 0 &&
-	    mr_clock_mono_ms() < end)
+	while ((e = try_lock(db, locked, err)) == MR_OK && !*locked &&
+	    (stop == NULL || *stop == 0) && mr_clock_mono_ms() < end)
 		(void)nanosleep(&pause, NULL);
 	return e;
 }
@@ -92,6 +93,8 @@ do_run(const struct mr_context *x)
 
 	if (run_clients(x, &err) == MR_OK)
 		return;
+	/* What the signal cut off failed for no other reason. */
+	(void)mr_context_stopped(x, &err);
 	mr_journal_complain(x->journal, &err);
 	x->totals->failures++;
 }
@@ -116,11 +119,36 @@ begin_part(struct part *p, const struct mr_context *all)
 	p->x.journal = &p->journal;
 }
 
+/*
+ * After a signal the run's end is recorded over a connection that knows nothing of it. One
+ * that does not get the lock leaves the record to the export that has it: that has found
+ * the run, and has marked it as what it is.
+ */
+static void
+record_stopped(struct part *p)
+{
+	struct mr_db_options options = mr_db_options_of(p->x.conf, "millrace export");
+	struct mr_db *db;
+	bool locked = false;
+
+	mr_db_disconnect(p->x.db);
+	options.query_timeout_ms = LOCK_WAIT_MS;
+	if ((db = mr_db_new(&options)) != NULL && mr_db_ensure(db, NULL) == MR_OK &&
+	    take_lock(db, NULL, &locked, NULL) == MR_OK && locked) {
+		mr_runs_end(db, &p->run, &p->options, true, &p->journal.first_failure, &p->totals);
+		give_lock(db);
+	}
+	mr_db_free(db);
+}
+
 static void
 end_part(struct part *p, const struct mr_context *all)
 {
-	mr_runs_end(p->x.db, &p->run, &p->options, *p->x.stop != 0, &p->journal.first_failure,
-	    &p->totals);
+	if (*p->x.stop != 0)
+		record_stopped(p);
+	else
+		mr_runs_end(p->x.db, &p->run, &p->options, false, &p->journal.first_failure,
+		    &p->totals);
 	mr_run_free(&p->run);
 	mr_totals_add(all->totals, &p->totals);
 	if (all->journal->first_failure.code == MR_OK)
@@ -279,15 +307,20 @@ mr_exporter_run(const struct mr_conf *conf, const struct mr_export_options *opti
 		.journal = &journal };
 	struct mr_error err = MR_ERROR_INIT;
 	int64_t started_ms = mr_clock_mono_ms();
+	enum mr_err e;
 
 	mr_journal_init(&journal, conf->log, terminal && !options->quiet);
-	if (mr_context_connect(&x, &err) != MR_OK || take_lock(&x, &locked, &err) != MR_OK ||
-	    (locked && work(&x, &err) != MR_OK))
+	e = mr_context_connect(&x, &err);
+	if (e == MR_OK && (e = take_lock(x.db, stop, &locked, &err)) == MR_OK)
+		e = locked ? work(&x, &err) : mr_context_stopped(&x, &err);
+	if (e != MR_OK) {
+		(void)mr_context_stopped(&x, &err);
 		mr_journal_complain(&journal, &err);
-	else if (locked)
+	} else if (locked) {
 		print_summary(&x, started_ms);
-	else if (terminal || options->verbose)
+	} else if (terminal || options->verbose) {
 		fputs("millrace-export: another export is at work on this database\n", stderr);
+	}
 	if (locked)
 		give_lock(x.db);
 	mr_context_disconnect(&x);

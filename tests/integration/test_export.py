@@ -488,6 +488,43 @@ def signal(t, pg, folder):
     check_complete(t, "everything", s.bucket, pg, database=s.name)
 
 
+WAITS = ("SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND "
+         "application_name = 'millrace export' AND wait_event_type = 'Lock'")
+
+
+def signal_while_waiting(t, pg, folder):
+    """SIGTERM while PostgreSQL does not answer: it ends, and its statement with it."""
+    s = Setting(pg, folder, "waiting")
+    s.insert(100)
+    s.exporter.good(t, "a run")
+    s.insert(100)
+    for lines, (name, args) in enumerate((("planning", ()), ("reading", ("--force",))), 1):
+        holder = proc.Process([os.path.join(pg.bin, "psql"), "-XqAt", s.exporter.pg.dsn(s.name),
+                               "-c", "BEGIN", "-c", "LOCK TABLE events IN ACCESS EXCLUSIVE MODE",
+                               "-c", "SELECT pg_sleep(6000)"], os.path.join(s.dir, "holder"),
+                              env=proc.clean_env())
+        try:
+            proc.wait_for(lambda: s.value("SELECT count(*) FROM pg_locks WHERE mode = "
+                                          "'AccessExclusiveLock' AND relation = 'events'::regclass"),
+                          f"{name}: the table is locked")
+            process = s.exporter.start(*args)
+            proc.wait_for(lambda: s.value(WAITS.format(s.name)) or not process.running(),
+                          f"{name}: it waits", detail=process.text)
+            process.kill(15)
+            t.is_(process.wait(), 5, f"{name}: the status of a stop")
+            t.is_(process.text(), lines * "millrace-export: stopped by a signal; the next run goes "
+                  "on from here\n", f"{name}: says so in one more line")
+            proc.wait_for(lambda: not s.value(WAITS.format(s.name)), f"{name}: the statement is gone")
+            t.is_(s.value("SELECT state FROM export_runs ORDER BY requested_at DESC LIMIT 1"),
+                  "stopped", f"{name}: the run is recorded")
+        finally:
+            pg.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE "
+                       "'SELECT pg_sleep(6000)%'", s.name)
+            holder.stop()
+    s.exporter.good(t, "the next run")
+    check_complete(t, "everything", s.bucket, pg, database=s.name)
+
+
 COPIES = ("SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND state = 'active' "
           "AND query LIKE 'COPY (SELECT %ONLY %'")
 
@@ -601,7 +638,7 @@ def main():
     with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as folder:
         for case in (ordinary, hours_and_caps, backlog, frequencies, sites, later_destination,
                      spans, dry_run, failures, moved, full_disk, deleted_rows, jsonb, lock,
-                     environment, signal, parts, parts_and_trouble):
+                     environment, signal, signal_while_waiting, parts, parts_and_trouble):
             with t.case(case.__name__.replace("_", " ")):
                 case(t, pg, folder)
         with t.case("help"):
