@@ -53,7 +53,9 @@ unit_tests = \
 	tests/unit/ingest/test_rejected \
 	tests/unit/export/test_objectkey \
 	tests/unit/export/test_snapshot \
-	tests/unit/export/test_copyout
+	tests/unit/export/test_copyout \
+	tests/unit/export/test_cut \
+	tests/unit/export/test_slices
 
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests) \
