@@ -207,7 +207,7 @@ mr_destination_sink(struct mr_destination *d, const struct mr_context *x, const 
 		return mr_sink_file_new(d->at.folder, key, err);
 	if (open_s3(d, x, err) != MR_OK)
 		return NULL;
-	return mr_sink_s3_new(d->s3, d->at.bucket, key, content_type, err);
+	return mr_sink_s3_new(d->s3, d->at.bucket, key, content_type, d->conf->if_none_match, err);
 }
 
 /*

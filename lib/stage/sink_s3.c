@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "secret/secret.h"
+
 struct sink {
 	struct mr_stage stage;
 	struct mr_s3 *s3;
@@ -10,6 +12,8 @@ struct sink {
 	char *bucket;
 	char *key;
 	char *content_type;
+	bool keeps;
+	struct mr_sha256 sha256; /* of what was pushed; only when it keeps objects */
 };
 
 static enum mr_err
@@ -17,20 +21,56 @@ sink_bytes(struct mr_stage *stage, struct mr_str data, struct mr_error *err)
 {
 	struct sink *s = (struct sink *)stage;
 
+	if (s->keeps)
+		mr_sha256_add(&s->sha256, data.p, data.n);
 	return mr_s3_upload_add(s->upload, data.p, data.n, err);
+}
+
+static bool
+add_piece(void *sha256, const char *p, size_t n)
+{
+	mr_sha256_add(sha256, p, n);
+	return true;
+}
+
+/* The object that is there already, against what was pushed. */
+static enum mr_err
+compare(struct sink *s, struct mr_error *err)
+{
+	unsigned char wanted[MR_SHA256_BYTES], got[MR_SHA256_BYTES];
+	struct mr_sha256 there;
+	struct mr_error why = MR_ERROR_INIT;
+	enum mr_err e;
+
+	mr_sha256_init(&there);
+	e = mr_s3_get(s->s3, s->bucket, s->key, add_piece, &there, &why);
+	if (e != MR_OK && strcmp(mr_s3_error_code(s->s3), "AccessDenied") == 0)
+		return MR_OK;
+	if (e != MR_OK)
+		return mr_fail(err, e, "%s", why.text);
+	mr_sha256_final(&there, got);
+	mr_sha256_final(&s->sha256, wanted);
+	if (memcmp(got, wanted, sizeof got) == 0)
+		return MR_OK;
+	return mr_fail(err, MR_EINVAL, "bucket %s has an object with another content under the key, "
+	    "and if_none_match = on forbids to replace it; remove it, or set if_none_match = off: %s",
+	    s->bucket, s->key);
 }
 
 static enum mr_err
 sink_finish(struct mr_stage *stage, struct mr_error *err)
 {
 	struct sink *s = (struct sink *)stage;
-	enum mr_err e = mr_s3_upload_finish(s->upload, err);
+	struct mr_error why = MR_ERROR_INIT;
+	enum mr_err e = mr_s3_upload_finish(s->upload, &why);
 
-	if (e != MR_OK && strcmp(mr_s3_error_code(s->s3), "PreconditionFailed") == 0) {
-		(void)mr_s3_upload_abort(s->upload, NULL);
+	if (e == MR_OK)
 		return MR_OK;
+	if (s->keeps && strcmp(mr_s3_error_code(s->s3), "PreconditionFailed") == 0) {
+		(void)mr_s3_upload_abort(s->upload, NULL);
+		return compare(s, err);
 	}
-	return e;
+	return mr_fail(err, e, "%s", why.text);
 }
 
 static void
@@ -61,13 +101,15 @@ static const struct mr_stage_ops ops = {
 
 struct mr_stage *
 mr_sink_s3_new(struct mr_s3 *s3, const char *bucket, const char *key, const char *content_type,
-    struct mr_error *err)
+    bool keeps, struct mr_error *err)
 {
 	struct sink *s = calloc(1, sizeof *s);
 
 	if (s != NULL) {
 		s->stage.ops = &ops;
 		s->s3 = s3;
+		s->keeps = keeps;
+		mr_sha256_init(&s->sha256);
 		s->upload = mr_s3_upload_new(s3);
 		s->bucket = strdup(bucket);
 		s->key = strdup(key);

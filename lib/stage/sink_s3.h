@@ -9,11 +9,13 @@
 #include "stage/stage.h"
 
 /*
- * s3 must outlive it; bucket, key and content_type are copied. An object that
- * is there already is no error where the client was told not to replace any:
- * the keys of an export stand for its bytes. Errors (NULL): as mr_s3_upload_begin().
+ * s3 must outlive it; bucket, key and content_type are copied. keeps: s3 was told not to
+ * replace objects. One that is there already, maybe because the answer to an earlier try was
+ * lost, is read then (s3:GetObject) and compared: with the same bytes it is as good as
+ * written, with others finish fails with MR_EINVAL. Where it may not be read, its key stands
+ * for its bytes. Errors (NULL): as mr_s3_upload_begin().
  */
 struct mr_stage *mr_sink_s3_new(struct mr_s3 *s3, const char *bucket, const char *key,
-    const char *content_type, struct mr_error *err);
+    const char *content_type, bool keeps, struct mr_error *err);
 
 #endif

@@ -8,7 +8,8 @@ struct tee {
 	size_t n;
 	struct {
 		struct mr_stage *stage;
-		struct mr_error err; /* code MR_OK while it takes part */
+		enum mr_err result; /* MR_OK while it takes part */
+		struct mr_error err;
 	} outputs[MR_TEE_MAX];
 };
 
@@ -22,17 +23,18 @@ for_each(struct tee *t, step_fn *step, struct mr_str data, struct mr_error *err)
 	size_t failed = 0;
 
 	for (size_t i = 0; i < t->n; i++) {
-		struct mr_error *own = &t->outputs[i].err;
+		enum mr_err *result = &t->outputs[i].result;
 
-		if (own->code == MR_OK && step(t->outputs[i].stage, data, own) != MR_OK)
+		if (*result == MR_OK &&
+		    (*result = step(t->outputs[i].stage, data, &t->outputs[i].err)) != MR_OK)
 			mr_stage_abort(t->outputs[i].stage);
-		failed += own->code != MR_OK;
+		failed += *result != MR_OK;
 	}
 	if (failed < t->n)
 		return MR_OK;
 	if (err != NULL)
 		*err = t->outputs[t->n - 1].err;
-	return t->outputs[t->n - 1].err.code;
+	return t->outputs[t->n - 1].result;
 }
 
 static enum mr_err
@@ -112,5 +114,5 @@ mr_tee_result(const struct mr_stage *tee, size_t i, struct mr_error *err)
 
 	if (err != NULL)
 		*err = t->outputs[i].err;
-	return t->outputs[i].err.code;
+	return t->outputs[i].result;
 }

@@ -15,7 +15,7 @@
  */
 struct mr_stage *mr_tee_new(struct mr_stage *const *outputs, size_t n, struct mr_error *err);
 
-/* MR_OK, or the code with which output i failed and in *err the whole error. */
+/* MR_OK, or the code with which output i failed and in *err (may be NULL) the whole error. */
 enum mr_err mr_tee_result(const struct mr_stage *tee, size_t i, struct mr_error *err);
 
 #endif

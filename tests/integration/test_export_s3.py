@@ -208,12 +208,42 @@ def begun(t, pg, folder, server, client):
         t.is_(pg.value("SELECT count(*) FROM export_uploads", "begun"), 0, "no upload is on record")
 
 
+def kept(t, pg, folder, server, client):
+    """if_none_match = on: what is there already, because an answer was lost, is compared."""
+    bucket = Bucket(client, "kept")
+    faults = Faults(Fault("lost", method="PUT", part="site_id"),
+                    Fault("lost", method="PUT", part="_manifest"))
+    with FaultProxy(server.endpoint[7:], faults) as proxy:
+        x = s3_exporter(pg, folder, "kept", {"client acme": section(
+            server, bucket, endpoint=proxy.endpoint, insecure="on", if_none_match="on")})
+        insert(pg, 300, database="kept")
+        x.good(t, "the answers to an object and to its manifest are lost")
+        t.is_(faults.left(), 0, "they were")
+        check_complete(t, "bucket", bucket, pg, database="kept")
+        t.is_(pg.value("SELECT count(*) FROM export_cursors WHERE error IS NOT NULL", "kept"), 0,
+              "it has not failed")
+        before = bucket.everything()
+        x.good(t, "--force", "--force")
+        t.is_(bucket.everything() == before, True, "the objects are the same")
+        insert(pg, 20, database="kept")
+        x.good(t, "the next run")
+        check_complete(t, "then", bucket, pg, database="kept")
+
+        key = next(k for k in sorted(bucket.keys(), reverse=True) if not is_manifest(k))
+        data = bucket.get(key)
+        client.put("kept", key, b"something else")
+        x.refused(t, "another object is there", 1, r"another content .*if_none_match", "--force")
+        t.is_(bucket.get(key), b"something else", "it stays")
+        client.put("kept", key, data)
+        x.good(t, "it is back", "--force")
+
+
 def main():
     postgres.need()
     with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as folder, \
             s3.S3Server() as server:
         client = server.client()
-        for case in (ordinary, packed, failures, begun):
+        for case in (ordinary, packed, failures, begun, kept):
             with t.case(case.__name__):
                 case(t, pg, folder, server, client)
 

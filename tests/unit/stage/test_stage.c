@@ -178,6 +178,34 @@ test_meter(void)
 	mr_buf_free(&sink.got);
 }
 
+/* An output succeeds when it says so, whatever it met with on the way. */
+static enum mr_err
+remark(struct mr_stage *s, struct mr_error *e)
+{
+	((struct memsink *)s)->finished++;
+	(void)mr_fail(e, MR_EINVAL, "it was there already");
+	return MR_OK;
+}
+
+static void
+test_tee_remark(void)
+{
+	struct mr_stage_ops ops = memsink_ops;
+	struct memsink sink = { .pushes_left = -1 };
+	struct mr_stage *outputs[1], *tee;
+
+	ops.finish = remark;
+	outputs[0] = memsink_open(&sink);
+	outputs[0]->ops = &ops;
+	tee = mr_tee_new(outputs, 1, &err);
+	is_int(push(tee, "x"), MR_OK, "a push");
+	is_int(mr_stage_finish(tee, &err), MR_OK, "it finishes");
+	is_int(mr_tee_result(tee, 0, NULL), MR_OK, "and has succeeded");
+	mr_stage_free(tee);
+	is_int(sink.aborted, 0, "it is not given up");
+	mr_buf_free(&sink.got);
+}
+
 static void
 test_tee(void)
 {
@@ -273,6 +301,7 @@ main(void)
 	test_wrong_kind();
 	test_meter();
 	test_tee();
+	test_tee_remark();
 	test_names();
 	return done();
 }
