@@ -13,8 +13,10 @@ const www = join(settings.srcdir, "www");
 const kilobytes = (bytes) => `${(bytes / 1000).toFixed(1)} KB`;
 const zipped = (data) => gzipSync(data, { level: 9 }).length;
 
-// Sizes of the tracker in the table of www/README.md.
-const told = () => readFileSync(join(www, "README.md"), "utf8").split("\n")
+// Sizes of the tracker in the table of the documentation.
+const documentation = ["README.md", "TRACKER-NOTES.md"].map((name) => join(www, name))
+	.find(existsSync);
+const told = () => readFileSync(documentation, "utf8").split("\n")
 	.filter((line) => /^\|.*`tracking(-vitals)?\.js` \|/.test(line))
 	.map((line) => line.split("|")[2].trim());
 
@@ -23,11 +25,13 @@ const early: Pick<import("DECLARATIONS").Millrace, "push"> = (window.millrace ??
 early.push(["track", "signup", { plan: "pro" }], ["consent", "granted"], ["flush"]);
 window.millraceConfig = {
 	site: "example-com", maxBatchSize: 5, disable: "scroll form", cookieless: true,
+	pageviews: "path", scrollRoot: "#main", secrets: "token *pin",
 	beforeSend: (event) => event.eventType === "click" ? null : { ...event, url: "" },
 	afterSend(body, status, answer) { body.length + (status ?? 0); answer?.headers.get("x"); },
 };
 window.millrace.track("signup", { plan: "pro", n: 1 });
 window.millrace.identify();
+window.millrace.identify((undefined as { id: string } | undefined)?.id);
 window.millrace.consent("denied");
 window.millrace.flush();
 // @ts-expect-error: neither granted nor denied
@@ -59,7 +63,7 @@ const types = () => test("types", () => {
 	}
 });
 
-// Returns the minified tracker, or null where there is none.
+// Returns the minified files by their paths, or null where there are none.
 export default async () => {
 	await types();
 	const built = (name) => [settings.builddir, settings.srcdir]
@@ -72,15 +76,17 @@ export default async () => {
 	});
 	await test("minified", () => {
 		if (!built("tracking.min.js")) return skip("size", "terser was not there when it was built");
-		minified = readFileSync(built("tracking.min.js"), "utf8");
-		const size = zipped(minified);
-		const vitals = zipped(readFileSync(built("tracking-vitals.min.js")));
+		const [first, second] = ["tracking.min.js", "tracking-vitals.min.js"]
+			.map((name) => readFileSync(built(name), "utf8"));
+		minified = { "/js/tracking.js": first, "/js/tracking-vitals.js": second };
+		const size = zipped(first);
+		const vitals = zipped(second);
 		diag(`tracking.js ${size} bytes, tracking-vitals.js ${vitals} bytes, with gzip`);
-		is(told(), [size, size + vitals].map(kilobytes), "www/README.md tells the sizes");
+		is(told(), [size, size + vitals].map(kilobytes), "the documentation tells the sizes");
 		ok(size <= 3000, "tracking.js has at most 3.0 KB", `${size} bytes`);
 		for (const name of ["eventBatch", "addToBatch", "maxBatchSize"])
-			ok(minified.includes(name), `${name} is still in it`);
-		ok(minified.endsWith("//# sourceMappingURL=tracking.js.map"), "names its source map");
+			ok(first.includes(name), `${name} is still in it`);
+		ok(first.endsWith("//# sourceMappingURL=tracking.js.map"), "names its source map");
 		const map = JSON.parse(readFileSync(`${built("tracking.min.js")}.map`));
 		is(map.sourcesContent[0] === source, true, "which holds the source");
 		return undefined;

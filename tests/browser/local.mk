@@ -2,7 +2,9 @@
 
 TESTS += \
 	tests/browser/test_browser.py \
-	tests/browser/test_dashboard.py
+	tests/browser/test_dashboard.py \
+	tests/browser/test_firefox.py \
+	tests/browser/test_webkit.py
 
 EXTRA_DIST += \
 	tests/browser/browser.mjs \
@@ -11,8 +13,10 @@ EXTRA_DIST += \
 	tests/browser/dashboard.mjs \
 	tests/browser/delivery.mjs \
 	tests/browser/demo.mjs \
+	tests/browser/engines.mjs \
 	tests/browser/main.mjs \
 	tests/browser/once.mjs \
+	tests/browser/pages.mjs \
 	tests/browser/privacy.mjs \
 	tests/browser/screenshots.mjs \
 	tests/browser/screenshots.py \
@@ -20,7 +24,9 @@ EXTRA_DIST += \
 	tests/browser/site.mjs \
 	tests/browser/tap.mjs \
 	tests/browser/test_browser.py \
-	tests/browser/test_dashboard.py
+	tests/browser/test_dashboard.py \
+	tests/browser/test_firefox.py \
+	tests/browser/test_webkit.py
 
 # Pictures of the pages, for README.md and www/README.md.
 .PHONY: screenshots

@@ -94,7 +94,7 @@ const parts = {
 	}],
 
 	"storage blocked": [["503", "cut", "drop"], async (context, site) => {
-		await context.addInitScript(() => Object.defineProperty(window, "localStorage", {
+		site.before(() => Object.defineProperty(window, "localStorage", {
 			get() { throw new DOMException("forbidden", "SecurityError"); },
 		}));
 		site.fault = sometimes(20, "cut", "503", "drop");
@@ -120,8 +120,7 @@ const parts = {
 	}],
 
 	"Global Privacy Control, then consent": [[], async (context, site) => {
-		await context.addInitScript(() =>
-			Object.defineProperty(navigator, "globalPrivacyControl", { value: true }));
+		site.before(() => Object.defineProperty(navigator, "globalPrivacyControl", { value: true }));
 		const page = await open(context, site);
 		await track(page, -100, 0); // nobody may ever see these
 		await page.evaluate(() => millrace.consent("granted"));

@@ -1,5 +1,6 @@
-"""lighttpd with millrace and www/ behind it, and node with Chromium in front."""
+"""lighttpd with millrace and www/ behind it, and node with a browser in front."""
 
+import glob
 import json
 import os
 import shutil
@@ -47,13 +48,33 @@ def chromium():
                 None)
 
 
-def need():
+def firefox():
+    """Path of Firefox, or None."""
+    return next(filter(None, map(proc.find, ("firefox-esr", "firefox"))), None)
+
+
+def webkit():
+    """Path of the browser that WebKitGTK's driver drives, or None when a part is missing."""
+    found = glob.glob("/usr/lib/*/webkit2gtk-4.*/MiniBrowser")
+    return max(found) if found and proc.find("WebKitWebDriver") and proc.find("Xvfb") else None
+
+
+# name: where it is, what brings it, and the npm package that drives it.
+ENGINES = {
+    "chromium": (chromium, "chromium", "playwright-core"),
+    "firefox": (firefox, "firefox-esr", "puppeteer-core"),
+    "webkit": (webkit, "webkit2gtk-driver or xvfb", None),
+}
+
+
+def need(engine="chromium"):
     """Skips the program when it lacks something, and says what."""
     postgres.need()
     proc.need("node", "lighttpd")
-    if not chromium():
-        tap.skip_all("chromium is not installed")
-    missing = [name for name in PACKAGES
+    find, package, driver = ENGINES[engine]
+    if not find():
+        tap.skip_all(f"{package} is not installed")
+    missing = [name for name in {*PACKAGES, driver} - {None}
                if not os.path.isdir(os.path.join(WWW, "node_modules", name))]
     if missing:
         tap.skip_all(f"npm packages are missing ({', '.join(missing)}): npm ci --prefix www")
@@ -65,12 +86,16 @@ def exports(folder):
             "export": {"program": os.path.join(proc.BUILDDIR, "cron", "millrace-export")}}
 
 
-def run(script, *arguments, sections=None, **settings):
-    """Runs a script of this folder in node on a site of its own. Returns its exit status."""
+def run(script, *arguments, engine="chromium", sections=None, **settings):
+    """Runs a script of this folder in node on a site of its own. Returns its exit status.
+
+    engine: a key of ENGINES.
+    """
     with postgres.Postgres() as pg, Site(pg, sections) as server:
         server.wait_healthy()
         settings = {"base": server.base, "dsn": pg.dsn(), "psql": os.path.join(pg.bin, "psql"),
-                    "chromium": chromium(), "srcdir": proc.SRCDIR, "builddir": proc.BUILDDIR,
+                    "chromium": chromium(), "engine": engine,
+                    "browser": ENGINES[engine][0](), "srcdir": proc.SRCDIR, "builddir": proc.BUILDDIR,
                     **settings}
         command = [proc.find("node"), os.path.join(HERE, script), json.dumps(settings), *arguments]
         return subprocess.run(command, env=proc.clean_env(HOME=server.dir),

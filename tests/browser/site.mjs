@@ -20,9 +20,9 @@ const siteOf = (url, body) => body ? JSON.parse(body).siteId
 
 const article = Array.from({ length: 60 }, (_, i) => `<p>Paragraph ${i} of a long text.</p>`).join("");
 
-const page = (attributes, more) => `<!DOCTYPE html>
+const page = (script, head, body) => `<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Test page</title><link rel="icon" href="data:,">
-${more}<script defer src="/js/tracking.js" ${attributes}></script></head>
+${head}${script}</head>
 <body><h1>Test page</h1>
 <p><a id="inside" href="#part">inside</a> <a id="next" href="/page?next">next</a>
 <a id="outside" href="http://other.test/there">other</a>
@@ -30,7 +30,7 @@ ${more}<script defer src="/js/tracking.js" ${attributes}></script></head>
 <button id="button" data-track="buy">Buy</button></p>
 <form id="contact" action="/page"><input name="email" id="email"><input type="password" name="secret">
 <textarea name="text"></textarea><button id="send" name="id" value="v">Send</button></form>
-${article}</body></html>`;
+${body}${article}</body></html>`;
 
 export class Site {
 	// upstream: base URL of the real server.
@@ -50,8 +50,17 @@ export class Site {
 		this.fault = () => "ok";  // (request, number) => see above
 		this.retryAfter = "1";
 		this.head = "";           // more of the page's <head>
+		this.body = "";           // and of its <body>
+		this.script = undefined;  // in place of the element that loads the tracker
+		this.first = [];          // functions that the page runs before anything else
 		this.headers = {};        // more of the page's headers
+		this.away = false;        // cuts every connection, and lists nothing
 		this.requests = [];       // to the collector: { method, url, body, type, at, outcome }
+	}
+
+	// What a page does before anything else, under any policy that allows its own scripts.
+	before(work) {
+		this.first.push(`(${work})();\n`);
 	}
 
 	async start() {
@@ -67,6 +76,10 @@ export class Site {
 	}
 
 	#serve(request, response) {
+		if (this.away) {
+			request.socket.destroy();
+			return;
+		}
 		const parts = [];
 		request.on("data", (part) => parts.push(part));
 		request.on("error", () => {});
@@ -75,8 +88,15 @@ export class Site {
 			const path = request.url.replace(/^\/t\//, "/");
 			if (path.startsWith("/page")) {
 				response.writeHead(200, { "Content-Type": "text/html", ...this.headers });
-				response.end(page(this.attributes, this.head).replace("/js/",
-					request.url.startsWith("/t/") ? "/t/js/" : "/js/"));
+				const first = this.first.length ? '<script src="/first.js"></script>' : "";
+				const script = this.script ??
+					`<script defer src="/js/tracking.js" ${this.attributes}></script>`;
+				response.end(page(script.replace("/js/",
+					request.url.startsWith("/t/") ? "/t/js/" : "/js/"), first + this.head, this.body));
+			} else if (path === "/first.js") {
+				response.writeHead(200, { "Content-Type": "text/javascript" }).end(this.first.join(""));
+			} else if (path === "/empty") {
+				response.writeHead(200, { "Content-Type": "text/html" }).end("<!DOCTYPE html>");
 			} else if (path.startsWith("/files/")) {
 				response.writeHead(204).end();
 			} else if (this.files[path]) {
@@ -93,7 +113,7 @@ export class Site {
 		let outcome = "ok";
 		if (COLLECTOR.test(path) && method !== "OPTIONS" && siteOf(url, text) === this.id) {
 			const entry = { method, url, body: text, type: request.headers["content-type"],
-				at: Date.now() };
+				referer: request.headers.referer, at: Date.now() };
 			outcome = entry.outcome = this.fault(entry, this.requests.length);
 			this.requests.push(entry);
 			this.open++;

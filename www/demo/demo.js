@@ -34,6 +34,7 @@
 
 	const outcome = (status) => status === undefined ? ["left with the page", "open"]
 		: status === 0 ? ["no answer, will try again", "bad"]
+		: status < 0 ? ["given up", "bad"]
 		: status < 300 ? [`answered ${status}`, "good"]
 		: [`answered ${status}`, "bad"];
 

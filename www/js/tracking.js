@@ -5,7 +5,10 @@
  *
  * Settings are data attributes of the script element, or keys of
  * window.millraceConfig, which win; www/README.md lists them, tracking.d.ts types
- * them. Web vitals and errors are in tracking-vitals.js, which is loaded later.
+ * them. What is noted later and what is rare is in tracking-vitals.js, which is
+ * loaded when it is wanted: routes, scrolling, forms, engagement, web vitals,
+ * errors; data that is odd or large, batches that were refused or that another
+ * page left, images instead of fetch.
  *
  * How a batch is delivered:
  * - It is closed when it has maxBatchSize events or maxBatchBytes, when it is
@@ -14,7 +17,8 @@
  *   which the server stores it once. So it may be sent again whenever nobody
  *   knows what became of it.
  * - A page sends one batch at a time, in order. 2xx: done. 408, 429, 5xx or no
- *   answer: again later. Any other answer: it would never be taken; dropped.
+ *   answer: again later. 400 or 413: its events one by one, once, because the
+ *   fault may be that of one. Any other answer: it would never be taken; dropped.
  * - What cannot be sent yet waits in localStorage, each batch under a key of
  *   its own, so that tabs write without agreeing on anything. The value starts
  *   with the time until which a page claims the batch. Any page may take over
@@ -37,9 +41,13 @@
 		}
 	};
 
-	const script = document.currentScript || {};
+	// A module has no currentScript: it is found by its address, which the stack of
+	// each browser tells, or by data-site.
+	const [self] = /https?:.*?(?=:\d+:\d)/.exec(Error().stack) || [];
+	const script = document.currentScript ||
+		[...document.scripts].find(({ src, dataset }) => src == self || dataset.site) || {};
+	const source = script.src || self || location.href;
 	const config = { ...script.dataset, ...window.millraceConfig };
-	const isOn = (value) => (value ?? false) + "" != "false";
 	const wants = (kind) => !(config.disable + "").includes(kind);
 
 	const maxBatchSize = +config.maxBatchSize || 10; // events
@@ -48,17 +56,19 @@
 	const maxOutbox = 2000;                          // batches that wait in memory
 	const maxStoredEvents = 100;
 	const maxStored = 5e4;                           // characters
-	const maxStoredAge = 864e5;
 	const maxBackoff = 6e4;
+	const maxText = 8000;                            // characters of one text
+	const maxKey = 100;                              // and of the name of a value
+	const maxDepth = 20;                             // the server takes 32, the batch's among them
+	const maxId = 255;                               // bytes, as the server has it
 	const claimTime = 6e4;
 	const sessionTime = 18e5;
-	const idleTime = 3e4;
 
 	const siteId = config.site || location.hostname;
 	// Beside the script's folder, so that it works below any prefix.
-	const endpoint = new URL(config.endpoint || "../collect", script.src || location).href;
+	const endpoint = new URL(config.endpoint || "../collect", source).href;
 
-	const cookieless = isOn(config.cookieless);
+	const cookieless = (config.cookieless ?? false) + "" != "false";
 	const prefix = "millrace:" + siteId + ":";
 	const queue = prefix + "queue:";
 
@@ -67,10 +77,37 @@
 	const read = guard((key) => storage.getItem(key));
 	const write = guard((key, value) => storage.setItem(key, value));
 	const erase = guard((key) => storage.removeItem(key));
-	const keys = (start) => Object.keys({ ...storage }).filter((key) => key.startsWith(start));
+	const keys = (start) => Object.keys(storage || {}).filter((key) => key.startsWith(start));
 
 	const newId = () => crypto.getRandomValues(new Uint32Array(4)).join("");
 	const now = Date.now;
+
+	/* --- what may be sent ---------------------------------------------------- */
+
+	const bytes = (text) => new Blob([text]).size;
+
+	// What must not leave the page in an address: who is named before the host, the
+	// values of these parameters, and what a data: address holds.
+	const secret = RegExp("(^\\w+://)[^/?#]*@|(^data:[^,]*,|[?&#;](" +
+		(config.secrets || "*token *passw* *secret *signature *api*key sig code otp jwt")
+			.replace(/[^\w*-]+/g, "|").replaceAll("*", "[\\w-]*") + ")=)[^&#;]+", "gi");
+
+	// Throws where the data has what the server would not take or JSON cannot hold;
+	// tracking-vitals.js mends it. A toJSON that a page's library gives to arrays or
+	// texts is not asked.
+	const toJson = (event) => {
+		const depths = new Map();
+		return JSON.stringify(event, function (key, value) {
+			const own = this[key];
+			const depth = depths.get(this) + 1 || 0;
+			const isOwn = typeof own != "object" || Array.isArray(own);
+			if (isOwn) value = own;
+			if (depth > maxDepth || key.length > maxKey || isOwn && own?.length > maxText) throw 0;
+			depths.set(value, depth);
+			return /^(url|href|refer|file)/.test(key) && value?.replace
+				? value.replace(secret, (all, host, name) => host || name + "***") : value;
+		});
+	};
 
 	/* --- who: nothing is made or stored before consent ---------------------- */
 
@@ -92,7 +129,9 @@
 		return { siteId, sessionId, visitorId };
 	};
 
+	// The server refuses a long id, and with it all that comes with it.
 	const identify = (id) => {
+		if (bytes(id) > maxId) return withMore(() => identify(api.digest(id)));
 		visitorId = id;
 		if (permission == "granted") write(prefix + "visitor", id);
 	};
@@ -107,39 +146,52 @@
 	let failures = 0;
 	let unanswered;      // the last failure was no answer at all
 	let notBefore = 0;   // when the server may be asked again
-	let pixelOnly;
 
-	const addToBatch = guard((eventType, eventData, url = location.href) => {
-		let event = { eventType, timestamp: new Date().toISOString(), url, eventData };
+	const addToBatch = guard((eventType, eventData, url = location.href, time = new Date()) => {
+		let event = { eventType, timestamp: time.toISOString(), url, eventData };
 		if (config.beforeSend) event = config.beforeSend(event);
-		if (permission == "denied" || !event) return;
-		const json = JSON.stringify(event);
-		const bytes = new Blob([json]).size;
-		if (bytes > maxBatchBytes) return;
-		if (eventBytes + bytes > maxBatchBytes) {
-			if (!permission) return;
+		if (!event) return;
+		const json = guard(toJson)(event);
+		if (json && bytes(json) <= maxBatchBytes) addJson(json);
+		else withMore(() => addJson(api.mend(event)));
+	});
+
+	const addJson = (json) => {
+		if (permission == "denied") return;
+		const size = bytes(json);
+		if (eventBytes + size > maxBatchBytes) {
+			if (!permission) return notify(toBatch({ siteId }, [json]).body, -1);
 			flush();
 		}
-		eventBytes += bytes;
+		eventBytes += size;
 		if (eventBatch.push(json) >= maxBatchSize) flush();
 		else batchTimer = batchTimer || setTimeout(flush, maxBatchAge);
+	};
+
+	// The key tells what the bounds of the storage are about: its age, its events.
+	const toBatch = (head, events) => ({
+		key: queue + [now(), events.length, head.batchId].join("."),
+		body: toJson(head).slice(0, -1) + ',"events":[' + events + "]}",
 	});
 
 	const closeBatch = () => {
 		if (permission != "granted" || !eventBatch.length) return;
-		const batchId = newId();
-		const body = JSON.stringify({
-			eventType: "batch", batchId, timestamp: new Date().toISOString(), ...identity(),
-		}).slice(0, -1) + ',"events":[' + eventBatch + "]}";
-		// The key tells what the bounds of the storage are about: its age, its events.
-		if (outbox.length < maxOutbox)
-			outbox.push({ key: queue + [now(), eventBatch.length, batchId].join("."), body });
+		enqueue(toBatch({
+			eventType: "batch", batchId: newId(), timestamp: new Date().toISOString(), ...identity(),
+		}, eventBatch));
 		clearTimeout(batchTimer);
 		eventBatch = [];
 		eventBytes = batchTimer = 0;
 	};
 
-	const flush = guard(() => {
+	const enqueue = (batch) => {
+		if (permission != "granted" || outbox.some(({ key }) => key == batch.key)) return;
+		if (outbox.length < maxOutbox) outbox.push(batch);
+		else notify(batch.body, -1);
+	};
+
+	const flush = guard((again) => {
+		if (again && unanswered) notBefore = 0;
 		closeBatch();
 		deliver();
 	});
@@ -153,7 +205,7 @@
 	});
 
 	// A string goes as text/plain, for which no browser asks the server first.
-	const transmit = async (body) => pixelOnly ? sendPixels(body) : fetch(endpoint, {
+	const transmit = async (body) => api.sendPixels?.(body) || fetch(endpoint, {
 		method: "POST", body, keepalive: true,
 		signal: AbortSignal.timeout?.(3e4),
 	});
@@ -167,11 +219,18 @@
 				Math.min(1000 * 2 ** failures++, maxBackoff) * (1 + Math.random()) / 2,
 				after * 1000 || Date.parse(after) - now() || 0);
 			setTimeout(deliver, notBefore - now() + 1);
+			// Nobody knows why an image failed: the others need not wait for it.
+			if (api.sendPixels && outbox[1]) outbox.push(outbox.shift());
 			persist();
+			withMore(); // which knows another way
 		} else {
 			failures = notBefore = 0;
+			const known = outbox.length; // it is not, when consent was taken back
 			outbox = outbox.filter((other) => other != batch);
 			erase(batch.key);
+			// Only one of its events may be bad.
+			if (outbox.length < known && (status == 400 || status == 413))
+				withMore(() => api.split(batch));
 			deliver();
 		}
 		notify(batch.body, status, answer);
@@ -179,22 +238,9 @@
 
 	const notify = guard((body, status, answer) => config.afterSend?.(body, status, answer));
 
-	// For pages whose Content-Security-Policy forbids fetch: each event is an image.
-	const sendPixels = (body) => {
-		const { events, ...head } = JSON.parse(body);
-		return Promise.all(events.map((event, i) => {
-			const image = new Image();
-			image.src = endpoint.replace(/collect$/, "pixel.gif?") + new URLSearchParams({
-				...head, ...event, eventData: JSON.stringify(event.eventData),
-				batchId: head.batchId + "." + i,
-			});
-			return image.decode(); // waits for the answer
-		})).then(() => ({ status: 200 }));
-	};
-
 	/* --- the queue in localStorage ------------------------------------------ */
 
-	const partOf = (key, i) => +key.slice(queue.length).split(".")[i];
+	const eventsOf = (key) => +key.split(".").slice(-2)[0];
 
 	// Each waiting batch that is there already, or still fits. A page that was left
 	// claims none: nobody hears the answers, so whoever comes first sends again.
@@ -203,34 +249,14 @@
 		let events = 0;
 		let size = 0;
 		for (const key of keys(queue)) {
-			events += partOf(key, 1);
+			events += eventsOf(key);
 			size += (read(key) + "").length;
 		}
 		for (const { key, body } of outbox)
-			if (read(key) || ((events += partOf(key, 1)) <= maxStoredEvents &&
+			if (read(key) || ((events += eventsOf(key)) <= maxStoredEvents &&
 				(size += body.length) <= maxStored))
 				write(key, claimedUntil + " " + body);
 	};
-
-	// Takes over what no page claims, and throws away what is too old.
-	const takeOver = guard(() => {
-		for (const key of keys(queue)) {
-			const value = read(key) + "";
-			const body = value.replace(/\S* /, "");
-			if (!(now() - partOf(key, 0) < maxStoredAge)) {
-				erase(key);
-			} else if (now() > parseFloat(value) && !outbox.some((batch) => batch.key == key)) {
-				write(key, now() + claimTime + " " + body);
-				outbox.push({ key, body });
-			}
-		}
-		deliver();
-	});
-
-	const adopt = guard(() => permission != "granted" ? 0
-		: !navigator.locks ? takeOver()
-		: navigator.locks.request(queue, { ifAvailable: true }, (lock) => lock && takeOver())
-			.catch(() => {}));
 
 	/* --- the page goes away ------------------------------------------------- */
 
@@ -239,129 +265,76 @@
 	const leave = (forGood) => {
 		if (left) return;
 		left = forGood;
-		addPageview();
-		addEngagement();
-		guard(() => api.beforeLeave?.())();
+		api.beforeLeave?.();
 		closeBatch();
 		persist(); // a hidden page, too, may end unnoticed, as on phones
 		// A fetch with keepalive outlives a hidden page, and is heard if it stays.
 		if (!left) return deliver();
+		// A beacon may get through where a fetch that the page has changed does not.
 		for (const { key, body } of outbox)
-			if (inFlight?.key != key && !(now() < notBefore && read(key)) &&
-				navigator.sendBeacon(endpoint, body)) notify(body);
+			if ((inFlight?.key != key || failures) && navigator.sendBeacon(endpoint, body))
+				notify(body);
 	};
 
 	/* --- what visitors do ---------------------------------------------------- */
 
-	let page;            // address of the last page view
-	let depth;           // percent scrolled, in steps
-	let fields;          // form fields that were focused
-	let engaged = 0;     // ms
-	let lastActive = 0;  // 0: the page is hidden
+	const addPageview = (referrer, url, time) => wants("pageview") && addToBatch("pageview", {
+		title: document.title, referrer, language: navigator.language,
+		screen: screen.width + "x" + screen.height,
+		viewport: innerWidth + "x" + innerHeight,
+	}, url, time);
 
-	const addPageview = () => {
-		if (page == location.href) return;
-		const referrer = page || document.referrer;
-		addEngagement();
-		page = location.href;
-		depth = 0;
-		fields = new Set();
-		if (wants("pageview")) addToBatch("pageview", {
-			title: document.title, referrer, language: navigator.language,
-			screen: screen.width + "x" + screen.height,
-			viewport: innerWidth + "x" + innerHeight,
-		});
-	};
-
-	// Time counts for as long as something happens, and a while after.
-	const noteActivity = () => {
-		if (lastActive) engaged += Math.min(now() - lastActive, idleTime);
-		lastActive = document.hidden ? 0 : now();
-	};
-
-	const addEngagement = () => {
-		noteActivity();
-		if (engaged >= 1000 && wants("engagement"))
-			addToBatch("engagement", { seconds: engaged / 1000 }, page);
-		engaged = 0;
-	};
-
-	const onClick = ({ target, button }) => {
-		const link = target.closest("a[href]");
-		const tracked = target.closest("[data-track]");
-		if (button > 1 || !(link || tracked)) return;
+	const onClick = (event) => {
+		// The path leads into open shadow roots.
+		const find = (selector) =>
+			event.composedPath().find((node) => node.matches?.(selector));
+		const link = find("a[*|href],area[href]");
+		const tracked = find("[data-track]");
+		const shown = link || tracked;
+		const control = find("label,:enabled")?.control;
+		// The click on a label is followed by one on its control.
+		if (event.button > 1 || !shown || (!link && shown.contains(control) && !control.disabled))
+			return;
+		const target = document.createElement("a");
+		if (link) target.href = link.href.baseVal ?? link.href;
 		addToBatch(link?.hasAttribute("download") ||
-			/\.(pdf|zip|gz|dmg|exe|csv|xlsx?|docx?|pptx?|mp[34])$/i.test(link?.pathname) ? "download"
-			: /^http/.test(link) && link.host != location.host ? "outbound" : "click", {
-			name: tracked?.dataset.track, href: link?.href,
-			text: (link || tracked).innerText.slice(0, 100),
+			/\.(pdf|zip|gz|dmg|exe|csv|xlsx?|docx?|pptx?|mp[34])$/i.test(target.pathname) ? "download"
+			: /^http/.test(target) && target.host != location.host ? "outbound" : "click", {
+			name: tracked?.dataset.track, href: link && target.href,
+			text: (shown.innerText ?? shown.textContent).slice(0, 100),
 		});
 	};
-
-	const onScroll = () => {
-		const seen = (scrollY + innerHeight + 2) * 100 / document.documentElement.scrollHeight;
-		while (depth < 100 && seen >= depth + 25) addToBatch("scroll", { depth: depth += 25 });
-	};
-
-	// Attributes, because a field that is called "id" hides the form's property.
-	const nameOf = (element) => element.getAttribute("name") || element.getAttribute("id");
-
-	const onFocus = ({ target }) => {
-		if (!target.form || fields.has(target)) return;
-		fields.add(target);
-		addToBatch("form_focus", { form: nameOf(target.form), field: nameOf(target) });
-	};
-
-	const onSubmit = ({ target }) => addToBatch("form_submit", {
-		form: nameOf(target),
-		fields: [...new Set(Array.from(target.querySelectorAll("[name]"), nameOf))],
-	});
 
 	// While they are captured, the document's events pass the window, too.
 	const on = (types, listener) => types.split(" ").forEach((type) =>
-		addEventListener(type, guard(listener), { capture: true, passive: true }));
+		addEventListener(type, guard(listener), true));
+
+	// What needs tracking-vitals.js: at once, when it is there. The first loads it.
+	const withMore = (work = () => {}) => {
+		if (api.mend) return work();
+		if (api.later.push(work) > 1) return;
+		if (config.load) return config.load();
+		const more = document.createElement("script");
+		const url = new URL("tracking-vitals.js", source).href;
+		more.src = guard(() => trustedTypes.createPolicy("millrace",
+			{ createScriptURL: () => url }).createScriptURL(url))() || url;
+		more.nonce = script.nonce;
+		document.head.append(more);
+	};
 
 	const start = guard(() => {
-		addPageview();
-		for (const name of ["pushState", "replaceState"]) {
-			const original = history[name];
-			history[name] = (...args) => {
-				setTimeout(guard(addPageview)); // when the page has set its new title
-				return original.apply(history, args);
-			};
-		}
-		on("popstate hashchange", addPageview);
-		on("scroll keydown pointerdown pointermove", noteActivity);
+		addPageview(document.referrer);
 		if (wants("click")) on("click auxclick", onClick);
-		if (wants("scroll")) on("scroll", onScroll);
-		if (wants("form")) {
-			on("focusin", onFocus);
-			on("submit", onSubmit);
-		}
-		on("visibilitychange", () => document.hidden ? leave() : noteActivity());
+		if (wants("form")) on("focusin submit", (event) => {
+			const [node] = event.composedPath();
+			withMore(() => api.onField(node));
+		});
+		on("visibilitychange", () => document.hidden && leave());
 		on("pagehide", leave);
 		on("pageshow", () => {
 			left = false;
-			lastActive = now();
 		});
-		on("online", () => {
-			if (unanswered) notBefore = 0;
-			deliver();
-		});
-		on("securitypolicyviolation", ({ blockedURI }) => {
-			if (blockedURI == endpoint) pixelOnly = true;
-		});
-		on("storage", ({ key, newValue }) => {
-			if (key == prefix + "consent") setPermission(newValue);
-		});
-		adopt();
-		setInterval(adopt, claimTime);
-		if (wants("vitals") || isOn(config.errors)) {
-			const more = document.createElement("script");
-			more.src = new URL("tracking-vitals.js", script.src);
-			more.nonce = script.nonce;
-			document.head.append(more);
-		}
+		withMore();
 	});
 
 	/* --- window.millrace ------------------------------------------------------ */
@@ -385,14 +358,22 @@
 
 	const api = {
 		config,
-		track: guard((name, data) => addToBatch(name + "", data)),
-		identify: guard((id) => {
+		track: guard((name, data) => addToBatch(String(name), data)),
+		// What a page says when it does not know who it is, is no name.
+		identify: guard((...ids) => {
+			const id = ids.length ? ids[0] + "" : "vis_" + newId();
+			if (/^(|undefined|null|NaN|\[.*)$/.test(id)) return;
 			flush();
-			identify(id || "vis_" + newId());
+			identify(id);
 		}),
 		consent: guard(setPermission),
 		flush,
-		push: guard((...calls) => calls.forEach(([name, ...args]) => api[name](...args))),
+		push: (...calls) => calls.forEach(guard(([name, ...args]) => api[name](...args))),
+
+		// For tracking-vitals.js alone.
+		endpoint, queue, toJson, toBatch, addToBatch, addPageview, enqueue,
+		page: location.href,
+		later: [],
 	};
 
 	const early = window.millrace;
