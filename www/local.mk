@@ -82,6 +82,15 @@ mr_dashboard_files = $(mr_dashboard) www/dashboard/icon.svg www/dashboard/index.
 EXTRA_DIST += $(mr_dashboard_files) $(mr_dashboard_sources)
 MAINTAINERCLEANFILES += $(mr_dashboard)
 
+# Beside each page file lie a .gz and, where brotli or node is there, a .br, which the
+# samples serve; and the tracker also under names with a hash of what is in them,
+# which browsers may keep for good. The first of these loads the second.
+mr_www = "$(DESTDIR)$(pkgdatadir)/www"
+mr_packed = find $(mr_www) -name '*.gz' -o -name '*.br' -o -name 'tracking*.????????.js'
+mr_pack = find $(mr_www) -name '*.js' -o -name '*.css' -o -name '*.html' -o -name '*.svg' -o -name '*.csv'
+mr_brotli = 'const f = require("fs"); for (const p of process.argv.slice(1)) \
+	  f.writeFileSync(`$${p}.br`, require("zlib").brotliCompressSync(f.readFileSync(p)))'
+
 install-data-hook:
 	test "$(MINIFIED)" = yes || exit 0; \
 	for name in tracking tracking-vitals; do \
@@ -97,7 +106,22 @@ install-data-hook:
 	  test -f $$file || file=$(srcdir)/$$file; \
 	  $(INSTALL_DATA) $$file "$(DESTDIR)$(pkgdatadir)/www/dashboard" || exit 1; \
 	done
+	$(mr_packed) | while read -r file; do rm -f "$$file"; done
+	cd $(mr_www)/js && hash() { sha256sum "$$1" | cut -c1-8; } && \
+	more=tracking-vitals.`hash tracking-vitals.js`.js && \
+	cp tracking-vitals.js $$more && \
+	$(SED) "s/tracking-vitals\.js/$$more/g" tracking.js > tracking.js.tmp && \
+	mv tracking.js.tmp tracking.`hash tracking.js.tmp`.js
+	$(mr_pack) | while read -r file; do \
+	  gzip -9nc "$$file" > "$$file.gz" || exit 1; \
+	  if type brotli > /dev/null 2>&1; then brotli -fkq 11 "$$file" || exit 1; \
+	  elif type node > /dev/null 2>&1; then node -e $(mr_brotli) "$$file" || exit 1; \
+	  fi; \
+	done
+	test -f $(mr_www)/js/tracking.js.br || { sample="$(DESTDIR)$(ex_lighttpddir)/millrace.conf"; \
+	  $(SED) '/^# Better than gzip/,/^}/d' "$$sample" > "$$sample.tmp" && mv "$$sample.tmp" "$$sample"; }
 uninstall-hook:
+	test ! -d $(mr_www) || $(mr_packed) | while read -r file; do rm -f "$$file"; done
 	for file in $(mr_dashboard_files); do rm -f "$(DESTDIR)$(pkgdatadir)/$$file"; done
 	rm -f "$(DESTDIR)$(pkgdatadir)/www/js/tracking.js.map" \
 	  "$(DESTDIR)$(pkgdatadir)/www/js/tracking-vitals.js.map"

@@ -62,14 +62,18 @@ class FirefoxPage {
 			document.readyState === "complete", end).catch(() => false), pattern);
 	}
 
-	close(options) {
-		return this.page.close(options);
+	// Closed by the driver, a page is gone without being told.
+	async close() {
+		const closed = new Promise((resolve) => { this.page.once("close", resolve); });
+		await this.page.evaluate(() => { setTimeout(() => window.close()); });
+		await closed;
 	}
 }
 
 const firefox = async () => {
 	const browser = await packages("puppeteer-core").launch({ browser: "firefox",
-		executablePath: settings.browser, timeout: 120000 });
+		executablePath: settings.browser, timeout: 120000, protocolTimeout: 120000,
+		extraPrefsFirefox: { "dom.allow_scripts_to_close_windows": true } });
 	return {
 		name: "Firefox",
 		async newContext() {

@@ -15,6 +15,8 @@ BUNDLE = ("dashboard.js", "dashboard.css")
 EXTRA = """\
 index-file.names = ( "index.html" )
 mimetype.assign += ( ".svg" => "image/svg+xml", ".csv" => "text/csv" )
+# Nobody has compressed the sources.
+$REQUEST_HEADER["Accept-Encoding"] =~ "." { url.rewrite-once = () }
 """
 
 

@@ -1,33 +1,139 @@
-"""The samples for web servers serve the tracker beside the collector."""
+"""The samples for web servers serve what make install lays down, as few bytes as the browser takes."""
 
+import contextlib
+import gzip
 import os
+import re
 import shutil
+import subprocess
 
 from common import config
 from harness import client, postgres, proc, tap, web
 
-FILES = ("tracking.js", "tracking-vitals.js", "tracking.js.map")
+BROWSER = {"Accept-Encoding": "gzip, deflate, br"}
+HOUR = "public, max-age=3600, stale-while-revalidate=86400"
+YEAR = "public, max-age=31536000, immutable"
+
+APACHE = """\
+ServerName localhost
+Listen 127.0.0.1:{port}
+PidFile {dir}/apache.pid
+ErrorLog {dir}/apache.log
+DocumentRoot {dir}
+{user}
+{modules}
+TypesConfig /dev/null
+{snippet}
+"""
+APACHE_MODULES = ("mpm_event", "authz_core", "mime", "dir", "alias", "proxy", "proxy_fcgi", "headers",
+                  "rewrite")
 
 
-def serve(t, pg, kind):
+def installed(folder):
+    """Runs make install into the folder. Returns the path of the www/ in it."""
+    env = {k: v for k, v in proc.clean_env().items()
+           if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DESTDIR")}
+    done = subprocess.run([proc.find("make"), "-s", "install", f"DESTDIR={folder}"], text=True,
+                          cwd=proc.BUILDDIR, capture_output=True, env=env, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stdout + done.stderr)
+    return next(path for path, folders, _ in os.walk(folder)
+                if path.endswith("/millrace/www") and "js" in folders)
+
+
+def apache_conf(server):
+    """Text of a configuration for Apache with the sample, all of it in the server's folder."""
+    folder = "/usr/lib/apache2/modules"
+    return APACHE.format(
+        dir=server.dir, port=server.port, snippet=web.sample("apache/millrace.conf.in", server.values),
+        user="User www-data\nGroup www-data" if os.geteuid() == 0 else "",
+        modules="\n".join(f"LoadModule {name}_module {folder}/mod_{name}.so"
+                          for name in APACHE_MODULES))
+
+
+class Apache(web.Nginx):
+    """Apache httpd, and a worker that spawn-fcgi started."""
+
+    def __init__(self, *args, **more):
+        if not proc.find("apache2"):
+            tap.skip_all("apache2 is not installed")
+        super().__init__(*args, **more)
+
+    def _start(self):
+        self.start_worker()
+        os.chmod(self.dir, 0o755)
+        conf = self._write("apache.conf", apache_conf(self))
+        self.web = proc.Process([proc.find("apache2"), "-d", self.dir, "-f", conf, "-DFOREGROUND"],
+                                os.path.join(self.dir, "apache-stderr.log"))
+
+    def _answers(self):
+        with contextlib.suppress(OSError):
+            os.chmod(self.values["socket"], 0o666)
+        return super()._answers()
+
+
+def wire(t, server, path, coding, content, cache=None):
+    """Checks an answer to a browser: its bytes as they travel, and what they are."""
+    answer = client.get(server.base, path, headers=BROWSER)
+    suffix = {"br": ".br", "gzip": ".gz", None: ""}[coding]
+    with open(content + suffix, "rb") as f:
+        expected = f.read()
+    t.is_(answer.status, 200, f"{path}: is there")
+    t.is_(answer.headers.get("content-encoding"), coding, f"{path}: as {coding}")
+    t.ok(answer.body == expected, f"{path}: {len(expected)} bytes travel, the file's",
+         f"{len(answer.body)} bytes")
+    t.like(answer.headers.get("content-type"), r"^(text|application)/javascript", f"{path}: as JavaScript")
+    if cache:
+        t.is_(answer.headers.get("cache-control"), cache, f"{path}: how long it is kept")
+        t.like(answer.headers.get("vary") or "", r"(?i)accept-encoding", f"{path}: for whom")
+
+
+def serve(t, pg, kind, www):
     with t.case(kind.__name__), kind(config(pg)) as server:
-        folder = os.path.join(server.wwwdir, "js")
-        os.mkdir(folder)
-        for name in FILES[:2]:
-            shutil.copy(os.path.join(proc.SRCDIR, "www", "js", name), folder)
-        with open(os.path.join(folder, FILES[2]), "w", encoding="ascii") as f:
-            f.write("{}")
-        for name in FILES:
-            answer = client.get(server.base, f"/js/{name}")
-            t.is_((answer.status, answer.text), (200, proc.read_text(os.path.join(folder, name))), name)
-        t.like(client.get(server.base, "/js/tracking.js").headers.get("content-type"),
-               r"javascript", "as JavaScript")
+        shutil.copytree(www, server.wwwdir, dirs_exist_ok=True)
+        js = os.path.join(server.wwwdir, "js")
+        for name in ("tracking.js", "tracking-vitals.js"):
+            plain = client.get(server.base, f"/js/{name}")
+            t.is_((plain.status, plain.text), (200, proc.read_text(os.path.join(js, name))), name)
+            wire(t, server, f"/js/{name}", "br", os.path.join(js, name), HOUR)
+            answer = client.get(server.base, f"/js/{name}", headers={"Accept-Encoding": "gzip"})
+            t.is_(answer.headers.get("content-encoding"), "gzip", f"{name}: gzip for who takes only that")
+            t.is_(gzip.decompress(answer.body).decode(), proc.read_text(os.path.join(js, name)),
+                  f"{name}: which is the file")
+            if kind is web.Lighttpd:
+                continue    # it cannot look whether there is one
+            os.rename(os.path.join(js, f"{name}.br"), os.path.join(js, f"{name}.away"))
+            without = client.get(server.base, f"/js/{name}", headers=BROWSER)
+            t.is_((without.status, without.headers.get("content-encoding") in (None, "gzip")),
+                  (200, True), f"{name}: without a .br it is served, too")
+            os.rename(os.path.join(js, f"{name}.away"), os.path.join(js, f"{name}.br"))
+        hashed = sorted(name for name in os.listdir(js)
+                        if re.fullmatch(r"tracking.*\.[0-9a-f]{8}\.js", name))
+        t.is_(len(hashed), 2, "both have a name with a hash")
+        for name in hashed:
+            wire(t, server, f"/js/{name}", "br", os.path.join(js, name), YEAR)
+        first = next(name for name in hashed if "vitals" not in name)
+        second = next(name for name in hashed if "vitals" in name)
+        t.like(client.get(server.base, f"/js/{first}").text, re.escape(second), "one loads the other")
         t.is_(client.get(server.base, "/js/tracking-none.js").status, 404, "what there is not")
+        t.is_(client.get(server.base, "/js/tracking-none.js", headers=BROWSER).status, 404,
+              "not even compressed")
         for name in ("eventBatch", "addToBatch", "maxBatchSize"):
             t.like(client.get(server.base, "/js/tracking.js").text, name, f"{name} is found in it")
+        if os.path.exists(os.path.join(server.wwwdir, "dashboard", "dashboard.js")):
+            small = client.get(server.base, "/dashboard/dashboard.js", headers=BROWSER)
+            t.ok(small.headers.get("content-encoding") in ("br", "gzip"), "the dashboard is compressed")
+            t.like(small.headers.get("content-security-policy") or "", "default-src 'none'",
+                   "with its policy")
 
 
 postgres.need()
-with tap.Suite() as t, postgres.Postgres() as pg:
-    for kind in (web.Lighttpd, web.Nginx):
-        serve(t, pg, kind)
+with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as folder:
+    www = installed(folder)
+    if not os.path.exists(os.path.join(www, "js", "tracking.js.br")):
+        tap.skip_all("make install had neither brotli nor node")
+    for kind in (web.Lighttpd, web.Nginx, Apache):
+        if kind is Apache and not proc.find("apache2"):
+            t.skip("Apache", "apache2 is not installed")
+            continue
+        serve(t, pg, kind, www)

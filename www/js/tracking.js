@@ -225,12 +225,10 @@
 			withMore(); // which knows another way
 		} else {
 			failures = notBefore = 0;
-			const known = outbox.length; // it is not, when consent was taken back
 			outbox = outbox.filter((other) => other != batch);
 			erase(batch.key);
 			// Only one of its events may be bad.
-			if (outbox.length < known && (status == 400 || status == 413))
-				withMore(() => api.split(batch));
+			if (status == 400 || status == 413) withMore(() => api.split(batch));
 			deliver();
 		}
 		notify(batch.body, status, answer);
@@ -362,7 +360,7 @@
 		// What a page says when it does not know who it is, is no name.
 		identify: guard((...ids) => {
 			const id = ids.length ? ids[0] + "" : "vis_" + newId();
-			if (/^(|undefined|null|NaN|\[.*)$/.test(id)) return;
+			if (/^(|undefined|null|\[.*)$/.test(id)) return;
 			flush();
 			identify(id);
 		}),
