@@ -43,7 +43,7 @@ all-local: $(mr_minified)
 endif
 
 # A release has them, since who installs one need not have node.
-EXTRA_DIST += $(mr_minified) $(mr_maps) www/screenshots www/.npmrc www/package.json www/package-lock.json
+EXTRA_DIST += $(mr_minified) $(mr_maps) www/js/index.d.mts www/js/index.mjs www/screenshots www/.npmrc www/package.json www/package-lock.json
 MAINTAINERCLEANFILES = $(mr_minified) $(mr_maps)
 
 mr_dashboard = www/dashboard/dashboard.js www/dashboard/dashboard.css \

@@ -1,13 +1,13 @@
-// What is built of the tracker: its types, its size, its source map.
+// What is built of the tracker: its types, its package, its size, its source map.
 
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
-import { settings } from "./browser.mjs";
-import { diag, is, ok, skip, test } from "./tap.mjs";
+import { events, settings } from "./browser.mjs";
+import { diag, is, ok, skip, test, until } from "./tap.mjs";
 
 const www = join(settings.srcdir, "www");
 const kilobytes = (bytes) => `${(bytes / 1000).toFixed(1)} KB`;
@@ -63,9 +63,58 @@ const types = () => test("types", () => {
 	}
 });
 
+const APP = `import { init } from "millrace-tracker";
+import type { Millrace, MillraceConfig } from "millrace-tracker";
+const config: MillraceConfig = { site: "package.test", endpoint: "/collect", disable: "vitals" };
+const started: Promise<Millrace | undefined> = init(config);
+started.then((millrace) => millrace?.track("bundled", { plan: "pro" }));
+// @ts-expect-error: no such setting
+init({ sites: "x" });
+`;
+
+// What npm pack makes is installed, typed, bundled, and loaded by a page.
+const packed = (browser, site) => test("package", async () => {
+	const folder = mkdtempSync(join(tmpdir(), "mr-package-"));
+	try {
+		const run = (program, ...args) => execFileSync(program, args,
+			{ cwd: folder, encoding: "utf8", env: { ...process.env, HOME: folder } });
+		const [{ filename }] = JSON.parse(run("npm", "pack", www, "--json"));
+		writeFileSync(join(folder, "package.json"), "{}");
+		run("npm", "install", "--offline", "--no-audit", "--no-fund", `./${filename}`);
+		writeFileSync(join(folder, "app.ts"), APP);
+		const bin = join(www, "node_modules/.bin");
+		let output = "";
+		try {
+			run(join(bin, "tsc"), "--noEmit", "--strict", "--target", "es2022", "--module", "esnext",
+				"--moduleResolution", "bundler", "--lib", "es2022,dom", "app.ts");
+		} catch (error) {
+			output = error.stdout;
+		}
+		is(output, "", "is typed");
+		run(join(bin, "esbuild"), "app.ts", "--bundle", "--splitting", "--format=esm", "--outdir=js",
+			"--log-level=warning");
+		site.reset("package.test");
+		site.script = '<script type="module" src="/js/app.js"></script>';
+		for (const name of readdirSync(join(folder, "js")))
+			site.files[`/js/${name}`] = readFileSync(join(folder, "js", name), "utf8");
+		const context = await browser.newContext();
+		const page = await context.newPage();
+		await page.goto(`${site.origin}/page`);
+		await page.waitForFunction(() => !!window.millrace?.mend);
+		await page.evaluate(() => { millrace.flush(); });
+		await until(async () => (await events("package.test")).length >= 2, "its events").catch(() => {});
+		is((await events("package.test")).map(({ type, data }) => [type, data.plan ?? null]),
+			[["pageview", null], ["bundled", "pro"]], "is bundled, and sends; its second part is there");
+		await context.close();
+	} finally {
+		rmSync(folder, { recursive: true });
+	}
+});
+
 // Returns the minified files by their paths, or null where there are none.
-export default async () => {
+export default async (browser, site) => {
 	await types();
+	await packed(browser, site);
 	const built = (name) => [settings.builddir, settings.srcdir]
 		.map((folder) => join(folder, "www/js", name)).find(existsSync);
 	const source = readFileSync(join(www, "js/tracking.js"), "utf8");

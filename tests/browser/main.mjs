@@ -19,7 +19,7 @@ const browser = await launch(settings.engine, site);
 try {
 	diag(`in ${browser.name}`);
 	if (settings.engine === "chromium") {
-		const minified = await build();
+		const minified = await build(browser, site);
 		for (const run of [...everywhere, privacy, demo]) await run(browser, site);
 		// What is installed is not what was tested above.
 		if (minified) {
