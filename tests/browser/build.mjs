@@ -13,10 +13,8 @@ const www = join(settings.srcdir, "www");
 const kilobytes = (bytes) => `${(bytes / 1000).toFixed(1)} KB`;
 const zipped = (data) => gzipSync(data, { level: 9 }).length;
 
-// Sizes of the tracker in the table of the documentation.
-const documentation = ["README.md", "TRACKER-NOTES.md"].map((name) => join(www, name))
-	.find(existsSync);
-const told = () => readFileSync(documentation, "utf8").split("\n")
+// Sizes of the tracker in the table of www/README.md.
+const told = () => readFileSync(join(www, "README.md"), "utf8").split("\n")
 	.filter((line) => /^\|.*`tracking(-vitals)?\.js` \|/.test(line))
 	.map((line) => line.split("|")[2].trim());
 
@@ -131,7 +129,7 @@ export default async (browser, site) => {
 		const size = zipped(first);
 		const vitals = zipped(second);
 		diag(`tracking.js ${size} bytes, tracking-vitals.js ${vitals} bytes, with gzip`);
-		is(told(), [size, size + vitals].map(kilobytes), "the documentation tells the sizes");
+		is(told(), [size, size + vitals].map(kilobytes), "www/README.md tells the sizes");
 		ok(size <= 3000, "tracking.js has at most 3.0 KB", `${size} bytes`);
 		for (const name of ["eventBatch", "addToBatch", "maxBatchSize"])
 			ok(first.includes(name), `${name} is still in it`);
