@@ -10,8 +10,9 @@
 #include "worker.h"
 
 /*
- * POST /export/run?client=&format=&since=&until= records a request, and starts
- * millrace-export, unless [export] spawn is off: then the next run does it.
+ * POST /export/run?client=&format=&since=&until=&dry_run=&verify= records a request, and
+ * starts millrace-export, unless [export] spawn is off: then the next run does it. Any
+ * other parameter, and a body, is refused.
  */
 void mr_export_run(struct mr_worker *worker, struct mr_request *request,
     struct mr_response *response);

@@ -56,6 +56,53 @@ read_time(struct mr_request *request, const char *name, int64_t *us)
 	return text == NULL || mr_clock_parse_date(mr_str(text), us);
 }
 
+/* A switch that is not there is off; so is one that is 0. */
+static bool
+read_switch(struct mr_request *request, const char *name, bool *on)
+{
+	const char *text = parameter(request, name);
+
+	*on = text != NULL && strcmp(text, "1") == 0;
+	return *on || text == NULL || strcmp(text, "0") == 0;
+}
+
+static bool
+is_known(struct mr_str name)
+{
+	static const char *const known[] = { "client", "format", "since", "until", "dry_run",
+		"verify" };
+
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+		if (mr_str_eq(name, mr_str(known[i])))
+			return true;
+	return false;
+}
+
+/* Whether the request has nothing that would be passed over; else the response says so. */
+static bool
+check_form(struct mr_request *request, struct mr_response *response)
+{
+	struct mr_str rest = request->query;
+	struct mr_error err = MR_ERROR_INIT;
+	struct mr_query_pair pair;
+	bool failed = false;
+
+	if (request->content_length.n > 0 &&
+	    !mr_str_eq(request->content_length, MR_STR_LIT("0")))
+		return refuse(response, "no body is read, neither a form nor JSON: the parameters stand "
+		    "in the query, like ?format=csv");
+	while (mr_query_next(request->arena, &rest, &pair, &failed)) {
+		if (is_known(pair.name))
+			continue;
+		(void)mr_fail(&err, MR_EINVAL, "there is no parameter '%.*s'; there are client, format, "
+		    "since, until, dry_run and verify", pair.name.n > 100 ? 100 : (int)pair.name.n,
+		    pair.name.p);
+		mr_response_error(response, 400, &err);
+		return false;
+	}
+	return !failed || refuse(response, "the query is too long");
+}
+
 /* False: the response says what is wrong. */
 static bool
 read_wanted(const struct mr_worker *worker, struct mr_request *request,
@@ -63,6 +110,8 @@ read_wanted(const struct mr_worker *worker, struct mr_request *request,
 {
 	enum mr_format format;
 
+	if (!check_form(request, response))
+		return false;
 	w->client = parameter(request, "client");
 	w->format = parameter(request, "format");
 	if (worker->conf->n_clients == 0)
@@ -77,6 +126,12 @@ read_wanted(const struct mr_worker *worker, struct mr_request *request,
 		return refuse(response, "until is no time; write it like 2025-06-22T00:00:00Z");
 	if (w->since_us != INT64_MIN && w->since_us >= w->until_us)
 		return refuse(response, "since must be before until");
+	if (!read_switch(request, "dry_run", &w->dry_run))
+		return refuse(response, "dry_run must be 0 or 1");
+	if (!read_switch(request, "verify", &w->verify))
+		return refuse(response, "verify must be 0 or 1");
+	if (w->verify && (w->dry_run || w->format != NULL))
+		return refuse(response, "verify goes with neither dry_run nor format");
 	return true;
 }
 

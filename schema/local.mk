@@ -5,7 +5,8 @@ MIGRATIONS = \
 	schema/001-events.sql \
 	schema/002-ledger.sql \
 	schema/003-visitor-salts.sql \
-	schema/004-export.sql
+	schema/004-export.sql \
+	schema/005-export-requests.sql
 schemadir = $(pkgdatadir)/schema
 dist_schema_DATA = $(MIGRATIONS) schema/grants.sql
 

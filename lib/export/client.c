@@ -52,6 +52,20 @@ open_destinations(struct client *c, bool with_backup, struct mr_error *err)
 
 /* --- planning --- */
 
+/* A dry run is over with its plan. What was asked for over HTTP is answered by the run's record. */
+static void
+tell_plan(struct client *c, const struct mr_plan_result *result)
+{
+	c->x->totals->batches += result->batches;
+	c->x->totals->objects += result->objects;
+	c->x->totals->rows += result->rows;
+	if (!c->x->options->over_http)
+		printf("client %s: would export %" PRId64 " new events in %" PRId64 " objects and %"
+		    PRId64 " batches to %s%s%s\n", c->conf->name, result->rows, result->objects,
+		    result->batches, c->to[0].at.url, c->n_to > 1 ? " and " : "",
+		    c->n_to > 1 ? c->to[1].at.url : "");
+}
+
 static enum mr_err
 plan(struct client *c, bool manual, struct mr_error *err)
 {
@@ -86,10 +100,7 @@ plan(struct client *c, bool manual, struct mr_error *err)
 	e = manual ? mr_plan_manual(c->x->db, &request, &result, err) :
 	    mr_plan_chain(c->x->db, &request, &result, err);
 	if (e == MR_OK && o->dry_run)
-		printf("client %s: would export %" PRId64 " new events in %" PRId64 " objects and %"
-		    PRId64 " batches to %s%s%s\n", c->conf->name, result.rows, result.objects,
-		    result.batches, c->to[0].at.url, c->n_to > 1 ? " and " : "",
-		    c->n_to > 1 ? c->to[1].at.url : "");
+		tell_plan(c, &result);
 	return e;
 }
 

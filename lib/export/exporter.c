@@ -149,6 +149,10 @@ end_part(struct part *p, const struct mr_context *all)
 	else
 		mr_runs_end(p->x.db, &p->run, &p->options, false, &p->journal.first_failure,
 		    &p->totals);
+	/* What a request only looked at is nothing that the program has exported. */
+	if (p->options.over_http && (p->options.dry_run || p->options.verify))
+		p->totals = (struct mr_totals){ .failures = p->totals.failures,
+			.differences = p->totals.differences };
 	mr_run_free(&p->run);
 	mr_totals_add(all->totals, &p->totals);
 	if (all->journal->first_failure.code == MR_OK)

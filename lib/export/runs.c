@@ -9,7 +9,7 @@ arg_bool(struct mr_db_args *args, bool value)
 	mr_db_arg_text(args, value ? "true" : "false");
 }
 
-/* $1 to $5 of the statements below. */
+/* $1 to $7 of the statements below. */
 static void
 put_wanted(struct mr_db_args *args, const struct mr_export_options *o, const char *asked_by)
 {
@@ -18,6 +18,8 @@ put_wanted(struct mr_db_args *args, const struct mr_export_options *o, const cha
 	mr_db_arg_text(args, o->format);
 	mr_sql_arg_time(args, o->since_us);
 	mr_sql_arg_time(args, o->until_us);
+	arg_bool(args, o->dry_run);
+	arg_bool(args, o->verify);
 }
 
 /* The run that a statement returned: its id and who asked. */
@@ -54,8 +56,8 @@ mr_runs_request(struct mr_db *db, const struct mr_export_options *wanted, const 
 
 	put_wanted(&args, wanted, asked_by);
 	return ask_run(db, "INSERT INTO export_runs (origin, asked_by, client, format, since, until, "
-	    "state) VALUES ('http', $1, $2, $3, " MR_SQL_TIME("$4") ", " MR_SQL_TIME("$5")
-	    ", 'requested') RETURNING run_id, asked_by", &args, run, err);
+	    "dry_run, verify, state) VALUES ('http', $1, $2, $3, " MR_SQL_TIME("$4") ", "
+	    MR_SQL_TIME("$5") ", $6::boolean, $7::boolean, 'requested') RETURNING run_id, asked_by", &args, run, err);
 }
 
 enum mr_err
@@ -65,7 +67,8 @@ mr_runs_take(struct mr_db *db, struct mr_run *run, struct mr_export_options *o,
 	enum mr_err e = ask_run(db, "UPDATE export_runs SET state = 'running', started_at = now(), "
 	    "error = NULL WHERE run_id = (SELECT run_id FROM export_runs WHERE state = 'requested' "
 	    "ORDER BY requested_at LIMIT 1) RETURNING run_id, asked_by, client, format, "
-	    MR_SQL_MICROSECONDS("since") ", " MR_SQL_MICROSECONDS("until"), NULL, run, err);
+	    MR_SQL_MICROSECONDS("since") ", " MR_SQL_MICROSECONDS("until") ", dry_run::int, verify::int", NULL, run,
+	    err);
 
 	if (e != MR_OK || run->id == NULL)
 		return e;
@@ -76,6 +79,8 @@ mr_runs_take(struct mr_db *db, struct mr_run *run, struct mr_export_options *o,
 		o->since_us = mr_db_int(run->rows, 0, 4);
 	if (mr_db_value(run->rows, 0, 5).p != NULL)
 		o->until_us = mr_db_int(run->rows, 0, 5);
+	o->dry_run = mr_db_int(run->rows, 0, 6) != 0;
+	o->verify = mr_db_int(run->rows, 0, 7) != 0;
 	return MR_OK;
 }
 
@@ -88,8 +93,8 @@ mr_runs_begin(struct mr_db *db, const struct mr_export_options *options, const c
 	put_wanted(&args, options, asked_by);
 	arg_bool(&args, options->force);
 	return ask_run(db, "INSERT INTO export_runs (origin, asked_by, client, format, since, until, "
-	    "forced, state, started_at) VALUES ('command', $1, $2, $3, " MR_SQL_TIME("$4") ", "
-	    MR_SQL_TIME("$5") ", $6::boolean, 'running', now()) RETURNING run_id, asked_by", &args,
+	    "dry_run, verify, forced, state, started_at) VALUES ('command', $1, $2, $3, "
+	    MR_SQL_TIME("$4") ", " MR_SQL_TIME("$5") ", $6::boolean, $7::boolean, $8::boolean, 'running', now()) RETURNING run_id, asked_by", &args,
 	    run, err);
 }
 
@@ -141,7 +146,7 @@ mr_runs_list(struct mr_db *db, struct mr_db_rows **rows, struct mr_error *err)
 {
 	return mr_db_ask(db, "SELECT coalesce(json_agg(r), '[]') FROM (SELECT run_id, origin, "
 	    "asked_by, client, format, " MR_SQL_TEXT_MS("since") " AS since, "
-	    MR_SQL_TEXT_MS("until") " AS until, state AS status, "
+	    MR_SQL_TEXT_MS("until") " AS until, dry_run, verify, state AS status, "
 	    MR_SQL_TEXT_MS("requested_at") " AS requested_at, "
 	    MR_SQL_TEXT_MS("started_at") " AS started_at, "
 	    MR_SQL_TEXT_MS("ended_at") " AS ended_at, batches, objects, events, bytes, error "

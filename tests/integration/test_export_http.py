@@ -137,6 +137,62 @@ def leaving_it_to_cron(t, pg, folder):
         t.is_(run_of(w, body["run_id"])["status"], "done", "and it is done")
 
 
+def looking(t, pg, folder):
+    """dry_run and verify over HTTP; what is not known is refused, not passed over."""
+    (bucket,) = places(folder, "looking")
+    pg.create_database("looking")
+    log = os.path.join(folder, "looking.log")
+    with worker(pg, "looking", sections(bucket, spawn="off")) as w:
+        w.wait_healthy()
+        insert(pg, 40, site="'shop' || i % 2", database="looking")
+        exporter = Exporter(folder, pg, {"millrace": {"log": log},
+                                         **sections(bucket, spawn="off")}, "looking")
+
+        def ended(query):
+            """What became of a run that was asked for."""
+            run_id = ask(w, "POST", f"/export/run?{query}").json()["run_id"]
+            done = exporter.run("--requests")
+            return run_of(w, run_id), done
+
+        run, done = ended("dry_run=1")
+        t.is_((run["status"], run["dry_run"], run["events"], run["objects"]), ("done", True, 40, 2),
+              "dry_run: what would be exported")
+        t.is_((done.returncode, done.stdout, done.stderr), (0, "", ""), "dry_run: nobody is told")
+        t.is_(bucket.keys(), [], "dry_run: nothing is")
+        t.is_(pg.value("SELECT count(*) FROM export_batches", "looking"), 0, "dry_run: nor planned")
+        run, _ = ended("verify=0&dry_run=0&since=2000-01-01")
+        t.is_((run["status"], run["dry_run"], run["verify"], run["events"]),
+              ("done", False, False, 40), "0 is no")
+        exporter.good(t, "a run")
+        check_complete(t, "then", bucket, pg, database="looking")
+
+        run, done = ended("verify=1&client=acme")
+        t.is_((run["status"], run["verify"], run["error"]), ("done", True, None),
+              "verify: all is as it was")
+        t.is_(done.stdout, "", "verify: nothing was exported")
+        key = next(k for k in bucket.keys() if k.startswith("site_id="))
+        os.remove(os.path.join(bucket.path, key))
+        run, done = ended("verify=1")
+        t.is_(run["status"], "failed", "verify: an object is gone")
+        t.like(run["error"], re.escape(key) + " is missing", "verify: says which")
+        t.is_(done.returncode, 4, "verify: the program's status")
+
+        before = pg.value("SELECT count(*) FROM export_runs", "looking")
+        for query, pattern in (("foo=1", "no parameter 'foo'; there are client, format, since"),
+                               ("client=acme&dryrun=1", "no parameter 'dryrun'"),
+                               ("dry_run=yes", "dry_run must be 0 or 1"),
+                               ("verify=2", "verify must be 0 or 1"),
+                               ("verify=1&dry_run=1", "verify goes with neither"),
+                               ("verify=1&format=csv", "verify goes with neither")):
+            check_error(t, ask(w, "POST", f"/export/run?{query}"), 400, pattern)
+        for body in ("format=csv", {"format": "csv"}, "{}"):
+            check_error(t, ask(w, "POST", "/export/run", body=body), 400,
+                        r"no body is read, .*\?format=csv")
+        t.is_(pg.value("SELECT count(*) FROM export_runs", "looking"), before,
+              "those are not recorded")
+        t.is_(ask(w, "POST", "/export/run", body="").status, 202, "an empty body is none")
+
+
 def missing_program(t, pg, folder):
     """A program that cannot be started leaves the request to cron."""
     (bucket,) = places(folder, "missing")
@@ -192,7 +248,7 @@ def configuration(t, pg, folder):
 def main():
     postgres.need()
     with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as folder:
-        for case in (spawning, leaving_it_to_cron, missing_program, configuration):
+        for case in (spawning, leaving_it_to_cron, looking, missing_program, configuration):
             with t.case(case.__name__.replace("_", " ")):
                 case(t, pg, folder)
 
