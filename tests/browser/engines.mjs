@@ -26,8 +26,9 @@ const chromium = async () => {
 /* --- Firefox -------------------------------------------------------------------- */
 
 class FirefoxPage {
-	constructor(page) {
-		this.page = page;
+	// keeper: the page that has opened it, under this number.
+	constructor(page, keeper, number) {
+		Object.assign(this, { page, keeper, number });
 		this.mouse = page.mouse;
 	}
 
@@ -62,10 +63,11 @@ class FirefoxPage {
 			document.readyState === "complete", end).catch(() => false), pattern);
 	}
 
-	// Closed by the driver, a page is gone without being told.
+	// Closed by the driver, a page is gone without being told; closed by the page that has
+	// opened it, it is told.
 	async close() {
 		const closed = new Promise((resolve) => { this.page.once("close", resolve); });
-		await this.page.evaluate(() => { setTimeout(() => window.close()); });
+		await this.keeper.evaluate((number) => { window.opened[number].close(); }, this.number);
 		await closed;
 	}
 }
@@ -73,19 +75,27 @@ class FirefoxPage {
 const firefox = async () => {
 	const browser = await packages("puppeteer-core").launch({ browser: "firefox",
 		executablePath: settings.browser, timeout: 120000, protocolTimeout: 120000,
-		extraPrefsFirefox: { "dom.allow_scripts_to_close_windows": true } });
+		extraPrefsFirefox: { "dom.disable_open_during_load": false } });
 	return {
 		name: "Firefox",
 		async newContext() {
 			const context = await browser.createBrowserContext();
+			const keeper = await context.newPage();
+			await keeper.goto(`${this.site.origin}/empty`);
+			await keeper.evaluate(() => { window.opened = []; });
 			const pages = [];
+			let opening = Promise.resolve();
+			const open = async () => {
+				const popup = new Promise((resolve) => { keeper.once("popup", resolve); });
+				const number = await keeper.evaluate(() => window.opened.push(window.open("/empty")) - 1);
+				const page = await popup;
+				pages.push(page);
+				page.on("close", () => pages.splice(pages.indexOf(page), 1));
+				return new FirefoxPage(page, keeper, number);
+			};
 			return {
-				async newPage() {
-					const page = await context.newPage();
-					pages.push(page);
-					page.on("close", () => pages.splice(pages.indexOf(page), 1));
-					return new FirefoxPage(page);
-				},
+				// One after another, so that it is known which is which.
+				newPage: () => (opening = opening.then(open)),
 				async setOffline(offline) {
 					for (const page of pages) await page.setOfflineMode(offline);
 				},
