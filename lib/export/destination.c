@@ -25,7 +25,7 @@ mr_destination_open(struct mr_destination *d, const char *name, const char *clie
 
 	*d = (struct mr_destination){ .name = name, .client = client, .conf = conf, .db = x->db };
 	if ((e = mr_target_open(&d->at, conf, &why)) != MR_OK)
-		return mr_fail(err, e, "client %s, %s: %.400s", client, name, why.text);
+		return mr_fail(err, e, "client %s, %s: %s", client, name, why.text);
 	return MR_OK;
 }
 
@@ -309,5 +309,5 @@ mr_destination_read(struct mr_destination *d, const struct mr_context *x, const 
 	if ((e = mr_s3_get(d->s3, d->at.bucket, key, take, arg, &why)) == MR_OK)
 		return MR_OK;
 	*missing = strcmp(mr_s3_error_code(d->s3), "NoSuchKey") == 0;
-	return mr_fail(err, e, "%.150s: %.350s", key, why.text);
+	return mr_fail(err, e, "%s: %s", why.text, key);
 }

@@ -10,7 +10,7 @@
 
 /*
  * Counts them, and appends the names of the first few to `names`, separated by
- * ", ". Reads the index of sites, not the events. MR_EAGAIN, MR_ENOMEM.
+ * ", ". MR_ENOMEM, or as mr_db_ask().
  */
 enum mr_err mr_unclaimed_find(struct mr_db *db, const struct mr_conf *conf, int64_t *n,
     struct mr_buf *names, struct mr_error *err);
