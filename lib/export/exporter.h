@@ -7,7 +7,7 @@
  *   client                              one client: planning, and which batch goes where
  *   plan, cut, groups, planned          what is to be exported, and in which batches
  *   deliver, passes, stream, manifest   one batch to its destinations
- *   read, slices, readahead, copyout    its rows
+ *   read, ranges, readahead, copyout    its rows
  *   destination, target, objectkey      where they go
  *   verify                              reading it back
  *   upkeep, unclaimed                   old history, sites of no client

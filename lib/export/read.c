@@ -1,6 +1,6 @@
 /*
  * The rows of some groups: see read.h. In physical order several connections may read: the
- * pages where the plan saw the rows are cut into slices, which follow each other.
+ * pages where the plan saw the rows are cut into ranges, which follow each other.
  */
 #include "export/read.h"
 
@@ -68,14 +68,14 @@ static void
 put_command(const void *arg, size_t number, struct mr_buf *sql)
 {
 	const struct mr_reading *r = arg;
-	const struct mr_slice *slice = &r->slices[number];
+	const struct mr_range *range = &r->ranges[number];
 
 	mr_buf_add_cstr(sql, "COPY (SELECT " MR_COPYOUT_COLUMNS " FROM ");
-	if (slice->partition.p == NULL)
+	if (range->partition.p == NULL)
 		mr_buf_add(sql, r->from.p, r->from.len);
 	else
 		mr_buf_printf(sql, "ONLY %s WHERE ctid >= '(%" PRIu64 ",0)' AND ctid < '(%" PRIu64
-		    ",0)' AND %.*s", slice->partition.p, slice->first, slice->end,
+		    ",0)' AND %.*s", range->partition.p, range->first, range->end,
 		    (int)(r->where_end - r->where), r->from.p + r->where);
 	mr_buf_add_cstr(sql, ") TO STDOUT (FORMAT binary)");
 	mr_buf_add_char(sql, '\0');
@@ -131,12 +131,12 @@ mr_read_start(struct mr_reading *r, const struct mr_read_request *q, struct mr_e
 			r->where_end = r->from.len;
 	}
 	e = r->from.failed ? mr_fail(err, MR_ENOMEM, "no memory for a query") :
-	    q->sorted ? mr_slices_whole(&r->slices, &r->n_slices, err) :
-	    mr_slices_make(q->groups, q->n, &r->slices, &r->n_slices, err);
+	    q->sorted ? mr_ranges_whole(&r->ranges, &r->n_ranges, err) :
+	    mr_ranges_make(q->groups, q->n, &r->ranges, &r->n_ranges, err);
 	if (e == MR_OK) {
-		n_readers = ready_readers(q->dbs, r->n_slices < q->n_dbs ? r->n_slices : q->n_dbs, err);
+		n_readers = ready_readers(q->dbs, r->n_ranges < q->n_dbs ? r->n_ranges : q->n_dbs, err);
 		e = n_readers == 0 ? MR_EAGAIN : mr_readahead_start(&r->ahead, q->dbs, n_readers,
-		    r->n_slices, put_command, r, err);
+		    r->n_ranges, put_command, r, err);
 	}
 	if (e != MR_OK)
 		mr_read_stop(r);
@@ -148,6 +148,6 @@ mr_read_stop(struct mr_reading *r)
 {
 	mr_readahead_stop(r->ahead);
 	mr_buf_free(&r->from);
-	free(r->slices);
+	free(r->ranges);
 	*r = (struct mr_reading){ .ahead = NULL };
 }

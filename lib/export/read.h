@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "export/planned.h"
 #include "export/readahead.h"
-#include "export/slices.h"
+#include "export/ranges.h"
 
 /* What is read, and over what; valid during the start. */
 struct mr_read_request {
@@ -29,9 +29,9 @@ struct mr_read_request {
 struct mr_reading {
 	struct mr_readahead *ahead; /* the rows */
 	struct mr_buf from;         /* behind FROM, of the whole table */
-	size_t where, where_end;    /* in it: what a slice, too, has to ask of its rows */
-	struct mr_slice *slices;
-	size_t n_slices;
+	size_t where, where_end;    /* in it: what a range, too, has to ask of its rows */
+	struct mr_range *ranges;
+	size_t n_ranges;
 };
 
 /*

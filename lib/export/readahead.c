@@ -18,8 +18,8 @@
 #define AHEAD_BYTES ((size_t)8 << 20)
 #define BLOCK_BYTES ((size_t)256 * 1024)
 #define BLOCKS (AHEAD_BYTES / BLOCK_BYTES)
-/* Instead of a tuple's length: the slice ends here, and with it the block. */
-#define END_OF_SLICE UINT32_MAX
+/* Instead of a tuple's length: the range ends here, and with it the block. */
+#define END_OF_RANGE UINT32_MAX
 
 struct block {
 	char *p; /* NULL: not needed so far */
@@ -46,15 +46,15 @@ struct reader {
 	bool cancelled;
 	bool ended; /* the thread puts no more into it */
 	enum mr_err e;
-	struct mr_error err; /* why it ended, when it was not the last slice */
+	struct mr_error err; /* why it ended, when it was not the last range */
 };
 
 struct mr_readahead {
 	mr_readahead_query *query;
 	const void *arg;
-	size_t n_slices;
-	size_t slice;             /* that is being read */
-	struct mr_copyout copy;  /* without threads: of that slice */
+	size_t n_ranges;
+	size_t range;             /* that is being read */
+	struct mr_copyout copy;  /* without threads: of that range */
 	bool copying;
 	size_t at;               /* with them: in the first block of its reader */
 	bool has_block;
@@ -64,14 +64,14 @@ struct mr_readahead {
 };
 
 static enum mr_err
-start_slice(const struct mr_readahead *a, struct mr_db *db, size_t slice, struct mr_copyout *copy,
+start_range(const struct mr_readahead *a, struct mr_db *db, size_t range, struct mr_copyout *copy,
     struct mr_error *err)
 {
 	struct mr_buf sql;
 	enum mr_err e;
 
 	mr_buf_init(&sql, MR_SQL_MAX);
-	a->query(a->arg, slice, &sql);
+	a->query(a->arg, range, &sql);
 	e = sql.failed ? mr_fail(err, MR_ENOMEM, "no memory for a query") :
 	    mr_copyout_start(copy, db, sql.p, err);
 	mr_buf_free(&sql);
@@ -114,11 +114,11 @@ reserve(struct block *b, size_t room)
 	return true;
 }
 
-/* A tuple, or with p == NULL the end of the slice. MR_EAGAIN: cancelled. */
+/* A tuple, or with p == NULL the end of the range. MR_EAGAIN: cancelled. */
 static enum mr_err
 put(struct reader *r, struct block **block, struct mr_str tuple, struct mr_error *err)
 {
-	uint32_t n = tuple.p != NULL ? (uint32_t)tuple.n : END_OF_SLICE;
+	uint32_t n = tuple.p != NULL ? (uint32_t)tuple.n : END_OF_RANGE;
 	size_t bytes = sizeof n + tuple.n;
 	struct block *b = *block;
 
@@ -137,11 +137,11 @@ put(struct reader *r, struct block **block, struct mr_str tuple, struct mr_error
 }
 
 static enum mr_err
-read_slice(struct reader *r, size_t slice, struct block **block, struct mr_error *err)
+read_range(struct reader *r, size_t range, struct block **block, struct mr_error *err)
 {
 	struct mr_copyout copy;
 	struct mr_str tuple = { "", 0 };
-	enum mr_err e = start_slice(r->all, r->db, slice, &copy, err);
+	enum mr_err e = start_range(r->all, r->db, range, &copy, err);
 
 	while (e == MR_OK && tuple.p != NULL &&
 	    (e = mr_copyout_raw(&copy, &tuple, err)) == MR_OK)
@@ -150,16 +150,16 @@ read_slice(struct reader *r, size_t slice, struct block **block, struct mr_error
 }
 
 static void *
-read_slices(void *arg)
+read_ranges(void *arg)
 {
 	struct reader *r = arg;
 	struct block *block = &r->ring[0];
 	struct mr_error err = MR_ERROR_INIT;
 	enum mr_err e = MR_OK;
 
-	for (size_t slice = r->number; slice < r->all->n_slices && e == MR_OK;
-	    slice += r->all->n_threads)
-		e = read_slice(r, slice, &block, &err);
+	for (size_t range = r->number; range < r->all->n_ranges && e == MR_OK;
+	    range += r->all->n_threads)
+		e = read_range(r, range, &block, &err);
 	pthread_mutex_lock(&r->lock);
 	r->ended = true;
 	r->e = e;
@@ -208,7 +208,7 @@ await(struct reader *r, struct mr_error *err)
 	return e;
 }
 
-/* The next tuple of any slice; p == NULL: that was all. */
+/* The next tuple of any range; p == NULL: that was all. */
 static enum mr_err
 next_ahead(struct mr_readahead *a, struct mr_str *tuple, struct mr_error *err)
 {
@@ -217,8 +217,8 @@ next_ahead(struct mr_readahead *a, struct mr_str *tuple, struct mr_error *err)
 	uint32_t n;
 	enum mr_err e;
 
-	for (*tuple = MR_STR_NULL; a->slice < a->n_slices; a->has_block = false) {
-		r = &a->readers[a->slice % a->n_threads];
+	for (*tuple = MR_STR_NULL; a->range < a->n_ranges; a->has_block = false) {
+		r = &a->readers[a->range % a->n_threads];
 		if (!a->has_block) {
 			if ((e = await(r, err)) != MR_OK)
 				return e;
@@ -229,12 +229,12 @@ next_ahead(struct mr_readahead *a, struct mr_str *tuple, struct mr_error *err)
 		if (a->at < b->n) {
 			memcpy(&n, b->p + a->at, sizeof n);
 			a->at += sizeof n;
-			if (n != END_OF_SLICE) {
+			if (n != END_OF_RANGE) {
 				*tuple = (struct mr_str){ b->p + a->at, n };
 				a->at += n;
 				return MR_OK;
 			}
-			a->slice++;
+			a->range++;
 		}
 		release(r);
 	}
@@ -247,9 +247,9 @@ next_direct(struct mr_readahead *a, struct mr_str *tuple, struct mr_error *err)
 {
 	enum mr_err e;
 
-	for (*tuple = MR_STR_NULL; a->slice < a->n_slices; a->slice++) {
+	for (*tuple = MR_STR_NULL; a->range < a->n_ranges; a->range++) {
 		if (!a->copying &&
-		    (e = start_slice(a, a->readers[0].db, a->slice, &a->copy, err)) != MR_OK)
+		    (e = start_range(a, a->readers[0].db, a->range, &a->copy, err)) != MR_OK)
 			return e;
 		a->copying = true;
 		if ((e = mr_copyout_raw(&a->copy, tuple, err)) != MR_OK || tuple->p != NULL)
@@ -300,7 +300,7 @@ start_threads(struct mr_readahead *a, size_t n)
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	/* Set before they begin: it is how far they are apart. */
 	a->n_threads = n;
-	while (started < n && pthread_create(&a->readers[started].thread, NULL, read_slices,
+	while (started < n && pthread_create(&a->readers[started].thread, NULL, read_ranges,
 	    &a->readers[started]) == 0)
 		started++;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -342,9 +342,9 @@ free_all(struct mr_readahead *a)
 
 enum mr_err
 mr_readahead_start(struct mr_readahead **ahead, struct mr_db *const *dbs, size_t n_dbs,
-    size_t n_slices, mr_readahead_query *query, const void *arg, struct mr_error *err)
+    size_t n_ranges, mr_readahead_query *query, const void *arg, struct mr_error *err)
 {
-	size_t n = n_slices < n_dbs ? n_slices : n_dbs, started;
+	size_t n = n_ranges < n_dbs ? n_ranges : n_dbs, started;
 	struct mr_readahead *a = calloc(1, sizeof *a + n_dbs * sizeof a->readers[0]);
 
 	*ahead = NULL;
@@ -352,7 +352,7 @@ mr_readahead_start(struct mr_readahead **ahead, struct mr_db *const *dbs, size_t
 		return mr_fail(err, MR_ENOMEM, "no memory to read rows");
 	a->query = query;
 	a->arg = arg;
-	a->n_slices = n_slices;
+	a->n_ranges = n_ranges;
 	a->n_dbs = n_dbs;
 	for (size_t i = 0; i < n_dbs; i++)
 		init_reader(a, i, dbs[i]);

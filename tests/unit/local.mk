@@ -55,7 +55,7 @@ unit_tests = \
 	tests/unit/export/test_snapshot \
 	tests/unit/export/test_copyout \
 	tests/unit/export/test_cut \
-	tests/unit/export/test_slices
+	tests/unit/export/test_ranges
 
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests) \

@@ -1,5 +1,5 @@
-/* Unit tests of export/slices: pages, cut for several connections. */
-#include "export/slices.h"
+/* Unit tests of export/ranges: pages, cut for several connections. */
+#include "export/ranges.h"
 
 #include <stdlib.h>
 
@@ -10,9 +10,9 @@
 
 static struct mr_error err;
 
-/* Whether the slices of a partition follow each other from first to end without a gap. */
+/* Whether the ranges of a partition follow each other from first to end without a gap. */
 static bool
-cover(const struct mr_slice *s, size_t n, struct mr_str partition, uint64_t first, uint64_t end)
+cover(const struct mr_range *s, size_t n, struct mr_str partition, uint64_t first, uint64_t end)
 {
 	uint64_t at = first;
 
@@ -29,11 +29,11 @@ cover(const struct mr_slice *s, size_t n, struct mr_str partition, uint64_t firs
 static void
 test_whole(void)
 {
-	const struct mr_planned_group small = { .rows = 2 * MR_SLICE_ROWS - 1, .partition = A,
+	const struct mr_planned_group small = { .rows = 2 * MR_RANGE_ROWS - 1, .partition = A,
 		.last_page = 9999 };
-	const struct mr_planned_group known = { .rows = 100 * MR_SLICE_ROWS, .partition = A,
+	const struct mr_planned_group known = { .rows = 100 * MR_RANGE_ROWS, .partition = A,
 		.last_page = 9999 };
-	const struct mr_planned_group unknown = { .rows = 100 * MR_SLICE_ROWS };
+	const struct mr_planned_group unknown = { .rows = 100 * MR_RANGE_ROWS };
 	const struct {
 		int line;
 		const struct mr_planned_group *groups[2];
@@ -45,11 +45,11 @@ test_whole(void)
 	};
 
 	for (size_t i = 0; i < ROWS(rows); i++) {
-		struct mr_slice *s = NULL;
+		struct mr_range *s = NULL;
 		size_t n = 0;
 
 		row(rows[i].line);
-		is_int(mr_slices_make(rows[i].groups, rows[i].n, &s, &n, &err), MR_OK, "slices");
+		is_int(mr_ranges_make(rows[i].groups, rows[i].n, &s, &n, &err), MR_OK, "ranges");
 		is_int((int64_t)n, 1, "there is one");
 		ok(s != NULL && s[0].partition.p == NULL, "which is the whole table");
 		free(s);
@@ -60,17 +60,17 @@ test_whole(void)
 static void
 test_cut(void)
 {
-	const struct mr_planned_group first = { .rows = 6 * MR_SLICE_ROWS, .partition = A,
+	const struct mr_planned_group first = { .rows = 6 * MR_RANGE_ROWS, .partition = A,
 		.first_page = 100, .last_page = 699 };
-	const struct mr_planned_group beside = { .rows = 2 * MR_SLICE_ROWS, .partition = A,
+	const struct mr_planned_group beside = { .rows = 2 * MR_RANGE_ROWS, .partition = A,
 		.first_page = 50, .last_page = 899 };
-	const struct mr_planned_group other = { .rows = 2 * MR_SLICE_ROWS, .partition = B,
+	const struct mr_planned_group other = { .rows = 2 * MR_RANGE_ROWS, .partition = B,
 		.first_page = 7, .last_page = 7 };
 	const struct mr_planned_group *groups[] = { &first, &beside, &other };
-	struct mr_slice *s = NULL;
+	struct mr_range *s = NULL;
 	size_t n = 0;
 
-	is_int(mr_slices_make(groups, 3, &s, &n, &err), MR_OK, "two partitions");
+	is_int(mr_ranges_make(groups, 3, &s, &n, &err), MR_OK, "two partitions");
 	ok(cover(s, n, A, 50, 900), "the pages of all groups of one, each once");
 	ok(cover(s, n, B, 7, 8), "and those of the other");
 	is_int((int64_t)n, 11, "about as many as they have rows for");
@@ -79,8 +79,8 @@ test_cut(void)
 	free(s);
 
 	groups[0] = &other;
-	is_int(mr_slices_make(groups, 1, &s, &n, &err), MR_OK, "many rows in a page");
-	is_int((int64_t)n, 1, "a slice has 64 pages at least");
+	is_int(mr_ranges_make(groups, 1, &s, &n, &err), MR_OK, "many rows in a page");
+	is_int((int64_t)n, 1, "a range has 64 pages at least");
 	ok(cover(s, n, B, 7, 8), "and no page that is not there");
 	free(s);
 }
