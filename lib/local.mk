@@ -39,9 +39,9 @@ lib_libmillrace_a_SOURCES = \
 	lib/format/textout.c lib/format/textout.h \
 	lib/format/utf8.c lib/format/utf8.h \
 	lib/format/zstd.c lib/format/zstd.h \
+	lib/secret/copies.c lib/secret/copies.h \
 	lib/secret/keyring.c lib/secret/keyring.h \
 	lib/secret/secret.c lib/secret/secret.h \
-	lib/secret/copies.c lib/secret/copies.h \
 	lib/db/class.c lib/db/class.h \
 	lib/db/connection.c lib/db/connection.h \
 	lib/db/copy.c lib/db/copy.h \
@@ -104,7 +104,6 @@ lib_libmillrace_a_SOURCES = \
 	lib/export/delivery.c lib/export/delivery.h \
 	lib/export/destination.c lib/export/destination.h \
 	lib/export/exporter.c lib/export/exporter.h \
-	lib/export/groups.c lib/export/groups.h \
 	lib/export/journal.c lib/export/journal.h \
 	lib/export/manifest.c lib/export/manifest.h \
 	lib/export/objectkey.c lib/export/objectkey.h \
@@ -113,11 +112,12 @@ lib_libmillrace_a_SOURCES = \
 	lib/export/plan.c lib/export/plan.h \
 	lib/export/planned.c lib/export/planned.h \
 	lib/export/progress.c lib/export/progress.h \
+	lib/export/ranges.c lib/export/ranges.h \
 	lib/export/read.c lib/export/read.h \
 	lib/export/readahead.c lib/export/readahead.h \
 	lib/export/rebind.c lib/export/rebind.h \
 	lib/export/runs.c lib/export/runs.h \
-	lib/export/ranges.c lib/export/ranges.h \
+	lib/export/slices.c lib/export/slices.h \
 	lib/export/snapshot.c lib/export/snapshot.h \
 	lib/export/sql.c lib/export/sql.h \
 	lib/export/state.c lib/export/state.h \

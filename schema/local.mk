@@ -6,7 +6,8 @@ MIGRATIONS = \
 	schema/002-ledger.sql \
 	schema/003-visitor-salts.sql \
 	schema/004-export.sql \
-	schema/005-export-requests.sql
+	schema/005-export-requests.sql \
+	schema/006-export-slices.sql
 schemadir = $(pkgdatadir)/schema
 dist_schema_DATA = $(MIGRATIONS) schema/grants.sql
 

@@ -15,13 +15,13 @@ mr_cut_share(uint64_t low, uint64_t high, int64_t most, int64_t rows)
 
 /* The first transaction of the batch that is not a late one. */
 static uint64_t
-first_of(const struct mr_group_sums *sums, uint64_t low)
+first_of(const struct mr_slice_sums *sums, uint64_t low)
 {
 	return sums->first_xid > low ? sums->first_xid : low;
 }
 
 uint64_t
-mr_cut_end(const struct mr_group_sums *sums, uint64_t low, uint64_t xmax, int64_t max_rows)
+mr_cut_end(const struct mr_slice_sums *sums, uint64_t low, uint64_t xmax, int64_t max_rows)
 {
 	uint64_t first = first_of(sums, low), end = xmax;
 
@@ -44,7 +44,7 @@ probe(struct mr_cut *cut, const struct mr_snapshot *from, const struct mr_planne
 	if ((e = mr_snapshot_copy(to, &near, err)) != MR_OK)
 		return e;
 	mr_snapshot_cut(&near, begin + n);
-	e = mr_groups_probe(cut->db, from, &near, filter, &rows, err);
+	e = mr_slices_probe(cut->db, from, &near, filter, &rows, err);
 	mr_snapshot_free(&near);
 	cut->density = (double)rows / (double)n;
 	return e;
@@ -62,7 +62,7 @@ guess_end(struct mr_cut *cut, const struct mr_snapshot *from, struct mr_snapshot
 	int64_t left;
 	enum mr_err e = MR_OK;
 
-	if (from == NULL && (e = mr_groups_begin(cut->db, &begin, err)) != MR_OK)
+	if (from == NULL && (e = mr_slices_begin(cut->db, &begin, err)) != MR_OK)
 		return e;
 	behind = to->xmax > begin ? to->xmax - begin : 0;
 	if (cut->density == 0 && behind >= PROBE_PARTS)
@@ -75,7 +75,7 @@ guess_end(struct mr_cut *cut, const struct mr_snapshot *from, struct mr_snapshot
 
 enum mr_err
 mr_cut_fit(struct mr_cut *cut, const struct mr_snapshot *from, struct mr_snapshot *to,
-    const struct mr_planned_filter *filter, struct mr_group_sums *sums, struct mr_error *err)
+    const struct mr_planned_filter *filter, struct mr_slice_sums *sums, struct mr_error *err)
 {
 	uint64_t low = from != NULL ? from->xmax : 0, first, end;
 	enum mr_err e;
@@ -83,8 +83,8 @@ mr_cut_fit(struct mr_cut *cut, const struct mr_snapshot *from, struct mr_snapsho
 	if ((e = guess_end(cut, from, to, filter, err)) != MR_OK)
 		return e;
 	for (;;) {
-		if ((e = mr_groups_count(cut->db, from, to, filter, err)) != MR_OK ||
-		    (e = mr_groups_sum(cut->db, filter->batch, low, sums, err)) != MR_OK)
+		if ((e = mr_slices_count(cut->db, from, to, filter, err)) != MR_OK ||
+		    (e = mr_slices_sum(cut->db, filter->batch, low, sums, err)) != MR_OK)
 			return e;
 		end = mr_cut_end(sums, low, to->xmax, cut->max_rows);
 		if (end >= to->xmax)

@@ -10,8 +10,8 @@
 
 #include "base/error.h"
 #include "db/connection.h"
-#include "export/groups.h"
 #include "export/planned.h"
+#include "export/slices.h"
 #include "export/snapshot.h"
 
 /* Of batches that follow each other. */
@@ -28,14 +28,14 @@ uint64_t mr_cut_share(uint64_t low, uint64_t high, int64_t most, int64_t rows);
  * Pure: where a batch that ends at xmax should end instead, by what was counted; xmax: it is
  * good as it is. low: the first transaction behind the batch before.
  */
-uint64_t mr_cut_end(const struct mr_group_sums *sums, uint64_t low, uint64_t xmax,
+uint64_t mr_cut_end(const struct mr_slice_sums *sums, uint64_t low, uint64_t xmax,
     int64_t max_rows);
 
 /*
  * Finds the end of the batch filter->batch behind `from` (NULL: from the first row on) and
- * counts its groups; *to is cut there. MR_ENOMEM, or as mr_groups_count().
+ * counts its slices; *to is cut there. MR_ENOMEM, or as mr_slices_count().
  */
 enum mr_err mr_cut_fit(struct mr_cut *cut, const struct mr_snapshot *from, struct mr_snapshot *to,
-    const struct mr_planned_filter *filter, struct mr_group_sums *sums, struct mr_error *err);
+    const struct mr_planned_filter *filter, struct mr_slice_sums *sums, struct mr_error *err);
 
 #endif

@@ -5,9 +5,9 @@
 
 #include "base/log.h"
 #include "export/delivery.h"
-#include "export/groups.h"
 #include "export/manifest.h"
 #include "export/passes.h"
+#include "export/slices.h"
 
 /* All objects of the batch; d->differs when the table has changed. */
 static enum mr_err
@@ -31,7 +31,7 @@ deliver_recounted(struct mr_delivery *d, bool force, struct mr_error *err)
 {
 	const struct mr_planned_batch *b = d->batch;
 	int64_t rows = 0;
-	enum mr_err e = mr_groups_recount(d->x->db, b, &rows, err);
+	enum mr_err e = mr_slices_recount(d->x->db, b, &rows, err);
 
 	if (e == MR_OK && rows != b->rows)
 		mr_log_warning("client %.*s, batch %.*s: the table no longer has the rows that were "

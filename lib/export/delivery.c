@@ -58,7 +58,7 @@ load_have(struct mr_delivery *d, struct mr_error *err)
 		for (int r = 0; r < mr_db_n_rows(rows); r++) {
 			int64_t number = mr_db_int(rows, r, 0);
 
-			if (number >= 0 && (size_t)number < d->n_groups)
+			if (number >= 0 && (size_t)number < d->n_slices)
 				d->have[number] |= (unsigned char)(1U << i);
 		}
 		mr_db_rows_free(rows);
@@ -73,11 +73,11 @@ mr_delivery_load(struct mr_delivery *d, bool again, struct mr_error *err)
 
 	d->differs = false;
 	d->rows = 0;
-	e = mr_planned_groups(d->x->db, d->batch->id, &d->groups, &d->n_groups, &d->groups_rows,
+	e = mr_planned_slices(d->x->db, d->batch->id, &d->slices, &d->n_slices, &d->slices_rows,
 	    err);
 	if (e != MR_OK)
 		return e;
-	d->have = calloc(d->n_groups + 1, 1);
+	d->have = calloc(d->n_slices + 1, 1);
 	if (d->have == NULL)
 		return mr_fail(err, MR_ENOMEM, "no memory for a batch");
 	return again ? MR_OK : load_have(d, err);
@@ -86,12 +86,12 @@ mr_delivery_load(struct mr_delivery *d, bool again, struct mr_error *err)
 void
 mr_delivery_unload(struct mr_delivery *d)
 {
-	free(d->groups);
+	free(d->slices);
 	free(d->have);
-	mr_db_rows_free(d->groups_rows);
-	d->groups = NULL;
+	mr_db_rows_free(d->slices_rows);
+	d->slices = NULL;
 	d->have = NULL;
-	d->groups_rows = NULL;
+	d->slices_rows = NULL;
 }
 
 bool
@@ -104,25 +104,25 @@ mr_delivery_anyone_left(const struct mr_delivery *d)
 }
 
 bool
-mr_delivery_lacks(const struct mr_delivery *d, const struct mr_planned_group *group, size_t i)
+mr_delivery_lacks(const struct mr_delivery *d, const struct mr_planned_slice *slice, size_t i)
 {
-	return !d->to[i]->failed && (d->have[group - d->groups] & 1U << i) == 0;
+	return !d->to[i]->failed && (d->have[slice - d->slices] & 1U << i) == 0;
 }
 
 bool
-mr_delivery_is_pending(const struct mr_delivery *d, const struct mr_planned_group *group)
+mr_delivery_is_pending(const struct mr_delivery *d, const struct mr_planned_slice *slice)
 {
-	for (size_t i = 0; i < d->n_to && group->rows > 0; i++)
-		if (mr_delivery_lacks(d, group, i))
+	for (size_t i = 0; i < d->n_to && slice->rows > 0; i++)
+		if (mr_delivery_lacks(d, slice, i))
 			return true;
 	return false;
 }
 
 void
-mr_delivery_note(struct mr_delivery *d, const struct mr_planned_group *group,
+mr_delivery_note(struct mr_delivery *d, const struct mr_planned_slice *slice,
     const struct mr_destination *to)
 {
 	for (size_t i = 0; i < d->n_to; i++)
 		if (d->to[i] == to)
-			d->have[group - d->groups] |= (unsigned char)(1U << i);
+			d->have[slice - d->slices] |= (unsigned char)(1U << i);
 }

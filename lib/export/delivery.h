@@ -1,6 +1,6 @@
 /*
  * A batch that is being delivered: where it goes, and which of its objects are there
- * already. Owns the groups between load and unload; borrows the rest.
+ * already. Owns the slices between load and unload; borrows the rest.
  */
 #ifndef MR_EXPORT_DELIVERY_H
 #define MR_EXPORT_DELIVERY_H
@@ -20,10 +20,10 @@ struct mr_delivery {
 	const struct mr_planned_batch *batch;
 	struct mr_format_options format;
 	char folder[64];     /* within the prefix: "" or "manual/RUN" */
-	struct mr_planned_group *groups; /* group i has number i */
-	struct mr_db_rows *groups_rows;
-	size_t n_groups;
-	unsigned char *have; /* of each group: bit i: destination i has it already */
+	struct mr_planned_slice *slices; /* slice i has number i */
+	struct mr_db_rows *slices_rows;
+	size_t n_slices;
+	unsigned char *have; /* of each slice: bit i: destination i has it already */
 	struct mr_destination *to[MR_DESTINATIONS];
 	size_t n_to;
 	int64_t rows;        /* read so far, for the progress bar */
@@ -39,7 +39,7 @@ enum mr_err mr_delivery_init(struct mr_delivery *d, const struct mr_context *x,
     struct mr_error *err);
 
 /*
- * Loads the groups, and unless `again` what the destinations have of them. MR_ENOMEM, or as
+ * Loads the slices, and unless `again` what the destinations have of them. MR_ENOMEM, or as
  * mr_db_ask(); unload also then.
  */
 enum mr_err mr_delivery_load(struct mr_delivery *d, bool again, struct mr_error *err);
@@ -48,15 +48,15 @@ void mr_delivery_unload(struct mr_delivery *d);
 /* Whether there is a destination that has not failed. */
 bool mr_delivery_anyone_left(const struct mr_delivery *d);
 
-/* Whether destination i of the delivery still lacks the group's object, and has not failed. */
-bool mr_delivery_lacks(const struct mr_delivery *d, const struct mr_planned_group *group,
+/* Whether destination i of the delivery still lacks the slice's object, and has not failed. */
+bool mr_delivery_lacks(const struct mr_delivery *d, const struct mr_planned_slice *slice,
     size_t i);
 
 /* Whether any of them does. */
-bool mr_delivery_is_pending(const struct mr_delivery *d, const struct mr_planned_group *group);
+bool mr_delivery_is_pending(const struct mr_delivery *d, const struct mr_planned_slice *slice);
 
-/* Notes that the destination, one of the delivery's, has the group's object now. */
-void mr_delivery_note(struct mr_delivery *d, const struct mr_planned_group *group,
+/* Notes that the destination, one of the delivery's, has the slice's object now. */
+void mr_delivery_note(struct mr_delivery *d, const struct mr_planned_slice *slice,
     const struct mr_destination *to);
 
 #endif

@@ -5,7 +5,7 @@
  *   exporter                            the lock, the run, requests, the summary
  *   runs                                the table export_runs
  *   client                              one client: planning, and which batch goes where
- *   plan, cut, groups, planned          what is to be exported, and in which batches
+ *   plan, cut, slices, planned          what is to be exported, and in which batches
  *   deliver, passes, stream, manifest   one batch to its destinations
  *   read, ranges, readahead, copyout    its rows
  *   destination, target, objectkey      where they go

@@ -115,7 +115,7 @@ put_objects(struct mr_buf *b, const struct mr_delivery *d, const struct mr_db_ar
 	static const char sql[] = "SELECT o.key, g.site_id, to_char(g.hour AT TIME ZONE 'UTC', "
 	    "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), o.rows, o.bytes, o.sha256, o.min_id, o.max_id, "
 	    MR_SQL_TEXT_US("o.min_created_at") ", " MR_SQL_TEXT_US("o.max_created_at")
-	    " FROM export_objects o JOIN export_groups g USING (batch, number) "
+	    " FROM export_objects o JOIN export_slices g USING (batch, number) "
 	    "WHERE o.batch = $1::bigint AND o.destination = $2 ORDER BY o.number";
 	struct mr_db_rows *rows;
 	enum mr_err e = mr_db_ask(d->x->db, sql, args, &rows, err);

@@ -6,7 +6,7 @@
 #include "export/read.h"
 #include "export/stream.h"
 
-/* Groups with at least this part of the batch's rows are read by themselves. */
+/* Slices with at least this part of the batch's rows are read by themselves. */
 #define LARGE_PART 20
 #define MAX_STREAMS 4
 
@@ -18,9 +18,9 @@ struct pass {
 };
 
 static bool
-is_large(const struct mr_delivery *d, const struct mr_planned_group *g)
+is_large(const struct mr_delivery *d, const struct mr_planned_slice *g)
 {
-	return d->n_groups <= MAX_STREAMS || g->rows * LARGE_PART >= d->batch->rows;
+	return d->n_slices <= MAX_STREAMS || g->rows * LARGE_PART >= d->batch->rows;
 }
 
 /* Objects that are open at a time: Parquet and S3 keep many MiB for each. */
@@ -38,7 +38,7 @@ max_streams(const struct mr_delivery *d)
 /* --- rows --- */
 
 static bool
-belongs(const struct mr_planned_group *g, const struct mr_export_row *row)
+belongs(const struct mr_planned_slice *g, const struct mr_export_row *row)
 {
 	return row->created_us >= g->hour_us && row->created_us < g->hour_us + MR_PLANNED_HOUR_US &&
 	    mr_str_eq(row->event.site_id, g->site_id);
@@ -50,7 +50,7 @@ stream_of(struct pass *p, const struct mr_export_row *row)
 	for (size_t i = 0; i < p->n; i++) {
 		size_t at = (p->last + i) % p->n;
 
-		if (!belongs(p->streams[at].group, row))
+		if (!belongs(p->streams[at].slice, row))
 			continue;
 		p->last = at;
 		return &p->streams[at];
@@ -67,7 +67,7 @@ close_stream(struct mr_delivery *d, struct mr_stream *s, struct mr_error *err)
 {
 	if (s->head == NULL)
 		return MR_OK;
-	if (s->rows == s->group->rows)
+	if (s->rows == s->slice->rows)
 		return mr_stream_close(s, d, err);
 	d->differs = true;
 	mr_stream_abort(s);
@@ -98,10 +98,10 @@ next_small(struct mr_delivery *d, struct pass *p, const struct mr_export_row *ro
 	if (p->n > 0 && (e = close_stream(d, &p->streams[0], err)) != MR_OK)
 		return e;
 	p->n = 0;
-	for (size_t i = 0; i < d->n_groups; i++) {
-		if (!belongs(&d->groups[i], row))
+	for (size_t i = 0; i < d->n_slices; i++) {
+		if (!belongs(&d->slices[i], row))
 			continue;
-		e = mr_stream_open(&p->streams[0], d, &d->groups[i], err);
+		e = mr_stream_open(&p->streams[0], d, &d->slices[i], err);
 		p->n = e == MR_OK;
 		return mr_delivery_anyone_left(d) ? e : MR_OK;
 	}
@@ -141,11 +141,11 @@ read_rows(struct mr_delivery *d, struct pass *p, struct mr_readahead *ahead, boo
 }
 
 static enum mr_err
-run_pass(struct mr_delivery *d, struct pass *p, const struct mr_planned_group *const *groups,
+run_pass(struct mr_delivery *d, struct pass *p, const struct mr_planned_slice *const *slices,
     size_t n, bool sorted, struct mr_error *err)
 {
-	const struct mr_read_request request = { .batch = d->batch, .groups = groups, .n = n,
-		.all = n == d->n_groups, .sorted = sorted, .dbs = d->x->readers,
+	const struct mr_read_request request = { .batch = d->batch, .slices = slices, .n = n,
+		.all = n == d->n_slices, .sorted = sorted, .dbs = d->x->readers,
 		.n_dbs = MR_EXPORT_READERS };
 	struct mr_reading reading;
 	enum mr_err e = mr_read_start(&reading, &request, err);
@@ -166,24 +166,24 @@ run_pass(struct mr_delivery *d, struct pass *p, const struct mr_planned_group *c
 static enum mr_err
 large_passes(struct mr_delivery *d, struct mr_error *err)
 {
-	const struct mr_planned_group *groups[MAX_STREAMS];
+	const struct mr_planned_slice *slices[MAX_STREAMS];
 	size_t most = max_streams(d), i = 0;
 	struct pass p;
 	enum mr_err e = MR_OK;
 
-	while (i < d->n_groups && e == MR_OK && mr_delivery_anyone_left(d)) {
+	while (i < d->n_slices && e == MR_OK && mr_delivery_anyone_left(d)) {
 		p = (struct pass){ .n = 0 };
-		for (; i < d->n_groups && p.n < most && e == MR_OK; i++) {
-			if (!is_large(d, &d->groups[i]) || !mr_delivery_is_pending(d, &d->groups[i]))
+		for (; i < d->n_slices && p.n < most && e == MR_OK; i++) {
+			if (!is_large(d, &d->slices[i]) || !mr_delivery_is_pending(d, &d->slices[i]))
 				continue;
-			groups[p.n] = &d->groups[i];
-			e = mr_stream_open(&p.streams[p.n], d, &d->groups[i], err);
+			slices[p.n] = &d->slices[i];
+			e = mr_stream_open(&p.streams[p.n], d, &d->slices[i], err);
 			p.n += e == MR_OK;
 			if (e != MR_OK && !mr_delivery_anyone_left(d))
 				e = MR_OK;
 		}
 		if (e == MR_OK && p.n > 0)
-			e = run_pass(d, &p, groups, p.n, false, err);
+			e = run_pass(d, &p, slices, p.n, false, err);
 		for (size_t k = 0; k < p.n; k++)
 			mr_stream_abort(&p.streams[k]);
 	}
@@ -193,19 +193,19 @@ large_passes(struct mr_delivery *d, struct mr_error *err)
 static enum mr_err
 small_pass(struct mr_delivery *d, struct mr_error *err)
 {
-	const struct mr_planned_group **groups = calloc(d->n_groups + 1, sizeof *groups);
+	const struct mr_planned_slice **slices = calloc(d->n_slices + 1, sizeof *slices);
 	struct pass p = { .n = 0 };
 	size_t n = 0;
 	enum mr_err e = MR_OK;
 
-	if (groups == NULL)
-		return mr_fail(err, MR_ENOMEM, "no memory for %zu objects", d->n_groups);
-	for (size_t i = 0; i < d->n_groups; i++)
-		if (!is_large(d, &d->groups[i]) && mr_delivery_is_pending(d, &d->groups[i]))
-			groups[n++] = &d->groups[i];
+	if (slices == NULL)
+		return mr_fail(err, MR_ENOMEM, "no memory for %zu objects", d->n_slices);
+	for (size_t i = 0; i < d->n_slices; i++)
+		if (!is_large(d, &d->slices[i]) && mr_delivery_is_pending(d, &d->slices[i]))
+			slices[n++] = &d->slices[i];
 	if (n > 0)
-		e = run_pass(d, &p, groups, n, true, err);
-	free(groups);
+		e = run_pass(d, &p, slices, n, true, err);
+	free(slices);
 	return e;
 }
 

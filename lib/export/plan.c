@@ -5,7 +5,7 @@
 
 #include "db/query.h"
 #include "export/cut.h"
-#include "export/groups.h"
+#include "export/slices.h"
 #include "export/sql.h"
 
 #define SCRIPT_TIMEOUT_MS 60000
@@ -107,7 +107,7 @@ sites_of(const struct stretch *s)
 }
 
 static enum mr_err
-close_batch(struct planner *p, int64_t id, const struct mr_snapshot *to, const struct mr_group_sums *c)
+close_batch(struct planner *p, int64_t id, const struct mr_snapshot *to, const struct mr_slice_sums *c)
 {
 	struct mr_db_args args = MR_DB_ARGS_INIT;
 	struct mr_buf text;
@@ -123,7 +123,7 @@ close_batch(struct planner *p, int64_t id, const struct mr_snapshot *to, const s
 	mr_buf_free(&text);
 	p->result->batches++;
 	p->result->rows += c->rows;
-	p->result->objects += c->groups;
+	p->result->objects += c->slices;
 	return e;
 }
 
@@ -141,7 +141,7 @@ static enum mr_err
 plan_batch(struct planner *p, struct stretch *s, struct mr_cut *cut, bool empty_wanted,
     struct mr_snapshot *to, bool *kept)
 {
-	struct mr_group_sums c = { 0, 0, 0, 0 };
+	struct mr_slice_sums c = { 0, 0, 0, 0 };
 	struct mr_planned_filter filter = { 0, sites_of(s), p->request->since_us,
 		p->request->until_us };
 	int64_t id = 0;

@@ -181,32 +181,32 @@ page_of(struct mr_str place)
 }
 
 enum mr_err
-mr_planned_groups(struct mr_db *db, int64_t batch, struct mr_planned_group **groups, size_t *n,
+mr_planned_slices(struct mr_db *db, int64_t batch, struct mr_planned_slice **slices, size_t *n,
     struct mr_db_rows **result, struct mr_error *err)
 {
 	struct mr_db_args args = MR_DB_ARGS_INIT;
-	struct mr_planned_group *g;
+	struct mr_planned_slice *g;
 	enum mr_err e;
 
-	*groups = NULL;
+	*slices = NULL;
 	*n = 0;
 	mr_db_arg_int(&args, batch);
 	/* A partition that is gone, or may not be read by itself, has no name. */
 	e = mr_db_ask(db, "SELECT number, site_id, " MR_SQL_MICROSECONDS("hour") ", rows, c.oid::regclass, "
-	    "first_row, last_row FROM export_groups LEFT JOIN pg_class c ON c.oid = partition AND "
+	    "first_row, last_row FROM export_slices LEFT JOIN pg_class c ON c.oid = partition AND "
 	    "last_row IS NOT NULL AND has_table_privilege(c.oid, 'SELECT') "
 	    "WHERE batch = $1::bigint ORDER BY number", &args, result, err);
 	if (e != MR_OK)
 		return e;
 	*n = (size_t)mr_db_n_rows(*result);
-	g = *groups = calloc(*n + 1, sizeof *g);
+	g = *slices = calloc(*n + 1, sizeof *g);
 	if (g == NULL) {
 		mr_db_rows_free(*result);
 		*result = NULL;
 		return mr_fail(err, MR_ENOMEM, "no memory for a batch of %zu objects", *n);
 	}
 	for (int i = 0; i < (int)*n; i++)
-		g[i] = (struct mr_planned_group){ (int)mr_db_int(*result, i, 0),
+		g[i] = (struct mr_planned_slice){ (int)mr_db_int(*result, i, 0),
 			mr_db_value(*result, i, 1), mr_db_int(*result, i, 2),
 			mr_db_int(*result, i, 3), mr_db_value(*result, i, 4),
 			page_of(mr_db_value(*result, i, 5)), page_of(mr_db_value(*result, i, 6)) };

@@ -50,8 +50,8 @@ struct mr_planned_batch {
 
 #define MR_PLANNED_HOUR_US INT64_C(3600000000)
 
-/* One object to be: the rows of one site and hour. Groups are numbered from 0 without gaps. */
-struct mr_planned_group {
+/* One object to be: the rows of one site and hour. Slices are numbered from 0 without gaps. */
+struct mr_planned_slice {
 	int number;
 	struct mr_str site_id;
 	int64_t hour_us;
@@ -93,8 +93,8 @@ void mr_planned_free(struct mr_planned_batch *batch);
 /* Whether it is of a manual export, which is apart from the client's chain. */
 bool mr_planned_is_manual(const struct mr_planned_batch *batch);
 
-/* Its groups in the order of their numbers. *groups is to be freed; its texts are *result's. */
-enum mr_err mr_planned_groups(struct mr_db *db, int64_t batch, struct mr_planned_group **groups,
+/* Its slices in the order of their numbers. *slices is to be freed; its texts are *result's. */
+enum mr_err mr_planned_slices(struct mr_db *db, int64_t batch, struct mr_planned_slice **slices,
     size_t *n, struct mr_db_rows **result, struct mr_error *err);
 
 /*

@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 
-/* Adds the group's pages to those of its partition; false: it is not known where they are. */
+/* Adds the slice's pages to those of its partition; false: it is not known where they are. */
 static bool
-add_pages(struct mr_range *stretches, size_t *n, const struct mr_planned_group *g)
+add_pages(struct mr_range *stretches, size_t *n, const struct mr_planned_slice *g)
 {
 	struct mr_range *s = stretches;
 
@@ -67,9 +67,9 @@ mr_ranges_whole(struct mr_range **ranges, size_t *n_ranges, struct mr_error *err
 	return cut(&whole, 1, 1, ranges, n_ranges, err);
 }
 
-/* The rows of a group are all in one partition, so the order of those does not matter. */
+/* The rows of a slice are all in one partition, so the order of those does not matter. */
 enum mr_err
-mr_ranges_make(const struct mr_planned_group *const *groups, size_t n, struct mr_range **ranges,
+mr_ranges_make(const struct mr_planned_slice *const *slices, size_t n, struct mr_range **ranges,
     size_t *n_ranges, struct mr_error *err)
 {
 	struct mr_range *stretches = calloc(n + 1, sizeof *stretches);
@@ -82,8 +82,8 @@ mr_ranges_make(const struct mr_planned_group *const *groups, size_t n, struct mr
 	if (stretches == NULL)
 		return mr_fail(err, MR_ENOMEM, "no memory for %zu objects", n);
 	for (size_t i = 0; i < n && known; i++) {
-		known = add_pages(stretches, &n_stretches, groups[i]);
-		rows += groups[i]->rows;
+		known = add_pages(stretches, &n_stretches, slices[i]);
+		rows += slices[i]->rows;
 	}
 	for (size_t i = 0; i < n_stretches; i++)
 		pages += stretches[i].end - stretches[i].first;

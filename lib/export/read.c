@@ -1,5 +1,5 @@
 /*
- * The rows of some groups: see read.h. In physical order several connections may read: the
+ * The rows of some slices: see read.h. In physical order several connections may read: the
  * pages where the plan saw the rows are cut into ranges, which follow each other.
  */
 #include "export/read.h"
@@ -26,18 +26,18 @@ static void
 put_numbers(struct mr_buf *sql, const struct mr_read_request *q)
 {
 	for (size_t i = 0; i < q->n; i++)
-		mr_buf_printf(sql, "%s%d", i > 0 ? "," : "", q->groups[i]->number);
+		mr_buf_printf(sql, "%s%d", i > 0 ? "," : "", q->slices[i]->number);
 }
 
-/* Of the batch's rows those of the groups, and maybe others of their sites. */
+/* Of the batch's rows those of the slices, and maybe others of their sites. */
 static void
 put_bounds(struct mr_buf *sql, const struct mr_read_request *q)
 {
 	int64_t low = INT64_MAX, high = INT64_MIN;
 
 	for (size_t i = 0; i < q->n; i++) {
-		low = q->groups[i]->hour_us < low ? q->groups[i]->hour_us : low;
-		high = q->groups[i]->hour_us > high ? q->groups[i]->hour_us : high;
+		low = q->slices[i]->hour_us < low ? q->slices[i]->hour_us : low;
+		high = q->slices[i]->hour_us > high ? q->slices[i]->hour_us : high;
 	}
 	mr_buf_add_cstr(sql, " AND created_at >= ");
 	mr_planned_put_time(sql, low);
@@ -45,7 +45,7 @@ put_bounds(struct mr_buf *sql, const struct mr_read_request *q)
 	mr_planned_put_time(sql, high + MR_PLANNED_HOUR_US);
 	if (q->all)
 		return;
-	mr_buf_printf(sql, " AND site_id = ANY ((SELECT array_agg(site_id) FROM export_groups "
+	mr_buf_printf(sql, " AND site_id = ANY ((SELECT array_agg(site_id) FROM export_slices "
 	    "WHERE batch = %" PRId64 " AND number IN (", q->batch->id);
 	put_numbers(sql, q);
 	mr_buf_add_cstr(sql, "))::text[])");
@@ -56,7 +56,7 @@ put_sorted(struct mr_buf *sql, const struct mr_read_request *q)
 {
 	mr_buf_add_cstr(sql, "(SELECT * FROM events WHERE ");
 	put_where(sql, q->batch);
-	mr_buf_printf(sql, ") e JOIN (SELECT number, site_id AS site, hour FROM export_groups WHERE "
+	mr_buf_printf(sql, ") e JOIN (SELECT number, site_id AS site, hour FROM export_slices WHERE "
 	    "batch = %" PRId64 " AND number = ANY ('{", q->batch->id);
 	put_numbers(sql, q);
 	mr_buf_add_cstr(sql, "}'::integer[])) g ON g.site = e.site_id AND g.hour = date_trunc('hour', "
@@ -132,7 +132,7 @@ mr_read_start(struct mr_reading *r, const struct mr_read_request *q, struct mr_e
 	}
 	e = r->from.failed ? mr_fail(err, MR_ENOMEM, "no memory for a query") :
 	    q->sorted ? mr_ranges_whole(&r->ranges, &r->n_ranges, err) :
-	    mr_ranges_make(q->groups, q->n, &r->ranges, &r->n_ranges, err);
+	    mr_ranges_make(q->slices, q->n, &r->ranges, &r->n_ranges, err);
 	if (e == MR_OK) {
 		n_readers = ready_readers(q->dbs, r->n_ranges < q->n_dbs ? r->n_ranges : q->n_dbs, err);
 		e = n_readers == 0 ? MR_EAGAIN : mr_readahead_start(&r->ahead, q->dbs, n_readers,

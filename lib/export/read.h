@@ -1,6 +1,6 @@
 /*
- * Reading the rows of some groups of a batch: in their physical order, which never changes
- * as rows are not updated, over several connections; or sorted by group.
+ * Reading the rows of some slices of a batch: in their physical order, which never changes
+ * as rows are not updated, over several connections; or sorted by slice.
  */
 #ifndef MR_EXPORT_READ_H
 #define MR_EXPORT_READ_H
@@ -11,15 +11,15 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "export/planned.h"
-#include "export/readahead.h"
 #include "export/ranges.h"
+#include "export/readahead.h"
 
 /* What is read, and over what; valid during the start. */
 struct mr_read_request {
 	const struct mr_planned_batch *batch;
-	const struct mr_planned_group *const *groups; /* of the batch */
+	const struct mr_planned_slice *const *slices; /* of the batch */
 	size_t n;
-	bool all;      /* they are all of the batch's groups */
+	bool all;      /* they are all of the batch's slices */
 	bool sorted;
 	struct mr_db *const *dbs; /* connected when they are needed; the reading's until its stop */
 	size_t n_dbs;
@@ -35,8 +35,8 @@ struct mr_reading {
 };
 
 /*
- * Begins to read the rows of the groups, and maybe others of their sites, in
- * physical order; or of nothing but the groups, sorted by their number, then by
+ * Begins to read the rows of the slices, and maybe others of their sites, in
+ * physical order; or of nothing but the slices, sorted by their number, then by
  * id. Errors, with nothing to stop then: MR_ENOMEM, as mr_readahead_start(), or no
  * connection.
  */

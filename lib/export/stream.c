@@ -13,13 +13,13 @@
 
 static char *
 make_key(const struct mr_delivery *d, const struct mr_destination *to,
-    const struct mr_planned_group *group)
+    const struct mr_planned_slice *slice)
 {
 	struct mr_buf key;
 
 	mr_buf_init(&key, MR_OBJECTKEY_MAX);
-	mr_objectkey_put(&key, to->prefix, d->folder, group->site_id, group->hour_us, d->batch->name,
-	    group->number, mr_format_suffix(&d->format));
+	mr_objectkey_put(&key, to->prefix, d->folder, slice->site_id, slice->hour_us, d->batch->name,
+	    slice->number, mr_format_suffix(&d->format));
 	mr_buf_add_char(&key, '\0');
 	if (!key.failed)
 		return key.p;
@@ -37,9 +37,9 @@ open_sinks(struct mr_stream *s, const struct mr_delivery *d, struct mr_stage **s
 		struct mr_destination *to = d->to[i];
 		char *key;
 
-		if (!mr_delivery_lacks(d, s->group, i))
+		if (!mr_delivery_lacks(d, s->slice, i))
 			continue;
-		if ((key = make_key(d, to, s->group)) == NULL)
+		if ((key = make_key(d, to, s->slice)) == NULL)
 			(void)mr_fail(&why, MR_ENOMEM, "no memory for a key");
 		else
 			sinks[s->n_to] = mr_destination_sink(to, d->x, key,
@@ -84,17 +84,17 @@ forget(struct mr_stream *s)
 	mr_stage_free(s->head);
 	for (size_t i = 0; i < s->n_to; i++)
 		free(s->key[i]);
-	/* Rows of its group may come still; it is theirs to be recognised by. */
-	*s = (struct mr_stream){ .group = s->group };
+	/* Rows of its slice may come still; it is theirs to be recognised by. */
+	*s = (struct mr_stream){ .slice = s->slice };
 }
 
 enum mr_err
 mr_stream_open(struct mr_stream *s, const struct mr_delivery *d,
-    const struct mr_planned_group *group, struct mr_error *err)
+    const struct mr_planned_slice *slice, struct mr_error *err)
 {
 	struct mr_stage *sinks[MR_DESTINATIONS];
 
-	*s = (struct mr_stream){ .group = group, .min_id = INT64_MAX, .max_id = INT64_MIN,
+	*s = (struct mr_stream){ .slice = slice, .min_id = INT64_MAX, .max_id = INT64_MIN,
 		.min_created_us = INT64_MAX, .max_created_us = INT64_MIN };
 	if (open_sinks(s, d, sinks) == 0)
 		return mr_fail(err, MR_EAGAIN, "no destination is left");
@@ -135,7 +135,7 @@ record(const struct mr_stream *s, struct mr_db *db, int64_t batch, size_t i, str
 	mr_meter_sha256(s->meter, sha256);
 	mr_db_arg_int(&args, batch);
 	mr_db_arg_text(&args, s->to[i]->name);
-	mr_db_arg_int(&args, s->group->number);
+	mr_db_arg_int(&args, s->slice->number);
 	mr_db_arg_text(&args, s->key[i]);
 	mr_db_arg_int(&args, s->rows);
 	mr_db_arg_int(&args, (int64_t)s->meter->bytes);
@@ -181,7 +181,7 @@ mr_stream_close(struct mr_stream *s, struct mr_delivery *d, struct mr_error *err
 		if (s->to[i]->failed)
 			continue;
 		e = record(s, d->x->db, d->batch->id, i, err);
-		mr_delivery_note(d, s->group, s->to[i]);
+		mr_delivery_note(d, s->slice, s->to[i]);
 	}
 	forget(s);
 	return e;

@@ -16,7 +16,7 @@
 
 /* Its chain, which it owns, and what went into it. */
 struct mr_stream {
-	const struct mr_planned_group *group;
+	const struct mr_planned_slice *slice;
 	struct mr_destination *to[MR_DESTINATIONS];
 	size_t n_to;
 	struct mr_stage *head;  /* NULL: closed */
@@ -29,11 +29,11 @@ struct mr_stream {
 };
 
 /*
- * Opens the object of a group at all destinations that lack it. A destination
+ * Opens the object of a slice at all destinations that lack it. A destination
  * where that fails is marked as failed. MR_EAGAIN when none is left; MR_ENOMEM.
  */
 enum mr_err mr_stream_open(struct mr_stream *s, const struct mr_delivery *d,
-    const struct mr_planned_group *group, struct mr_error *err);
+    const struct mr_planned_slice *slice, struct mr_error *err);
 
 /* An error may be a destination's: see mr_stream_lost(). */
 enum mr_err mr_stream_push(struct mr_stream *s, const struct mr_export_row *row,
@@ -48,7 +48,7 @@ bool mr_stream_lost(struct mr_stream *s);
  */
 enum mr_err mr_stream_close(struct mr_stream *s, struct mr_delivery *d, struct mr_error *err);
 
-/* Drops it, but for its group; nothing happens to one that is closed. */
+/* Drops it, but for its slice; nothing happens to one that is closed. */
 void mr_stream_abort(struct mr_stream *s);
 
 #endif

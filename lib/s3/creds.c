@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "s3/credsrc.h"
-#include "secret/secret.h"
 #include "secret/copies.h"
+#include "secret/secret.h"
 
 #define REFRESH_AHEAD_US (300 * MR_US_PER_S)
 #define RETRY_PAUSE_US (60 * MR_US_PER_S) /* between refreshes that fail */

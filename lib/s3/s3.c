@@ -9,8 +9,8 @@
 #include "s3/s3call.h"
 #include "s3/sigv4.h"
 #include "s3/xml.h"
-#include "secret/secret.h"
 #include "secret/copies.h"
+#include "secret/secret.h"
 
 #define DEFAULT_REGION "us-east-1"
 #define DEFAULT_ATTEMPTS 8

@@ -552,10 +552,10 @@ def parts(t, pg, folder):
            "the second was refused")
     pg.execute(f"ALTER ROLE {postgres.OWNER} CONNECTION LIMIT -1", s.name)
 
-    partition = s.value("SELECT partition::regclass FROM export_groups")
+    partition = s.value("SELECT partition::regclass FROM export_slices")
     for why, sql in (("it may not be read by itself",
                       f"REVOKE SELECT ON {partition} FROM {postgres.OWNER}"),
-                     ("it is not known", "UPDATE export_groups SET partition = NULL")):
+                     ("it is not known", "UPDATE export_slices SET partition = NULL")):
         pg.execute(sql, s.name)
         s.exporter.good(t, f"the partition: {why}", "--force")
         t.is_(s.bucket.everything() == before, True, "the objects are the same")
@@ -573,7 +573,7 @@ def parts(t, pg, folder):
     pg.execute("VACUUM FULL events", s.name)
     s.exporter.good(t, "rows that have moved since")
     check_complete(t, "every one", s.bucket, pg, database=s.name)
-    t.is_(s.value("SELECT partition IS NULL FROM export_groups ORDER BY batch DESC LIMIT 1"), True,
+    t.is_(s.value("SELECT partition IS NULL FROM export_slices ORDER BY batch DESC LIMIT 1"), True,
           "were missed where they had been, and counted anew")
     t.unlike(proc.read_text(log), r"no longer has", "nobody is alarmed")
 

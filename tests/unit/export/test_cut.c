@@ -36,7 +36,7 @@ test_end(void)
 {
 	static const struct {
 		int line;
-		struct mr_group_sums sums; /* rows, groups, first_xid, next_hour */
+		struct mr_slice_sums sums; /* rows, slices, first_xid, next_hour */
 		uint64_t low, xmax;
 		int64_t most;
 		uint64_t end;
@@ -73,7 +73,7 @@ test_ends(void)
 {
 	for (int64_t each = 1; each <= 100000; each *= 10) {
 		uint64_t xmax = 1000000, end;
-		struct mr_group_sums sums = { 0, 1, 1000, 0 };
+		struct mr_slice_sums sums = { 0, 1, 1000, 0 };
 		int cuts = 0;
 
 		for (;;) {

@@ -1,5 +1,5 @@
-/* Counting the groups of a batch: see groups.h. */
-#include "export/groups.h"
+/* Counting the slices of a batch: see slices.h. */
+#include "export/slices.h"
 
 #include <inttypes.h>
 
@@ -12,7 +12,7 @@
  * The rows of the batch by site and hour, as an array for each column: a query
  * that several processes of PostgreSQL may answer, what INSERT … SELECT is not.
  * date_bin() costs much less than date_trunc().
- * Sites that are left out are left out of the groups: of the rows they would
+ * Sites that are left out are left out of the slices: of the rows they would
  * be at a higher price, and with an estimate that none are left.
  */
 static void
@@ -45,7 +45,7 @@ static enum mr_err
 replace(struct mr_db *db, int64_t id, const struct mr_db_rows *arrays, struct mr_error *err)
 {
 	static const char insert[] =
-	    "INSERT INTO export_groups (batch, number, site_id, hour, rows, first_xid, partition, "
+	    "INSERT INTO export_slices (batch, number, site_id, hour, rows, first_xid, partition, "
 	    "first_row, last_row) SELECT $1::bigint, number - 1, site_id, hour, n, first_xid, part, "
 	    "low, high FROM unnest($2::text[], $3::timestamptz[], $4::bigint[], $5::bigint[], "
 	    "$6::oid[], $7::tid[], $8::tid[]) WITH ORDINALITY AS g (site_id, hour, n, first_xid, "
@@ -57,12 +57,12 @@ replace(struct mr_db *db, int64_t id, const struct mr_db_rows *arrays, struct mr
 	mr_db_arg_int(&args, id);
 	for (int i = 0; i < 7; i++)
 		mr_db_arg_text(&args, mr_db_value(arrays, 0, i).p);
-	e = mr_db_tell(db, "DELETE FROM export_groups WHERE batch = $1::bigint", &batch, err);
+	e = mr_db_tell(db, "DELETE FROM export_slices WHERE batch = $1::bigint", &batch, err);
 	return e == MR_OK ? mr_db_tell(db, insert, &args, err) : e;
 }
 
 enum mr_err
-mr_groups_count(struct mr_db *db, const struct mr_snapshot *from, const struct mr_snapshot *to,
+mr_slices_count(struct mr_db *db, const struct mr_snapshot *from, const struct mr_snapshot *to,
     const struct mr_planned_filter *filter, struct mr_error *err)
 {
 	struct mr_db_rows *arrays = NULL;
@@ -95,7 +95,7 @@ ask_number(struct mr_db *db, const char *sql, int64_t *number, struct mr_error *
 }
 
 enum mr_err
-mr_groups_begin(struct mr_db *db, uint64_t *xid, struct mr_error *err)
+mr_slices_begin(struct mr_db *db, uint64_t *xid, struct mr_error *err)
 {
 	/* By place: a scan without a condition may begin anywhere, where others are at the time. */
 	int64_t number = 0;
@@ -107,7 +107,7 @@ mr_groups_begin(struct mr_db *db, uint64_t *xid, struct mr_error *err)
 }
 
 enum mr_err
-mr_groups_probe(struct mr_db *db, const struct mr_snapshot *from, const struct mr_snapshot *to,
+mr_slices_probe(struct mr_db *db, const struct mr_snapshot *from, const struct mr_snapshot *to,
     const struct mr_planned_filter *filter, int64_t *rows, struct mr_error *err)
 {
 	struct mr_buf sql;
@@ -124,12 +124,12 @@ mr_groups_probe(struct mr_db *db, const struct mr_snapshot *from, const struct m
 }
 
 enum mr_err
-mr_groups_sum(struct mr_db *db, int64_t batch, uint64_t low, struct mr_group_sums *sums,
+mr_slices_sum(struct mr_db *db, int64_t batch, uint64_t low, struct mr_slice_sums *sums,
     struct mr_error *err)
 {
 	/* The next hour begins where rows of an hour behind the first one do. */
 	static const char sql[] =
-	    "WITH g AS (SELECT hour, rows, first_xid FROM export_groups WHERE batch = $1::bigint) "
+	    "WITH g AS (SELECT hour, rows, first_xid FROM export_slices WHERE batch = $1::bigint) "
 	    "SELECT coalesce(sum(rows), 0)::bigint, count(*), min(first_xid), (SELECT min(first_xid) "
 	    "FROM g WHERE first_xid > $2::bigint AND hour > (SELECT min(hour) FROM g)) FROM g";
 	struct mr_db_args args = MR_DB_ARGS_INIT;
@@ -141,23 +141,23 @@ mr_groups_sum(struct mr_db *db, int64_t batch, uint64_t low, struct mr_group_sum
 	mr_db_arg_int(&args, (int64_t)low);
 	if ((e = mr_db_ask(db, sql, &args, &rows, err)) != MR_OK)
 		return e;
-	*sums = (struct mr_group_sums){ mr_db_int(rows, 0, 0), mr_db_int(rows, 0, 1),
+	*sums = (struct mr_slice_sums){ mr_db_int(rows, 0, 0), mr_db_int(rows, 0, 1),
 		(uint64_t)mr_db_int(rows, 0, 2), (uint64_t)mr_db_int(rows, 0, 3) };
 	mr_db_rows_free(rows);
 	return MR_OK;
 }
 
 enum mr_err
-mr_groups_recount(struct mr_db *db, const struct mr_planned_batch *batch, int64_t *rows,
+mr_slices_recount(struct mr_db *db, const struct mr_planned_batch *batch, int64_t *rows,
     struct mr_error *err)
 {
-	struct mr_group_sums sums;
+	struct mr_slice_sums sums;
 	struct mr_buf sql;
 	enum mr_err e;
 
 	mr_buf_init(&sql, MR_SQL_MAX);
-	mr_buf_printf(&sql, "UPDATE export_groups SET rows = 0, partition = NULL WHERE batch = %" PRId64
-	    "; UPDATE export_groups g SET rows = c.n FROM (SELECT site_id, "
+	mr_buf_printf(&sql, "UPDATE export_slices SET rows = 0, partition = NULL WHERE batch = %" PRId64
+	    "; UPDATE export_slices g SET rows = c.n FROM (SELECT site_id, "
 	    "date_trunc('hour', created_at) AS hour, count(*) AS n FROM events WHERE ", batch->id);
 	mr_planned_put_where(&sql, batch->from.xip != NULL ? &batch->from : NULL, &batch->to,
 	    &batch->filter);
@@ -167,7 +167,7 @@ mr_groups_recount(struct mr_db *db, const struct mr_planned_batch *batch, int64_
 	e = sql.failed ? mr_fail(err, MR_ENOMEM, "no memory to count a batch") :
 	    mr_db_script(db, sql.p, COUNT_TIMEOUT_MS, err) == MR_DB_OK ? MR_OK : MR_EAGAIN;
 	mr_buf_free(&sql);
-	if (e == MR_OK && (e = mr_groups_sum(db, batch->id, 0, &sums, err)) == MR_OK)
+	if (e == MR_OK && (e = mr_slices_sum(db, batch->id, 0, &sums, err)) == MR_OK)
 		*rows = sums.rows;
 	return e;
 }

@@ -1,9 +1,9 @@
 /*
- * The groups of a batch, export_groups: how many rows of which site and hour
+ * The slices of a batch, export_slices: how many rows of which site and hour
  * it has, and where they lie. See schema/004-export.sql.
  */
-#ifndef MR_EXPORT_GROUPS_H
-#define MR_EXPORT_GROUPS_H
+#ifndef MR_EXPORT_SLICES_H
+#define MR_EXPORT_SLICES_H
 
 #include <stdint.h>
 
@@ -13,40 +13,40 @@
 #include "export/snapshot.h"
 
 /*
- * Counts the groups of the batch filter->batch between two snapshots (from:
+ * Counts the slices of the batch filter->batch between two snapshots (from:
  * NULL for all before `to`) in place of those that it had. MR_ENOMEM, MR_EAGAIN.
  */
-enum mr_err mr_groups_count(struct mr_db *db, const struct mr_snapshot *from,
+enum mr_err mr_slices_count(struct mr_db *db, const struct mr_snapshot *from,
     const struct mr_snapshot *to, const struct mr_planned_filter *filter, struct mr_error *err);
 
 /*
  * The oldest transaction of the rows that lie first in their partitions, and so one of the
  * oldest of all; 0: no rows lie there. MR_EAGAIN.
  */
-enum mr_err mr_groups_begin(struct mr_db *db, uint64_t *xid, struct mr_error *err);
+enum mr_err mr_slices_begin(struct mr_db *db, uint64_t *xid, struct mr_error *err);
 
-/* How many rows the groups between two snapshots have in all. MR_ENOMEM, MR_EAGAIN. */
-enum mr_err mr_groups_probe(struct mr_db *db, const struct mr_snapshot *from,
+/* How many rows the slices between two snapshots have in all. MR_ENOMEM, MR_EAGAIN. */
+enum mr_err mr_slices_probe(struct mr_db *db, const struct mr_snapshot *from,
     const struct mr_snapshot *to, const struct mr_planned_filter *filter, int64_t *rows,
     struct mr_error *err);
 
-struct mr_group_sums {
+struct mr_slice_sums {
 	int64_t rows;
-	int64_t groups;
+	int64_t slices;
 	uint64_t first_xid; /* 0: no rows but late ones */
 	uint64_t next_hour; /* the first transaction of a later hour; 0: none */
 };
 
 /* low: the first transaction behind the batch before. */
-enum mr_err mr_groups_sum(struct mr_db *db, int64_t batch, uint64_t low,
-    struct mr_group_sums *sums, struct mr_error *err);
+enum mr_err mr_slices_sum(struct mr_db *db, int64_t batch, uint64_t low,
+    struct mr_slice_sums *sums, struct mr_error *err);
 
 /*
- * Counts the groups of a planned batch anew, after rows of the table were
+ * Counts the slices of a planned batch anew, after rows of the table were
  * deleted or have moved: the numbers of those that are left stay as they are,
  * and where their rows lie is no longer known. *rows: how many there are in all.
  */
-enum mr_err mr_groups_recount(struct mr_db *db, const struct mr_planned_batch *batch,
+enum mr_err mr_slices_recount(struct mr_db *db, const struct mr_planned_batch *batch,
     int64_t *rows, struct mr_error *err);
 
 #endif
