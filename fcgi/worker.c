@@ -39,7 +39,7 @@
 static atomic_bool stopping;
 
 /* Requests whose events are with the writer, or came back from it. */
-struct mr_desk {
+struct mr_completions {
 	atomic_size_t away; /* at most as many as there are threads; beyond that they wait */
 	pthread_mutex_t lock;
 	/* Guarded by lock: jobs that are done, oldest first. */
@@ -48,48 +48,48 @@ struct mr_desk {
 };
 
 static void
-init_desk(struct mr_desk *desk)
+init_completions(struct mr_completions *completions)
 {
-	*desk = (struct mr_desk){ .tail = &desk->done };
-	pthread_mutex_init(&desk->lock, NULL);
+	*completions = (struct mr_completions){ .tail = &completions->done };
+	pthread_mutex_init(&completions->lock, NULL);
 }
 
 /* The writer's finished(). */
 static void
 take_back(void *arg, struct mr_job *first)
 {
-	struct mr_desk *desk = arg;
+	struct mr_completions *completions = arg;
 	bool was_empty;
 
-	pthread_mutex_lock(&desk->lock);
-	was_empty = desk->done == NULL;
-	*desk->tail = first;
-	while (*desk->tail != NULL)
-		desk->tail = &(*desk->tail)->next;
-	pthread_mutex_unlock(&desk->lock);
+	pthread_mutex_lock(&completions->lock);
+	was_empty = completions->done == NULL;
+	*completions->tail = first;
+	while (*completions->tail != NULL)
+		completions->tail = &(*completions->tail)->next;
+	pthread_mutex_unlock(&completions->lock);
 	if (was_empty)
 		mr_channel_wake();
 }
 
 /* Up to n finished jobs, as a list. */
 static struct mr_job *
-pick_done(struct mr_desk *desk, size_t n)
+pick_done(struct mr_completions *completions, size_t n)
 {
 	struct mr_job *first, **end;
 	bool more;
 
-	pthread_mutex_lock(&desk->lock);
-	first = desk->done;
-	for (end = &desk->done; *end != NULL && n > 0; n--)
+	pthread_mutex_lock(&completions->lock);
+	first = completions->done;
+	for (end = &completions->done; *end != NULL && n > 0; n--)
 		end = &(*end)->next;
 	more = *end != NULL;
 	if (first != NULL) {
-		desk->done = *end;
+		completions->done = *end;
 		*end = NULL;
 		if (!more)
-			desk->tail = &desk->done;
+			completions->tail = &completions->done;
 	}
-	pthread_mutex_unlock(&desk->lock);
+	pthread_mutex_unlock(&completions->lock);
 	if (more)
 		mr_channel_wake();
 	return first;
@@ -106,13 +106,13 @@ finish(struct mr_worker *worker, struct mr_exchange *x)
 static size_t
 answer_done(struct mr_worker *worker, size_t max)
 {
-	struct mr_job *job = pick_done(worker->desk, max), *next;
+	struct mr_job *job = pick_done(worker->completions, max), *next;
 	size_t n = 0;
 
 	mr_log_hold();
 	for (; job != NULL; job = next, n++) {
 		next = job->next;
-		atomic_fetch_sub(&worker->desk->away, 1);
+		atomic_fetch_sub(&worker->completions->away, 1);
 		finish(worker, job->owner);
 	}
 	mr_log_release();
@@ -123,13 +123,13 @@ answer_done(struct mr_worker *worker, size_t max)
 static bool
 may_leave(struct mr_worker *worker)
 {
-	struct mr_desk *desk = worker->desk;
+	struct mr_completions *completions = worker->completions;
 
 	if (mr_request_is_cgi())
 		return false;
-	if (atomic_fetch_add(&desk->away, 1) < (size_t)worker->conf->threads)
+	if (atomic_fetch_add(&completions->away, 1) < (size_t)worker->conf->threads)
 		return true;
-	atomic_fetch_sub(&desk->away, 1);
+	atomic_fetch_sub(&completions->away, 1);
 	return false;
 }
 
@@ -268,16 +268,16 @@ open_counters(const struct mr_conf *conf)
 enum mr_err
 mr_worker_run(const struct mr_conf *conf, const char *web_servers, struct mr_error *err)
 {
-	struct mr_desk desk;
+	struct mr_completions completions;
 	struct mr_worker worker = { .conf = conf, .started_us = mr_clock_now_us(),
-		.desk = &desk };
+		.completions = &completions };
 	/* As many may be away, and every thread may wait for one. */
 	struct mr_writer_options options = { .conf = conf, .application = "millrace",
-		.max_jobs = 2 * (size_t)conf->threads + 1, .finished = take_back, .arg = &desk };
+		.max_jobs = 2 * (size_t)conf->threads + 1, .finished = take_back, .arg = &completions };
 	sigset_t stop_signals;
 	enum mr_err e;
 
-	init_desk(&desk);
+	init_completions(&completions);
 	/* So more requests gather for one commit. */
 	mr_process_be_patient();
 	block_signals(&stop_signals);

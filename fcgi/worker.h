@@ -17,7 +17,7 @@ struct mr_worker {
 	struct mr_writer *writer;
 	int64_t started_us;
 	struct mr_privacy *privacy; /* NULL: nothing to do */
-	struct mr_desk *desk; /* worker.c's own: requests on their way through the writer */
+	struct mr_completions *completions; /* worker.c's own: requests on their way through the writer */
 };
 
 /*
