@@ -21,10 +21,11 @@ struct mr_worker {
 };
 
 /*
- * Serves requests, as conf says, of these web servers (see mr_channel_init()), until SIGTERM, SIGINT or SIGUSR1, or one request as plain
- * CGI; then finishes what was accepted and stores what is queued. Call it
- * from the main thread, before any other thread exists.
+ * Serves requests, as conf says, of these web servers (see mr_channel_init()), until SIGTERM,
+ * SIGINT or SIGUSR1, or one request as plain CGI; then finishes what was accepted and stores
+ * what is queued. Call it from the main thread, before any other thread exists.
  */
-enum mr_err mr_worker_run(const struct mr_conf *conf, const char *web_servers, struct mr_error *err);
+enum mr_err mr_worker_run(const struct mr_conf *conf, const char *web_servers,
+    struct mr_error *err);
 
 #endif
