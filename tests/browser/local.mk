@@ -2,9 +2,10 @@
 
 TESTS += \
 	tests/browser/test_browser.py \
-	tests/browser/test_dashboard.py \
-	tests/browser/test_firefox.py \
-	tests/browser/test_webkit.py
+	tests/browser/test_dashboard.py
+
+# The tracker in other engines, which takes long: no part of make check.
+ENGINE_TESTS = tests/browser/test_firefox.py tests/browser/test_webkit.py
 
 EXTRA_DIST += \
 	tests/browser/browser.mjs \
@@ -27,6 +28,10 @@ EXTRA_DIST += \
 	tests/browser/test_dashboard.py \
 	tests/browser/test_firefox.py \
 	tests/browser/test_webkit.py
+
+.PHONY: check-engines
+check-engines:
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(ENGINE_TESTS)'
 
 # Pictures of the pages, for README.md and www/README.md.
 .PHONY: screenshots
