@@ -1,6 +1,6 @@
 // What the tracker notes, and what of it arrives in PostgreSQL.
 
-import { events, query } from "./browser.mjs";
+import { events, query, watch } from "./browser.mjs";
 import { is, ok, test, until } from "./tap.mjs";
 
 // Makes the page believe that it is hidden, or visible again.
@@ -98,6 +98,7 @@ const kinds = (browser, site, name) => test(`${name}what is noted`, async () => 
 	is(await query(`SELECT count(*)::int AS n FROM events e WHERE site_id = '${id}' AND
 		event_type = 'batch' AND NOT payload::jsonb ? 'batchId'`), [{ n: 0 }], "each batch has its batchId");
 	is(await page.evaluate(() => document.cookie), "", "no cookie");
+	if (context.cookies) is(await context.cookies(), [], "none that scripts cannot see either");
 	await context.close();
 });
 
@@ -106,6 +107,8 @@ const identities = (browser, site, name) => test(`${name}who`, async () => {
 	site.reset(id, 'data-disable="pageview vitals engagement"');
 	const context = await browser.newContext();
 	const page = await context.newPage();
+	// Chromium's page alone tells what is on its console.
+	const problems = page.on ? watch(page) : [];
 	await page.goto(`${site.origin}/page`);
 	await page.evaluate(() => {
 		millrace.track("anonymous");
@@ -123,6 +126,7 @@ const identities = (browser, site, name) => test(`${name}who`, async () => {
 	is(new Set(rows.map(({ session }) => session)).size, 1, "tabs share the session");
 	is(rows.map(({ type }) => type).sort(), ["anonymous", "elsewhere", "known"],
 		"kinds that are disabled are not noted");
+	is(problems, [], "nothing on the console");
 	await context.close();
 });
 
