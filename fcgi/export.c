@@ -1,14 +1,12 @@
 /* GET /export/status and /export/config: see export.h. */
 #include "export.h"
 
-#include <inttypes.h>
-
 #include "db/query.h"
 #include "export/runs.h"
 #include "export/state.h"
 #include "export/target.h"
 #include "export/unclaimed.h"
-#include "format/jsonout.h"
+#include "format/jsonwriter.h"
 #include "response.h"
 
 /* Counting goes no further. */
@@ -32,27 +30,6 @@ mr_export_connect(const struct mr_worker *worker, struct mr_response *response)
 	return NULL;
 }
 
-static void
-put_key(struct mr_buf *b, const char *key)
-{
-	mr_buf_add_char(b, ',');
-	mr_jsonout_key(b, key);
-}
-
-static void
-put_text(struct mr_buf *b, const char *key, struct mr_str value)
-{
-	put_key(b, key);
-	mr_jsonout_string(b, value);
-}
-
-static void
-put_int(struct mr_buf *b, const char *key, int64_t value)
-{
-	put_key(b, key);
-	mr_buf_printf(b, "%" PRId64, value);
-}
-
 /* --- status --- */
 
 struct totals {
@@ -61,24 +38,24 @@ struct totals {
 };
 
 static void
-put_destination(struct mr_buf *b, const struct mr_db_rows *rows, int i, struct totals *t)
+put_destination(struct mr_json_writer *w, const struct mr_db_rows *rows, int i, struct totals *t)
 {
 	int64_t pending = mr_db_int(rows, i, MR_STATE_PENDING);
 	int64_t lag_s = mr_db_int(rows, i, MR_STATE_LAG_S);
 	struct mr_str error = mr_db_value(rows, i, MR_STATE_ERROR);
 
-	mr_buf_add_cstr(b, i > 0 ? ",{\"destination\":" : "{\"destination\":");
-	mr_jsonout_string(b, mr_db_value(rows, i, MR_STATE_NAME));
-	put_text(b, "url", mr_db_value(rows, i, MR_STATE_URL));
-	put_text(b, "last_success", mr_db_value(rows, i, MR_STATE_SUCCEEDED));
-	put_int(b, "lag_seconds", lag_s);
-	put_int(b, "pending_events", pending);
-	put_int(b, "events", mr_db_int(rows, i, MR_STATE_EVENTS));
-	put_int(b, "objects", mr_db_int(rows, i, MR_STATE_OBJECTS));
-	put_int(b, "bytes", mr_db_int(rows, i, MR_STATE_BYTES));
-	put_text(b, "last_error", error);
-	put_text(b, "last_error_at", mr_db_value(rows, i, MR_STATE_FAILED));
-	mr_buf_add_char(b, '}');
+	mr_json_object(w, NULL);
+	mr_json_text(w, "destination", mr_db_value(rows, i, MR_STATE_NAME));
+	mr_json_text(w, "url", mr_db_value(rows, i, MR_STATE_URL));
+	mr_json_text(w, "last_success", mr_db_value(rows, i, MR_STATE_SUCCEEDED));
+	mr_json_int(w, "lag_seconds", lag_s);
+	mr_json_int(w, "pending_events", pending);
+	mr_json_int(w, "events", mr_db_int(rows, i, MR_STATE_EVENTS));
+	mr_json_int(w, "objects", mr_db_int(rows, i, MR_STATE_OBJECTS));
+	mr_json_int(w, "bytes", mr_db_int(rows, i, MR_STATE_BYTES));
+	mr_json_text(w, "last_error", error);
+	mr_json_text(w, "last_error_at", mr_db_value(rows, i, MR_STATE_FAILED));
+	mr_json_end(w);
 	t->failing = t->failing || error.p != NULL;
 	t->lag_s = lag_s > t->lag_s ? lag_s : t->lag_s;
 	if (mr_str_eq(mr_db_value(rows, i, MR_STATE_NAME), MR_STR_LIT("bucket"))) {
@@ -88,7 +65,7 @@ put_destination(struct mr_buf *b, const struct mr_db_rows *rows, int i, struct t
 }
 
 static enum mr_err
-put_client(struct mr_buf *b, struct mr_db *db, const struct mr_conf *conf,
+put_client(struct mr_json_writer *w, struct mr_db *db, const struct mr_conf *conf,
     const struct mr_conf_client *client, struct totals *t, struct mr_error *err)
 {
 	struct mr_db_rows *rows;
@@ -96,12 +73,13 @@ put_client(struct mr_buf *b, struct mr_db *db, const struct mr_conf *conf,
 
 	if (e != MR_OK)
 		return e;
-	mr_buf_add_cstr(b, client == conf->clients ? "{\"client\":" : ",{\"client\":");
-	mr_jsonout_string(b, mr_str(client->name));
-	mr_buf_add_cstr(b, ",\"destinations\":[");
+	mr_json_object(w, NULL);
+	mr_json_text(w, "client", mr_str(client->name));
+	mr_json_array(w, "destinations");
 	for (int i = 0; i < mr_db_n_rows(rows); i++)
-		put_destination(b, rows, i, t);
-	mr_buf_add_cstr(b, "]}");
+		put_destination(w, rows, i, t);
+	mr_json_end(w);
+	mr_json_end(w);
 	mr_db_rows_free(rows);
 	return MR_OK;
 }
@@ -116,7 +94,7 @@ status_word(const struct mr_conf *conf, const struct totals *t, bool running)
 
 /* Events that nobody exports. */
 static enum mr_err
-put_unclaimed(struct mr_buf *b, struct mr_db *db, const struct mr_conf *conf,
+put_unclaimed(struct mr_json_writer *w, struct mr_db *db, const struct mr_conf *conf,
     struct mr_error *err)
 {
 	struct mr_buf names;
@@ -125,54 +103,64 @@ put_unclaimed(struct mr_buf *b, struct mr_db *db, const struct mr_conf *conf,
 
 	mr_buf_init(&names, 4096);
 	e = mr_unclaimed_find(db, conf, &n, &names, err);
-	put_int(b, "sites_without_client", n);
+	mr_json_int(w, "sites_without_client", n);
 	if (n > 0)
-		put_text(b, "sites_without_client_names", mr_buf_str(&names));
+		mr_json_text(w, "sites_without_client_names", mr_buf_str(&names));
 	mr_buf_free(&names);
 	return e;
 }
 
 static enum mr_err
-put_runs(struct mr_buf *b, struct mr_db *db, struct mr_error *err)
+put_runs(struct mr_json_writer *w, struct mr_db *db, struct mr_error *err)
 {
 	struct mr_db_rows *rows;
 	enum mr_err e = mr_runs_list(db, &rows, err);
 
 	if (e != MR_OK)
 		return e;
-	put_key(b, "runs");
-	mr_buf_add_str(b, mr_db_value(rows, 0, 0));
+	mr_json_as_is(w, "runs", mr_db_value(rows, 0, 0));
 	mr_db_rows_free(rows);
 	return MR_OK;
 }
 
+/* The array of clients, to be put behind what all of them add up to. */
 static enum mr_err
-write_status(struct mr_buf *b, struct mr_db *db, const struct mr_conf *conf, struct mr_error *err)
+write_clients(struct mr_buf *to, struct mr_db *db, const struct mr_conf *conf, struct totals *t,
+    struct mr_error *err)
+{
+	struct mr_json_writer w;
+	enum mr_err e = MR_OK;
+
+	mr_json_begin(&w, to);
+	mr_json_array(&w, NULL);
+	for (size_t i = 0; i < conf->n_clients && e == MR_OK; i++)
+		e = put_client(&w, db, conf, &conf->clients[i], t, err);
+	mr_json_end(&w);
+	return e;
+}
+
+static enum mr_err
+write_status(struct mr_json_writer *w, struct mr_db *db, const struct mr_conf *conf,
+    struct mr_error *err)
 {
 	struct totals t = { 0, 0, 0, false };
 	struct mr_buf clients;
 	bool at_work = false;
 	enum mr_err e;
 
-	mr_buf_init(&clients, b->max);
-	e = mr_state_is_at_work(db, &at_work, err);
-	for (size_t i = 0; i < conf->n_clients && e == MR_OK; i++)
-		e = put_client(&clients, db, conf, &conf->clients[i], &t, err);
-	if (e == MR_OK) {
-		mr_buf_add_cstr(b, "{\"status\":");
-		mr_jsonout_string(b, mr_str(status_word(conf, &t, at_work)));
-		put_int(b, "exported_events", t.exported);
-		put_int(b, "pending_events", t.pending);
-		put_int(b, "lag_seconds", t.lag_s);
-		e = put_unclaimed(b, db, conf, err);
-		put_key(b, "clients");
-		mr_buf_add_char(b, '[');
-		mr_buf_add_str(b, mr_buf_str(&clients));
-		mr_buf_add_char(b, ']');
+	mr_buf_init(&clients, w->to->max);
+	if ((e = mr_state_is_at_work(db, &at_work, err)) == MR_OK &&
+	    (e = write_clients(&clients, db, conf, &t, err)) == MR_OK) {
+		mr_json_text(w, "status", mr_str(status_word(conf, &t, at_work)));
+		mr_json_int(w, "exported_events", t.exported);
+		mr_json_int(w, "pending_events", t.pending);
+		mr_json_int(w, "lag_seconds", t.lag_s);
+		e = put_unclaimed(w, db, conf, err);
+		mr_json_as_is(w, "clients", mr_buf_str(&clients));
 	}
 	if (e == MR_OK)
-		e = put_runs(b, db, err);
-	b->failed = b->failed || clients.failed;
+		e = put_runs(w, db, err);
+	w->to->failed = w->to->failed || clients.failed;
 	mr_buf_free(&clients);
 	return e;
 }
@@ -188,9 +176,8 @@ mr_export_status(struct mr_worker *worker, struct mr_request *request,
 	mr_buf_add_cstr(&response->headers, "Cache-Control: no-store\r\n");
 	if (db == NULL)
 		return;
-	mr_response_json(response, 200);
-	if (write_status(&response->body, db, worker->conf, &err) == MR_OK)
-		mr_response_close(response);
+	if (write_status(mr_response_begin(response, 200), db, worker->conf, &err) == MR_OK)
+		mr_response_end(response);
 	else
 		mr_response_error(response, 503, &err);
 	mr_db_free(db);
@@ -199,76 +186,65 @@ mr_export_status(struct mr_worker *worker, struct mr_request *request,
 /* --- config --- */
 
 static void
-put_bucket(struct mr_buf *b, const char *name, const struct mr_conf_bucket *c)
+put_bucket(struct mr_json_writer *w, const char *name, const struct mr_conf_bucket *c)
 {
 	static const char *const styles[] = { "auto", "on", "off" };
 
-	mr_buf_add_cstr(b, "{\"destination\":");
-	mr_jsonout_string(b, mr_str(name));
-	put_text(b, "bucket", mr_str(c->bucket));
-	put_text(b, "prefix", mr_str(c->prefix));
+	mr_json_object(w, NULL);
+	mr_json_text(w, "destination", mr_str(name));
+	mr_json_text(w, "bucket", mr_str(c->bucket));
+	mr_json_text(w, "prefix", mr_str(c->prefix));
 	if (!mr_target_is_folder(c)) {
-		put_text(b, "region", mr_str(c->region));
-		put_text(b, "endpoint", mr_str(c->endpoint));
-		put_text(b, "path_style", mr_str(styles[c->path_style]));
-		put_text(b, "credentials", mr_str(c->access_key[0] != '\0' ? "configured" :
+		mr_json_text(w, "region", mr_str(c->region));
+		mr_json_text(w, "endpoint", mr_str(c->endpoint));
+		mr_json_text(w, "path_style", mr_str(styles[c->path_style]));
+		mr_json_text(w, "credentials", mr_str(c->access_key[0] != '\0' ? "configured" :
 		    "environment"));
-		put_text(b, "role_arn", mr_str(c->role_arn));
-		put_text(b, "sse", mr_str(c->sse));
-		put_text(b, "storage_class", mr_str(c->storage_class));
-		put_int(b, "part_size", c->part_bytes);
+		mr_json_text(w, "role_arn", mr_str(c->role_arn));
+		mr_json_text(w, "sse", mr_str(c->sse));
+		mr_json_text(w, "storage_class", mr_str(c->storage_class));
+		mr_json_int(w, "part_size", c->part_bytes);
 	}
-	mr_buf_add_char(b, '}');
+	mr_json_end(w);
 }
 
 static void
-put_client_config(struct mr_buf *b, const struct mr_conf_client *client)
+put_client_config(struct mr_json_writer *w, const struct mr_conf_client *client)
 {
 	static const char *const frequencies[] = { "realtime", "hourly", "daily" };
 
-	mr_buf_add_cstr(b, "{\"client\":");
-	mr_jsonout_string(b, mr_str(client->name));
-	put_key(b, "sites");
-	mr_buf_add_char(b, '[');
-	for (size_t i = 0; i < client->sites.n; i++) {
-		if (i > 0)
-			mr_buf_add_char(b, ',');
-		mr_jsonout_string(b, mr_str(client->sites.items[i]));
-	}
-	mr_buf_add_char(b, ']');
-	put_text(b, "format", mr_str(client->format));
-	put_text(b, "compression", mr_str(client->compression));
-	put_text(b, "frequency", mr_str(frequencies[client->frequency]));
-	put_key(b, "destinations");
-	mr_buf_add_char(b, '[');
-	put_bucket(b, "bucket", &client->target);
-	if (client->has_backup) {
-		mr_buf_add_char(b, ',');
-		put_bucket(b, "backup", &client->backup);
-	}
-	mr_buf_add_cstr(b, "]}");
+	mr_json_object(w, NULL);
+	mr_json_text(w, "client", mr_str(client->name));
+	mr_json_array(w, "sites");
+	for (size_t i = 0; i < client->sites.n; i++)
+		mr_json_text(w, NULL, mr_str(client->sites.items[i]));
+	mr_json_end(w);
+	mr_json_text(w, "format", mr_str(client->format));
+	mr_json_text(w, "compression", mr_str(client->compression));
+	mr_json_text(w, "frequency", mr_str(frequencies[client->frequency]));
+	mr_json_array(w, "destinations");
+	put_bucket(w, "bucket", &client->target);
+	if (client->has_backup)
+		put_bucket(w, "backup", &client->backup);
+	mr_json_end(w);
+	mr_json_end(w);
 }
 
 void
 mr_export_config(struct mr_worker *worker, struct mr_request *request,
     struct mr_response *response)
 {
+	struct mr_json_writer *w = mr_response_begin(response, 200);
 	const struct mr_conf *conf = worker->conf;
-	struct mr_buf *b = &response->body;
 
 	(void)request;
-	mr_response_json(response, 200);
-	mr_buf_printf(b, "{\"spawn\":%s", conf->spawn ? "true" : "false");
-	put_int(b, "batch_max_rows", conf->batch_max_rows);
-	put_int(b, "history_days", conf->history_days);
-	put_key(b, "clients");
-	mr_buf_add_char(b, '[');
-	for (size_t i = 0; i < conf->n_clients; i++) {
-		if (i > 0)
-			mr_buf_add_char(b, ',');
-		put_client_config(b, &conf->clients[i]);
-	}
-	mr_buf_add_char(b, ']');
-	mr_response_close(response);
+	mr_json_bool(w, "spawn", conf->spawn);
+	mr_json_int(w, "batch_max_rows", conf->batch_max_rows);
+	mr_json_int(w, "history_days", conf->history_days);
+	mr_json_array(w, "clients");
+	for (size_t i = 0; i < conf->n_clients; i++)
+		put_client_config(w, &conf->clients[i]);
+	mr_json_end(w);
+	mr_response_end(response);
 	mr_buf_add_cstr(&response->headers, "Cache-Control: no-store\r\n");
 }

@@ -20,7 +20,7 @@
 #include "client.h"
 #include "conf/words.h"
 #include "export/runs.h"
-#include "format/jsonout.h"
+#include "format/jsonwriter.h"
 #include "format/query.h"
 #include "response.h"
 
@@ -243,6 +243,7 @@ mr_export_run(struct mr_worker *worker, struct mr_request *request,
     struct mr_response *response)
 {
 	struct mr_export_options wanted = MR_EXPORT_OPTIONS_INIT;
+	struct mr_json_writer *w;
 	struct mr_run run;
 	bool started;
 
@@ -250,11 +251,11 @@ mr_export_run(struct mr_worker *worker, struct mr_request *request,
 	    !record(worker, request, &wanted, &run, response))
 		return;
 	started = start(worker->conf);
-	mr_response_json(response, 202);
-	mr_buf_printf(&response->body, "{\"status\":\"%s\",\"message\":\"%s\",\"run_id\":",
-	    started ? "started" : "requested", started ? "the export has been started" :
-	    "the next run of millrace-export does it");
-	mr_jsonout_string(&response->body, mr_str(run.id));
-	mr_response_close(response);
+	w = mr_response_begin(response, 202);
+	mr_json_text(w, "status", mr_str(started ? "started" : "requested"));
+	mr_json_text(w, "message", mr_str(started ? "the export has been started" :
+	    "the next run of millrace-export does it"));
+	mr_json_text(w, "run_id", mr_str(run.id));
+	mr_response_end(response);
 	mr_run_free(&run);
 }

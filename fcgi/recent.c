@@ -10,6 +10,7 @@
 
 #include "db/connection.h"
 #include "db/query.h"
+#include "format/jsonwriter.h"
 #include "format/query.h"
 #include "response.h"
 
@@ -78,17 +79,19 @@ limit_ok(const char *text)
 static void
 write_rows(const struct mr_db_rows *rows, struct mr_response *response)
 {
-	struct mr_buf *b = &response->body;
+	struct mr_json_writer w;
 	int n = mr_db_n_rows(rows);
 
 	mr_response_json(response, 200);
-	mr_buf_add_cstr(b, "{\"events\":[");
-	for (int i = 0; i < n; i++) {
-		if (i > 0)
-			mr_buf_add_char(b, ',');
-		mr_buf_add_str(b, mr_db_value(rows, i, 0));
-	}
-	mr_buf_printf(b, "],\"count\":%d}", n);
+	mr_json_begin(&w, &response->body);
+	mr_json_object(&w, NULL);
+	mr_json_array(&w, "events");
+	for (int i = 0; i < n; i++)
+		mr_json_as_is(&w, NULL, mr_db_value(rows, i, 0));
+	mr_json_end(&w);
+	mr_json_int(&w, "count", n);
+	mr_json_end(&w);
+	(void)mr_json_done(&w);
 }
 
 static enum mr_db_class

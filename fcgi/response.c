@@ -2,7 +2,7 @@
 #include "response.h"
 
 #include "base/clock.h"
-#include "format/jsonout.h"
+#include "format/jsonwriter.h"
 
 /* What an answer's buffer may keep for the next one. */
 #define KEEP_BYTES ((size_t)16 * 1024)
@@ -22,15 +22,6 @@ mr_response_json(struct mr_response *response, int status)
 {
 	response->status = status;
 	response->content_type = "application/json";
-}
-
-void
-mr_response_close(struct mr_response *response)
-{
-	mr_buf_add_char(&response->body, ',');
-	mr_jsonout_key(&response->body, "timestamp");
-	mr_jsonout_time(&response->body, mr_clock_now_us());
-	mr_buf_add_char(&response->body, '}');
 }
 
 struct mr_json_writer *

@@ -33,9 +33,6 @@ void mr_response_fail(struct mr_response *response, int status, const char *mess
 /* Makes the body JSON and sets the status; the caller writes the body. */
 void mr_response_json(struct mr_response *response, int status);
 
-/* Ends a JSON object: ,"timestamp":"…"} */
-void mr_response_close(struct mr_response *response);
-
 /* Appends the lines in front of the body, to the empty one (RFC 3875, section 6). */
 void mr_response_head(const struct mr_response *response, struct mr_buf *head);
 
