@@ -209,7 +209,8 @@ def words(files, rules):
             parts = [re.sub(r"(?<=[a-z]{3})s$", "", part) for part in name.split("_")]
             where = table if name == table else f"{table}.{name}"
             problems += [f"{where}: by the glossary of lib/README.md, '{term}' is a word for "
-                         f"{' and '.join(rules.terms[term])} only" for term in parts
+                         + (f"{' and '.join(rules.terms[term])} only" if rules.terms[term] != ["-"]
+                            else "no table") for term in parts
                          if term in rules.terms and not any(
                              re.fullmatch(allowed.replace("*", ".*"), table)
                              for allowed in rules.terms[term])]
@@ -240,7 +241,7 @@ MADE_UP = """
 | term | meaning | not to be used for | tables |
 |---|---|---|---|
 | group | rows of one commit | slices | `ingest_*` |
-| lane | a thread's connection | readers | |
+| lane | a thread's connection | readers | `-` |
 | slice | rows of one site | groups | `export_*` |
 """
 RING = MADE_UP.replace("| `base` | | a |", "| `base` | `ingest` | a |")
@@ -278,6 +279,8 @@ BROKEN = (
      "lib/base/a.c does not include"),
     (words, {"schema/001-a.sql": "CREATE TABLE export_groups (\n    id bigint\n);\n"},
      "export_groups: by the glossary of lib/README.md, 'group' is a word for ingest_* only"),
+    (words, {"schema/001-a.sql": "CREATE TABLE lanes (\n    id bigint\n);\n"},
+     "lanes: by the glossary of lib/README.md, 'lane' is a word for no table"),
     (words, {"schema/001-a.sql": "CREATE TABLE ingest_groups (\n    slice_id bigint,\n    b text\n);\n"},
      "ingest_groups.slice_id: by the glossary"),
     (words, {"schema/001-a.sql": "CREATE TABLE x (\n    b text\n);\nALTER TABLE x\n    ADD COLUMN a text,\n    ADD COLUMN group_id text;\n"},
