@@ -24,7 +24,7 @@ try {
 		// What is installed is not what was tested above.
 		if (minified) {
 			Object.assign(site.files, minified);
-			for (const run of [capture, pages, delivery]) await run(browser, site, "minified: ");
+			for (const run of [capture, delivery]) await run(browser, site, "minified: ");
 		}
 	} else {
 		for (const run of everywhere) await run(browser, site);
