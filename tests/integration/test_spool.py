@@ -383,7 +383,9 @@ def poison(t, pg):
                 thread.join()
             bad = answers.pop((20, 12))
             t.is_((bad.status, bad.json()["status"]), (400, "error"), "its sender is told")
-            t.like(bad.text, r"no_poison", "and why")
+            t.like(bad.text, r"SQLSTATE 23514", "and why")
+            t.like(pg.value("SELECT reason FROM rejected_events", "poison"), r"no_poison",
+                   "more of it stands beside what was refused")
             t.is_([(a.status, without_time(a)) for a in answers.values()],
                   [(200, success(1))] * 999, "the others are stored, and told so")
             t.is_(sorted(sessions(pg, "poison", "many")),
