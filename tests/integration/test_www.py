@@ -5,6 +5,7 @@ import gzip
 import os
 import re
 import shutil
+import signal
 import subprocess
 
 from common import config
@@ -53,6 +54,8 @@ def apache_conf(server):
 
 class Apache(web.Nginx):
     """Apache httpd, and a worker that spawn-fcgi started."""
+
+    web_signal = signal.SIGWINCH
 
     def __init__(self, *args, **more):
         if not proc.find("apache2"):
