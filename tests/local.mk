@@ -12,7 +12,7 @@ AM_TESTS_ENVIRONMENT = \
 	test -z "$$log" || : >"$${log%.log}.began";
 
 # When each program began, for ./quickstart check to tell which took longest.
-MOSTLYCLEANFILES = tests/*/*.began
+MOSTLYCLEANFILES = tests/*/*.began tests/*/*/*.began
 
 # What each test's PostgreSQL is a copy of.
 mostlyclean-local:
