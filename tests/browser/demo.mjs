@@ -34,6 +34,9 @@ const use = (browser) => test("demo", async () => {
 		.includes('"status":"success"'), "the answer of /collect is shown");
 	await until(async () => (await page.locator("#stored").textContent()).includes("burst"),
 		"stored rows are shown, the newest ones too");
+	// The page asks now and then, so that it may have shown the first of them only.
+	await until(async () => (await page.locator("#stored").textContent()).includes("i: 100"),
+		"the last one is shown, with what is in it");
 	ok((await page.locator("#stored").textContent()).includes("i: 100"), "with what is in them");
 	ok(await page.locator("#token").isHidden(), "no token is asked for where there is none");
 	await page.click("a.button");
