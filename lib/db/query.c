@@ -119,6 +119,20 @@ mr_db_tell(struct mr_db *db, const char *sql, const struct mr_db_args *args, str
 	return mr_db_ask(db, sql, args, NULL, err);
 }
 
+enum mr_err
+mr_db_ask_int(struct mr_db *db, const char *sql, const struct mr_db_args *args, int64_t *number,
+    struct mr_error *err)
+{
+	struct mr_db_rows *rows;
+	enum mr_err e = mr_db_ask(db, sql, args, &rows, err);
+
+	if (e != MR_OK)
+		return e;
+	*number = mr_db_n_rows(rows) > 0 ? mr_db_int(rows, 0, 0) : 0;
+	mr_db_rows_free(rows);
+	return MR_OK;
+}
+
 const char *
 mr_db_sqlstate(const struct mr_db *db)
 {

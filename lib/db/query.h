@@ -65,6 +65,10 @@ enum mr_err mr_db_tell(struct mr_db *db, const char *sql, const struct mr_db_arg
 enum mr_err mr_db_ask(struct mr_db *db, const char *sql, const struct mr_db_args *args,
     struct mr_db_rows **rows, struct mr_error *err);
 
+/* The only number that a query returns; SQL NULL is 0. */
+enum mr_err mr_db_ask_int(struct mr_db *db, const char *sql, const struct mr_db_args *args,
+    int64_t *number, struct mr_error *err);
+
 /* Ends a transaction that may be open: with ROLLBACK or, if need be, by disconnecting. */
 void mr_db_abort(struct mr_db *db, int64_t timeout_ms);
 

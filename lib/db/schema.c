@@ -20,33 +20,18 @@ static const struct migration {
 };
 #define N_MIGRATIONS (sizeof migrations / sizeof migrations[0])
 
-/* One integer, of a query that always has one. */
-static enum mr_err
-query_int(struct mr_db *db, const char *sql, int *value, struct mr_error *err)
-{
-	struct mr_db_rows *rows;
-	enum mr_err e = mr_db_ask(db, sql, NULL, &rows, err);
-
-	if (e != MR_OK)
-		return e;
-	*value = (int)mr_db_int(rows, 0, 0);
-	mr_db_rows_free(rows);
-	return MR_OK;
-}
-
 /* The highest migration applied; 0 in an empty database. */
 static enum mr_err
 current_version(struct mr_db *db, int *version, struct mr_error *err)
 {
-	enum mr_err e;
+	int64_t n = 0;
+	enum mr_err e = mr_db_ask_int(db, "SELECT (to_regclass('schema_migrations') IS NOT NULL)::int",
+	    NULL, &n, err);
 
-	*version = 0;
-	e = query_int(db, "SELECT (to_regclass('schema_migrations') IS NOT NULL)::int", version,
-	    err);
-	if (e != MR_OK || *version == 0)
-		return e;
-	return query_int(db, "SELECT coalesce(max(version), 0) FROM schema_migrations", version,
-	    err);
+	if (e == MR_OK && n != 0)
+		e = mr_db_ask_int(db, "SELECT max(version) FROM schema_migrations", NULL, &n, err);
+	*version = (int)n;
+	return e;
 }
 
 static enum mr_err

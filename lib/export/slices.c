@@ -80,27 +80,13 @@ mr_slices_count(struct mr_db *db, const struct mr_snapshot *from, const struct m
 	return e;
 }
 
-/* The only number that a query returns; 0: it is NULL. */
-static enum mr_err
-ask_number(struct mr_db *db, const char *sql, int64_t *number, struct mr_error *err)
-{
-	struct mr_db_rows *rows;
-	enum mr_err e = mr_db_ask(db, sql, NULL, &rows, err);
-
-	if (e != MR_OK)
-		return e;
-	*number = mr_db_int(rows, 0, 0);
-	mr_db_rows_free(rows);
-	return MR_OK;
-}
-
 enum mr_err
 mr_slices_begin(struct mr_db *db, uint64_t *xid, struct mr_error *err)
 {
 	/* By place: a scan without a condition may begin anywhere, where others are at the time. */
 	int64_t number = 0;
-	enum mr_err e = ask_number(db, "SELECT min(ingest_xid) FROM events WHERE ctid < '(32,0)'",
-	    &number, err);
+	enum mr_err e = mr_db_ask_int(db, "SELECT min(ingest_xid) FROM events WHERE ctid < '(32,0)'",
+	    NULL, &number, err);
 
 	*xid = (uint64_t)number;
 	return e;
@@ -118,7 +104,7 @@ mr_slices_probe(struct mr_db *db, const struct mr_snapshot *from, const struct m
 	mr_planned_put_where(&sql, from, to, filter);
 	mr_buf_add_char(&sql, '\0');
 	e = sql.failed ? mr_fail(err, MR_ENOMEM, "no memory to count rows") :
-	    ask_number(db, sql.p, rows, err);
+	    mr_db_ask_int(db, sql.p, NULL, rows, err);
 	mr_buf_free(&sql);
 	return e;
 }
