@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 #define MAX_FILE (1 << 20)
 #define BLANK " \t\r\n"
 
@@ -177,28 +179,17 @@ same_file(const struct mr_ini *ini)
 static int
 fill(int fd, struct mr_str text, const struct stat *st)
 {
-	ssize_t n;
-
-	if (fchown(fd, st->st_uid, st->st_gid) != 0 || fchmod(fd, st->st_mode & 07777) != 0)
-		return errno;
-	for (; text.n > 0; cut(&text, (size_t)n))
-		if ((n = write(fd, text.p, text.n)) <= 0)
-			return n < 0 ? errno : EIO;
-	return fsync(fd) == 0 ? 0 : errno;
+	return fchown(fd, st->st_uid, st->st_gid) == 0 && fchmod(fd, st->st_mode & 07777) == 0 &&
+	    mr_file_write_all(fd, text) == 0 && fsync(fd) == 0 ? 0 : errno;
 }
 
 static void
 sync_folder(const char *path)
 {
 	char folder[PATH_MAX];
-	int fd;
 
 	folder_of(path, folder);
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0) {
-		(void)fsync(fd);
-		close(fd);
-	}
+	(void)mr_file_sync_dir(folder);
 }
 
 enum mr_err
