@@ -176,18 +176,3 @@ mr_copyout_raw(struct mr_copyout *c, struct mr_str *tuple, struct mr_error *err)
 			return MR_OK;
 	}
 }
-
-enum mr_err
-mr_copyout_next(struct mr_copyout *c, const struct mr_export_row **row,
-    struct mr_export_row *room, struct mr_error *err)
-{
-	struct mr_str tuple;
-	enum mr_err e = mr_copyout_raw(c, &tuple, err);
-
-	*row = NULL;
-	if (e != MR_OK || tuple.p == NULL)
-		return e;
-	e = mr_copyout_tuple(tuple, room, err);
-	*row = e == MR_OK ? room : NULL;
-	return e;
-}

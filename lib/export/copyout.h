@@ -24,16 +24,10 @@ struct mr_copyout {
 enum mr_err mr_copyout_start(struct mr_copyout *c, struct mr_db *db, const char *sql,
     struct mr_error *err);
 
-/*
- * The next row; its texts are valid until the next call. *row == NULL: there
- * are no more. MR_EAGAIN: the connection; MR_EINVAL: that is not what we asked for.
- */
-enum mr_err mr_copyout_next(struct mr_copyout *c, const struct mr_export_row **row,
-    struct mr_export_row *room, struct mr_error *err);
-
-/* The two halves of the above: the next tuple as it came (p == NULL: the end), and what is in it. */
+/* The next tuple as it came, valid until the next call; p == NULL: there are no more. MR_EAGAIN. */
 enum mr_err mr_copyout_raw(struct mr_copyout *c, struct mr_str *tuple, struct mr_error *err);
 
+/* What is in it; the row's texts are the tuple's. MR_EINVAL: that is not what was asked for. */
 enum mr_err mr_copyout_tuple(struct mr_str tuple, struct mr_export_row *row,
     struct mr_error *err);
 

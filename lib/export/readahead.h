@@ -27,7 +27,7 @@ typedef void mr_readahead_query(const void *arg, size_t range, struct mr_buf *sq
 enum mr_err mr_readahead_start(struct mr_readahead **ahead, struct mr_db *const *dbs, size_t n_dbs,
     size_t n_ranges, mr_readahead_query *query, const void *arg, struct mr_error *err);
 
-/* The next row, as of mr_copyout_next(), whose errors it has. */
+/* The next row, with the errors of mr_copyout_raw() and mr_copyout_tuple(). */
 enum mr_err mr_readahead_next(struct mr_readahead *ahead, const struct mr_export_row **row,
     struct mr_export_row *room, struct mr_error *err);
 
