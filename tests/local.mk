@@ -29,7 +29,7 @@ include tests/fuzz/local.mk
 
 # For every commit: the unit tests and one that goes all the way, in less than a minute; without
 # the one that kills a process at every instruction, which takes as long by itself.
-quick_tests = $(filter-out tests/unit/test_books%,$(filter tests/unit/%,$(TESTS))) \
+quick_tests = $(filter-out tests/unit/counters/test_books%,$(filter tests/unit/%,$(TESTS))) \
 	tests/integration/test_collect_nginx.py
 quickcheck: all
 	@$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(quick_tests)'
