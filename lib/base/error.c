@@ -3,6 +3,20 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+/* The text was longer: its end is CUT, which begins where a character did. */
+#define CUT "..."
+
+static void
+mark_as_cut(char text[MR_ERROR_TEXT_MAX])
+{
+	size_t at = MR_ERROR_TEXT_MAX - sizeof CUT;
+
+	while (at > 0 && ((unsigned char)text[at] & 0xc0) == 0x80)
+		at--;
+	memcpy(text + at, CUT, sizeof CUT);
+}
 
 static void
 fill(struct mr_error *err, enum mr_err code, int64_t offset, const char *fmt, va_list ap)
@@ -15,7 +29,8 @@ fill(struct mr_error *err, enum mr_err code, int64_t offset, const char *fmt, va
 		return;
 	err->code = code;
 	err->offset = offset;
-	(void)vsnprintf(err->text, sizeof err->text, fmt, ap);
+	if (vsnprintf(err->text, sizeof err->text, fmt, ap) >= (int)sizeof err->text)
+		mark_as_cut(err->text);
 }
 
 enum mr_err

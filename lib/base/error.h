@@ -30,9 +30,10 @@ struct mr_error {
 #define MR_ERROR_INIT { .code = MR_OK, .offset = -1, .text = "" }
 
 /*
- * Fills *err (NULL is allowed) with a code and a printf-style text, cut at
- * MR_ERROR_TEXT_MAX - 1 bytes, offset -1. Returns the code, so that a caller
- * can write `return mr_fail(err, MR_EINVAL, "…")`.
+ * Fills *err (NULL is allowed) with a code and a printf-style text, offset -1.
+ * Returns the code, so that a caller can write `return mr_fail(err, MR_EINVAL,
+ * "…")`. A text of MR_ERROR_TEXT_MAX bytes or more is cut, never within a
+ * UTF-8 character, and then ends with "...".
  */
 enum mr_err mr_fail(struct mr_error *err, enum mr_err code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

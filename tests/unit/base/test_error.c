@@ -3,6 +3,47 @@
 
 #include "../tap.h"
 
+/* What is left of `n` bytes of x and of this end. */
+static const char *
+told(struct mr_error *err, int n, const char *end)
+{
+	static char long_text[MR_ERROR_TEXT_MAX];
+
+	memset(long_text, 'x', sizeof long_text);
+	mr_fail(err, MR_EIO, "%.*s%s", n, long_text, end);
+	return err->text;
+}
+
+static void
+test_cut(void)
+{
+	/* Of MR_ERROR_TEXT_MAX: one byte ends the text, three say that it was cut. */
+	static const struct {
+		int line, n;
+		size_t kept;
+		const char *end, *left;
+	} cases[] = {
+		{ __LINE__, 510, 510, "y", "y" },
+		{ __LINE__, 510, 508, "yz", "..." },
+		{ __LINE__, 507, 507, "yzzzz", "y..." },
+		{ __LINE__, 506, 506, "\xc3\xa4zzzz", "\xc3\xa4..." },
+		{ __LINE__, 507, 507, "\xc3\xa4zzzz", "..." },
+		{ __LINE__, 508, 508, "\xc3\xa4zzzz", "..." },
+		{ __LINE__, 505, 505, "\xf0\x9f\xa6\x86zzzz", "..." },
+		{ __LINE__, 504, 504, "\xf0\x9f\xa6\x86zzzz", "\xf0\x9f\xa6\x86..." },
+	};
+	struct mr_error err = MR_ERROR_INIT;
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const char *text = told(&err, cases[i].n, cases[i].end);
+		size_t kept = strspn(text, "x");
+
+		ok(kept == cases[i].kept, "line %d: %zu bytes are kept", cases[i].line, kept);
+		ok(strcmp(text + kept, cases[i].left) == 0, "line %d: and then %s", cases[i].line,
+		    text + kept);
+	}
+}
+
 int
 main(void)
 {
@@ -31,5 +72,6 @@ main(void)
 	longer[sizeof longer - 1] = '\0';
 	mr_fail(&err, MR_EIO, "%s", longer);
 	is_int(strlen(err.text), MR_ERROR_TEXT_MAX - 1, "a long text is cut");
+	test_cut();
 	return done();
 }
