@@ -103,7 +103,7 @@ def ndjson_rows(data):
         yield line(list(values.values()))
 
 
-CELL = re.compile(r'(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n)')
+CELL = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",\r\n]*))(,|\r\n)')
 
 
 def csv_cells(text):
