@@ -1,4 +1,4 @@
-// What the browser tests share: the settings from test_browser.py, Chromium, SQL.
+// What the browser tests share: the settings from server.py, Chromium, SQL.
 
 import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
@@ -13,7 +13,7 @@ export const axeSource = () => packages("axe-core").source;
 
 export const launch = async () => {
 	const browser = await packages("playwright-core").chromium.launch({
-		executablePath: settings.chromium,
+		executablePath: settings.browser,
 		args: process.getuid() === 0 ? ["--no-sandbox"] : [],
 		timeout: DEADLINE_MS,
 	});

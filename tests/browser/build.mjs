@@ -109,23 +109,25 @@ const packed = (browser, site) => test("package", async () => {
 	}
 });
 
-// Returns the minified files by their paths, or null where there are none.
+// Path of a file that is made of the tracker, or undefined.
+const built = (name) => [settings.builddir, settings.srcdir]
+	.map((folder) => join(folder, "www/js", name)).find(existsSync);
+
+// The minified files by the paths of those that they stand for.
+export const minified = () => Object.fromEntries(["tracking", "tracking-vitals"].map((name) =>
+	[`/js/${name}.js`, readFileSync(built(`${name}.min.js`), "utf8")]));
+
 export default async (browser, site) => {
 	await types();
 	await packed(browser, site);
-	const built = (name) => [settings.builddir, settings.srcdir]
-		.map((folder) => join(folder, "www/js", name)).find(existsSync);
 	const source = readFileSync(join(www, "js/tracking.js"), "utf8");
-	let minified = null;
 	await test("names", () => {
 		for (const name of ["eventBatch", "addToBatch", "maxBatchSize"])
 			ok(source.includes(name), `${name} is in the source`);
 	});
 	await test("minified", () => {
 		if (!built("tracking.min.js")) return skip("size", "terser was not there when it was built");
-		const [first, second] = ["tracking.min.js", "tracking-vitals.min.js"]
-			.map((name) => readFileSync(built(name), "utf8"));
-		minified = { "/js/tracking.js": first, "/js/tracking-vitals.js": second };
+		const [first, second] = Object.values(minified());
 		const size = zipped(first);
 		const vitals = zipped(second);
 		diag(`tracking.js ${size} bytes, tracking-vitals.js ${vitals} bytes, with gzip`);
@@ -138,5 +140,4 @@ export default async (browser, site) => {
 		is(map.sourcesContent[0] === source, true, "which holds the source");
 		return undefined;
 	});
-	return minified;
 };

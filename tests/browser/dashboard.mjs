@@ -433,8 +433,12 @@ const routeExports = async (page, status = () => STATUS) => {
 	await page.route("**/export/config", (route) => route.fulfill({ json: CONFIG }));
 };
 
+// How often the page asks about exports: no test waits for it.
+const EXPORTS_MS = 15000;
+
 const exporting = (browser) => test("exports", async () => {
 	const page = await makePage(browser);
+	await page.clock.install();
 	const asked = [];
 	let status = STATUS;
 	await routeExports(page, () => status);
@@ -463,6 +467,7 @@ const exporting = (browser) => test("exports", async () => {
 	status = { ...STATUS, clients: STATUS.clients.slice(1) };
 	await away(page);
 	await page.evaluate(() => document.activeElement.blur());
+	await page.clock.fastForward(EXPORTS_MS);
 	await page.waitForSelector("#alert-lag[data-state=fine]");
 	is(await alert(page, "lag"), "fine", "the alert goes out when nothing is late");
 	await page.context().close();
@@ -470,7 +475,10 @@ const exporting = (browser) => test("exports", async () => {
 
 const exportingForReal = (browser) => test("an export", async () => {
 	await batch("export.test", ["a", "b"]);
-	const page = await openBoard(browser);
+	const page = await makePage(browser);
+	await page.clock.install();
+	await visit(page);
+	await enter(page);
 	const problems = watch(page);
 	await page.waitForSelector("[data-client=acme]");
 	ok((await text(page, "[data-client=acme] h3")).includes("realtime, ndjson"), "the client is there");
@@ -482,7 +490,10 @@ const exportingForReal = (browser) => test("an export", async () => {
 	await page.evaluate(() => document.activeElement.blur());
 	await page.waitForSelector("#runs:visible");
 	await page.click("#runs summary");
-	await until(async () => (await text(page, "#runs-rows")).includes("done"), "the run is told");
+	await until(async () => {
+		await page.clock.fastForward(EXPORTS_MS);
+		return (await text(page, "#runs-rows")).includes("done");
+	}, "the run is told");
 	ok((await text(page, "#runs-rows")).includes("done"), "its run is told");
 	await until(async () => /[1-9]\d* events/.test(await text(page, "[data-client=acme] tbody")), "its events");
 	ok((await text(page, "[data-client=acme] tbody")).includes("file://"), "and what is where");

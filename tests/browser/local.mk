@@ -1,8 +1,15 @@
 # The tracker, the demo page and the dashboard in a real browser; and pictures of the pages.
 
+# Those that take longest first; each has a browser, a server and a database of its own.
 TESTS += \
-	tests/browser/test_browser.py \
-	tests/browser/test_dashboard.py
+	tests/browser/test_once.py \
+	tests/browser/test_dashboard.py \
+	tests/browser/test_installed.py \
+	tests/browser/test_pages.py \
+	tests/browser/test_delivery.py \
+	tests/browser/test_demo.py \
+	tests/browser/test_privacy.py \
+	tests/browser/test_capture.py
 
 # The tracker in other engines, which takes long: no part of make check.
 ENGINE_TESTS = tests/browser/test_firefox.py tests/browser/test_webkit.py
@@ -24,9 +31,15 @@ EXTRA_DIST += \
 	tests/browser/server.py \
 	tests/browser/site.mjs \
 	tests/browser/tap.mjs \
-	tests/browser/test_browser.py \
+	tests/browser/test_capture.py \
 	tests/browser/test_dashboard.py \
+	tests/browser/test_delivery.py \
+	tests/browser/test_demo.py \
 	tests/browser/test_firefox.py \
+	tests/browser/test_installed.py \
+	tests/browser/test_once.py \
+	tests/browser/test_pages.py \
+	tests/browser/test_privacy.py \
 	tests/browser/test_webkit.py
 
 .PHONY: check-engines

@@ -1,10 +1,11 @@
-// The browser tests: node main.mjs SETTINGS [CASE], from test_browser.py and its like.
+// The tests of the tracker and its demo: node main.mjs SETTINGS [CASE]. SETTINGS say which
+// parts are run, see server.py.
 
 import { settings } from "./browser.mjs";
 import { launch } from "./engines.mjs";
 import { Site } from "./site.mjs";
 import { diag, done } from "./tap.mjs";
-import build from "./build.mjs";
+import build, { minified } from "./build.mjs";
 import capture from "./capture.mjs";
 import delivery from "./delivery.mjs";
 import demo from "./demo.mjs";
@@ -12,23 +13,19 @@ import once from "./once.mjs";
 import pages from "./pages.mjs";
 import privacy from "./privacy.mjs";
 
-const everywhere = [capture, pages, delivery, once];
+// What is installed is not what the others test.
+const installed = async (browser, site) => {
+	Object.assign(site.files, minified());
+	for (const run of [capture, delivery]) await run(browser, site, "minified: ");
+};
+
+const parts = { build, capture, pages, delivery, once, privacy, demo, installed };
 
 const site = await new Site(settings.base).start();
 const browser = await launch(settings.engine, site);
 try {
 	diag(`in ${browser.name}`);
-	if (settings.engine === "chromium") {
-		const minified = await build(browser, site);
-		for (const run of [...everywhere, privacy, demo]) await run(browser, site);
-		// What is installed is not what was tested above.
-		if (minified) {
-			Object.assign(site.files, minified);
-			for (const run of [capture, delivery]) await run(browser, site, "minified: ");
-		}
-	} else {
-		for (const run of everywhere) await run(browser, site);
-	}
+	for (const name of settings.parts) await parts[name](browser, site);
 } finally {
 	await browser.close();
 	site.stop();

@@ -13,5 +13,6 @@ os.makedirs(sys.argv[1], exist_ok=True)
 with proc.temp_dir() as folder:
     status = server.run("screenshots.mjs", output=os.path.abspath(sys.argv[1]),
                         sections=server.exports(folder),
+                        browser=server.chromium(server.WHOLE_FIRST),
                         dashboard=all(map(server.built, server.BUNDLE)))
 sys.exit(status)

@@ -3,15 +3,22 @@
 import glob
 import json
 import os
+import re
 import shutil
 import subprocess
+import sys
 
 from harness import postgres, proc, tap, web
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WWW = os.path.join(proc.SRCDIR, "www")
 PACKAGES = ("playwright-core", "axe-core", "typescript", "uplot")
-BUNDLE = ("dashboard.js", "dashboard.css")
+BUNDLE = ("dashboard/dashboard.js", "dashboard/dashboard.css")
+# Chromium as people have it, and without windows, which opens a page in a third of the time
+# but keeps none to go back to.
+WHOLE = ("chromium", "chromium-browser", "google-chrome")
+SHELL = "chromium-headless-shell"
+WHOLE_FIRST = (*WHOLE, SHELL)
 EXTRA = """\
 index-file.names = ( "index.html" )
 mimetype.assign += ( ".svg" => "image/svg+xml", ".csv" => "text/csv" )
@@ -38,16 +45,15 @@ class Site(web.Lighttpd):
 
 
 def built(name):
-    """Path of a file of the dashboard's bundle, which a release has among its sources, or None."""
-    paths = [os.path.join(folder, "www", "dashboard", name)
-             for folder in (proc.BUILDDIR, proc.SRCDIR)]
+    """Path of a file below www/ that npm packages make, and a release has among its sources;
+    or None."""
+    paths = [os.path.join(folder, "www", name) for folder in (proc.BUILDDIR, proc.SRCDIR)]
     return next(filter(os.path.exists, paths), None)
 
 
-def chromium():
-    """Path of Debian's browser, or of another of its kind; None when there is none."""
-    return next(filter(None, map(proc.find, ("chromium", "chromium-browser", "google-chrome"))),
-                None)
+def chromium(names=(SHELL, *WHOLE)):
+    """Path of the first of these that is installed, or None."""
+    return next(filter(None, map(proc.find, names)), None)
 
 
 def firefox():
@@ -96,9 +102,22 @@ def run(script, *arguments, engine="chromium", sections=None, **settings):
     with postgres.Postgres() as pg, Site(pg, sections) as server:
         server.wait_healthy()
         settings = {"base": server.base, "dsn": pg.dsn(), "psql": os.path.join(pg.bin, "psql"),
-                    "chromium": chromium(), "engine": engine,
-                    "browser": ENGINES[engine][0](), "srcdir": proc.SRCDIR, "builddir": proc.BUILDDIR,
-                    **settings}
+                    "engine": engine, "browser": ENGINES[engine][0](), "srcdir": proc.SRCDIR,
+                    "builddir": proc.BUILDDIR, **settings}
         command = [proc.find("node"), os.path.join(HERE, script), json.dumps(settings), *arguments]
         return subprocess.run(command, env=proc.clean_env(HOME=server.dir),
                               check=False).returncode
+
+
+def tracker(*parts, engine="chromium", **settings):
+    """A whole test program: parts of main.mjs, which print TAP by themselves.
+
+    With an argument, only the cases in whose names it occurs are run.
+    """
+    # What another browser adds is the browser; the same requests reach the worker.
+    if engine != "chromium" and re.search(
+            r"^MR_CFLAGS = .*-fsanitize", proc.read_text(os.path.join(proc.BUILDDIR, "Makefile")),
+            re.MULTILINE):
+        tap.skip_all("in a build with sanitizers Chromium alone is run")
+    need(engine)
+    sys.exit(run("main.mjs", *sys.argv[1:2], engine=engine, parts=parts, **settings))

@@ -49,7 +49,7 @@ def main():
         site.wait_healthy()
         open_site.wait_healthy()
         settings = {"base": site.base, "open": open_site.base, "token": TOKEN,
-                    "folder": site.dir, "chromium": server.chromium(), "srcdir": proc.SRCDIR}
+                    "folder": site.dir, "browser": server.chromium(), "srcdir": proc.SRCDIR}
         status = run(settings, {"stop database": pg.stop, "start database": pg.start},
                      *sys.argv[1:2])
     sys.exit(status)

@@ -1,0 +1,5 @@
+"""The demo page in Chromium."""
+
+import server
+
+server.tracker("demo")

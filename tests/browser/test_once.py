@@ -1,0 +1,5 @@
+"""10,000 events through everything that may go wrong, in Chromium."""
+
+import server
+
+server.tracker("once")
