@@ -20,9 +20,9 @@ mostlyclean-local:
 
 # In this order they start: those that take minutes, mostly of waiting, first.
 include tests/browser/local.mk
+include tests/integration/local.mk
 include tests/export/local.mk
 include tests/fault/local.mk
-include tests/integration/local.mk
 include tests/unit/local.mk
 include tests/bench/local.mk
 include tests/fuzz/local.mk

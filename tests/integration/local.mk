@@ -1,35 +1,36 @@
-# Against real servers; each program starts its own and stops them.
+# Against real servers; each program starts its own and stops them. Those that take longest
+# first, then by name.
 
 TESTS += \
+	tests/integration/test_export_torture.py \
+	tests/integration/test_s3_client.py \
+	tests/integration/test_install.py \
+	tests/integration/test_export_s3.py \
+	tests/integration/test_worker_access.py \
+	tests/integration/test_export.py \
+	tests/integration/test_spool.py \
+	tests/integration/test_check.py \
 	tests/integration/test_admin.py \
 	tests/integration/test_admin_rejected.py \
 	tests/integration/test_admin_rotate.py \
-	tests/integration/test_check.py \
 	tests/integration/test_collect_bad_input.py \
 	tests/integration/test_collect_cgi.py \
 	tests/integration/test_collect_lighttpd.py \
 	tests/integration/test_collect_nginx.py \
 	tests/integration/test_db_schema.py \
-	tests/integration/test_export.py \
 	tests/integration/test_export_changes.py \
 	tests/integration/test_export_crash.py \
 	tests/integration/test_export_http.py \
-	tests/integration/test_export_s3.py \
-	tests/integration/test_export_torture.py \
 	tests/integration/test_format_events.py \
 	tests/integration/test_ingest_batchid.py \
 	tests/integration/test_ingest_database.py \
 	tests/integration/test_ingest_restart.py \
-	tests/integration/test_install.py \
 	tests/integration/test_options.py \
 	tests/integration/test_privacy_visitors.py \
 	tests/integration/test_quickstart.py \
 	tests/integration/test_readme.py \
 	tests/integration/test_replay.py \
-	tests/integration/test_s3_client.py \
 	tests/integration/test_s3_credentials.py \
-	tests/integration/test_spool.py \
-	tests/integration/test_worker_access.py \
 	tests/integration/test_worker_cli.py \
 	tests/integration/test_worker_metrics.py \
 	tests/integration/test_worker_stop.py \
