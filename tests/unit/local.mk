@@ -79,6 +79,6 @@ tests_unit_s3_test_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=strdup -Wl,--wrap=s
 tests_unit_ingest_test_rejected_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=realloc
 
 EXTRA_DIST += tests/unit/test_docs.py tests/unit/test_format.py tests/unit/test_structure.py \
-	tests/unit/tap.h tests/unit/memsink.h \
+	tests/unit/tap.h tests/unit/child.h tests/unit/memsink.h \
 	tests/unit/conf/conffile.h tests/unit/format/repeat.h \
 	tests/data/json tests/data/sigv4/make.py tests/data/sigv4/vectors.txt

@@ -34,14 +34,15 @@ test_cut(void)
 	};
 	struct mr_error err = MR_ERROR_INIT;
 
-	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+	for (size_t i = 0; i < ROWS(cases); i++) {
 		const char *text = told(&err, cases[i].n, cases[i].end);
 		size_t kept = strspn(text, "x");
 
-		ok(kept == cases[i].kept, "line %d: %zu bytes are kept", cases[i].line, kept);
-		ok(strcmp(text + kept, cases[i].left) == 0, "line %d: and then %s", cases[i].line,
-		    text + kept);
+		row(cases[i].line);
+		is_int(kept, cases[i].kept, "bytes that are kept");
+		is_str(mr_str(text + kept), cases[i].left, "what follows them");
 	}
+	row(0);
 }
 
 int

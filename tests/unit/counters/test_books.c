@@ -4,7 +4,6 @@
  */
 #include "counters/books.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -12,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../child.h"
 #include "../tap.h"
 #include "counters/shared.h"
 
@@ -207,27 +207,12 @@ test_full(void)
 static pid_t
 start_child(void (*what)(void))
 {
-	pid_t pid;
+	pid_t pid = child_fork();
 
-	fflush(stdout);
-	pid = fork();
-	if (pid < 0)
-		bail("cannot fork");
 	if (pid > 0)
 		return pid;
 	what();
 	_exit(0);
-}
-
-static int
-wait_child(pid_t pid)
-{
-	int status;
-
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			bail("waitpid: %s", strerror(errno));
-	return status;
 }
 
 static void
@@ -285,7 +270,7 @@ test_every_instruction(void)
 
 	empty_ledger();
 	pid = start_child(traced);
-	status = wait_child(pid);
+	status = child_wait(pid);
 	if (!WIFSTOPPED(status)) {
 		skip("killed at every instruction", "processes cannot be traced here");
 		return;
@@ -293,7 +278,7 @@ test_every_instruction(void)
 	while (steps < MAX_STEPS && wrong == 0) {
 		if (ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) != 0)
 			break;
-		status = wait_child(pid);
+		status = child_wait(pid);
 		if (!WIFSTOPPED(status))
 			break;
 		steps++;
@@ -307,7 +292,7 @@ test_every_instruction(void)
 	    steps, orphans);
 	is_int(all_kept(), 610, "all of it was done");
 	if (wrong > 0)
-		(void)wait_child(pid);
+		(void)child_wait(pid);
 	unlink(path);
 	unlink(copy);
 }
@@ -350,7 +335,7 @@ test_random_kills(void)
 		for (int w = 0; w < 200000 && *next_group < until; w++)
 			usleep(50);
 		kill(pid, SIGKILL);
-		(void)wait_child(pid);
+		(void)child_wait(pid);
 		if (i % 3 != 0)
 			continue;
 		if (mr_shared_open(path, MR_SHARED_LOOK, &err) != MR_OK)

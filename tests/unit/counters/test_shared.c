@@ -1,13 +1,13 @@
 /* The file of counters: counters/shared.h. Every process in it is a real one. */
 #include "counters/shared.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../child.h"
 #include "../tap.h"
 #include "base/log.h"
 #include "counters/stats.h"
@@ -50,10 +50,8 @@ open_file(enum mr_shared_mode mode)
 static pid_t
 child(void (*what)(int arg), int arg)
 {
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 
-	if (pid < 0)
-		bail("cannot fork");
 	if (pid > 0)
 		return pid;
 	if (mr_shared_open(path, MR_SHARED_WORK, NULL) != MR_OK)
@@ -61,17 +59,6 @@ child(void (*what)(int arg), int arg)
 	what(arg);
 	mr_shared_close();
 	_exit(0);
-}
-
-static int
-end_of(pid_t pid)
-{
-	int status;
-
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			bail("waitpid: %s", strerror(errno));
-	return status;
 }
 
 /* Until it has counted an event as queued. */
@@ -180,7 +167,7 @@ test_processes(void)
 	for (int i = 0; i < CHILDREN; i++)
 		pids[i] = child(add_many, i);
 	for (int i = 0; i < CHILDREN; i++)
-		bad += end_of(pids[i]) != 0;
+		bad += child_wait(pids[i]) != 0;
 	is_int(bad, 0, "all make the file at once");
 	open_file(MR_SHARED_WORK);
 	is_int(mr_stat_get(MR_STAT_REQUESTS), CHILDREN * TIMES, "nothing is lost between processes");
@@ -195,7 +182,7 @@ test_processes(void)
 	mr_shared_close();
 	is_int(header().clean, 0, "one of them left: not clean");
 	kill(pids[0], SIGKILL);
-	ok(WIFSIGNALED(end_of(pids[0])), "killed");
+	ok(WIFSIGNALED(child_wait(pids[0])), "killed");
 	open_file(MR_SHARED_WORK);
 	is_int(mr_stat_get(MR_STAT_EVENTS_STORED), 5, "what a killed process counted stays");
 	is_int(mr_shared_processes(&oldest), 1, "it is listed no more");
@@ -229,7 +216,7 @@ test_claims(void)
 	ok(mr_shared_claim(4) && mr_shared_claim(0) && mr_shared_claim(MR_SHARED_SLOTS - 1),
 	    "the others are free");
 	kill(pid, SIGKILL);
-	(void)end_of(pid);
+	(void)child_wait(pid);
 	ok(mr_shared_claim(3), "it is free when its owner was killed");
 	mr_shared_close();
 }
