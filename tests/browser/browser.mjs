@@ -11,11 +11,13 @@ export const settings = JSON.parse(process.argv[2]);
 const packages = createRequire(`${settings.srcdir}/www/package.json`);
 export const axeSource = () => packages("axe-core").source;
 
-export const launch = async () => {
+// Chromium, which gives nothing up before the deadline. more: options of playwright's launch().
+export const launch = async (more = {}) => {
 	const browser = await packages("playwright-core").chromium.launch({
 		executablePath: settings.browser,
 		args: process.getuid() === 0 ? ["--no-sandbox"] : [],
 		timeout: DEADLINE_MS,
+		...more,
 	});
 	const newContext = browser.newContext.bind(browser);
 	browser.newContext = async (...options) => {

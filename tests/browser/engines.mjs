@@ -6,22 +6,16 @@ import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 
-import { settings } from "./browser.mjs";
+import { launch as launchChromium, settings } from "./browser.mjs";
 import { until } from "./tap.mjs";
 
 const packages = createRequire(`${settings.srcdir}/www/package.json`);
 
 /* --- Chromium ------------------------------------------------------------------- */
 
-const chromium = async () => {
-	const browser = await packages("playwright-core").chromium.launch({
-		executablePath: settings.browser,
-		args: process.getuid() === 0 ? ["--no-sandbox"] : [],
-		// Without these, pages are kept as they are for everybody.
-		ignoreDefaultArgs: ["--disable-back-forward-cache"],
-	});
-	return Object.assign(browser, { name: "Chromium" });
-};
+// Without these, pages are kept as they are for everybody.
+const chromium = async () => Object.assign(
+	await launchChromium({ ignoreDefaultArgs: ["--disable-back-forward-cache"] }), { name: "Chromium" });
 
 /* --- Firefox -------------------------------------------------------------------- */
 

@@ -76,8 +76,9 @@ const cases = {
 			"what was held back is stored");
 		await page.goto(`${site.origin}/page?again`);
 		await page.evaluate(() => millrace.flush());
-		await until(async () => (await events(id)).length === 4, "the next page is noted");
-		ok(true, "the choice is remembered");
+		await until(async () => (await events(id)).length > 3, "the next page is noted").catch(() => {});
+		is((await events(id)).map(({ type, url }) => [type, url.replace(site.origin, "")]).slice(3),
+			[["pageview", "/page?again"]], "the choice is remembered");
 	},
 
 	async "a name that is given before consent"(context, site) {
