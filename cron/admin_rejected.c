@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "counters/shared.h"
 #include "db/connection.h"
-#include "format/jsonout.h"
+#include "format/jsonwriter.h"
 #include "ingest/rejected.h"
 #include "ingest/store.h"
 
@@ -80,27 +80,27 @@ do_list(struct call *c)
 	return for_each(c, list_row, NULL);
 }
 
+/* The payload as text, for reading, and as its very bytes. */
 static void
-export_texts(struct mr_buf *b, const struct mr_rejected *event)
+put_event(struct mr_json_writer *w, const struct mr_rejected *event, struct mr_str payload)
 {
-	const struct {
-		const char *key;
-		struct mr_str text;
-	} texts[] = { { "received_at", event->received }, { "site_id", event->site },
-		{ "client_ip", event->ip }, { "sqlstate", event->sqlstate },
-		{ "reason", event->reason } };
-
-	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-		mr_jsonout_key(b, texts[i].key);
-		mr_jsonout_string(b, texts[i].text);
-		mr_buf_add_char(b, ',');
-	}
+	mr_json_object(w, NULL);
+	mr_json_int(w, "id", event->id);
+	mr_json_int(w, "event_index", event->index);
+	mr_json_text(w, "received_at", event->received);
+	mr_json_text(w, "site_id", event->site);
+	mr_json_text(w, "client_ip", event->ip);
+	mr_json_text(w, "sqlstate", event->sqlstate);
+	mr_json_text(w, "reason", event->reason);
+	mr_json_text(w, "payload", payload);
+	mr_json_text(w, "payload_hex", event->payload);
+	mr_json_end(w);
 }
 
-/* The payload as text, for reading, and as its very bytes. */
 static enum mr_err
 export_row(void *arg, const struct mr_rejected *event, struct mr_error *err)
 {
+	struct mr_json_writer w;
 	struct mr_buf payload, line;
 	enum mr_err e;
 
@@ -108,15 +108,10 @@ export_row(void *arg, const struct mr_rejected *event, struct mr_error *err)
 	mr_buf_init(&payload, MR_REJECTED_MAX_BYTES);
 	mr_buf_init(&line, 4 * MR_REJECTED_MAX_BYTES);
 	e = mr_rejected_bytes(event, &payload, err);
-	mr_buf_printf(&line, "{\"id\":%" PRId64 ",\"event_index\":%" PRId64 ",", event->id,
-	    event->index);
-	export_texts(&line, event);
-	mr_jsonout_key(&line, "payload");
-	mr_jsonout_string(&line, mr_buf_str(&payload));
-	mr_buf_add_char(&line, ',');
-	mr_jsonout_key(&line, "payload_hex");
-	mr_jsonout_string(&line, event->payload);
-	mr_buf_add_cstr(&line, "}\n");
+	mr_json_begin(&w, &line);
+	put_event(&w, event, mr_buf_str(&payload));
+	if (mr_json_done(&w))
+		mr_buf_add_char(&line, '\n');
 	if (e == MR_OK && line.failed)
 		e = mr_fail(err, MR_ENOMEM, "no memory for rejected event %" PRId64, event->id);
 	if (e == MR_OK)

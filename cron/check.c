@@ -23,6 +23,7 @@
 #include "db/connection.h"
 #include "db/query.h"
 #include "db/schema.h"
+#include "format/jsonwriter.h"
 #include "ingest/balance.h"
 #include "spool/inspect.h"
 #include "spool/spool.h"
@@ -35,6 +36,8 @@
 #define VERY_OLD_S 3600
 /* Of max_bytes, in percent. */
 #define FULL_PERCENT 80
+/* Of the books as JSON. */
+#define MAX_JSON 4096
 
 enum level { FINE, WARNING, CRITICAL, UNKNOWN };
 static const char *const level_names[] = { "OK", "WARNING", "CRITICAL", "UNKNOWN" };
@@ -292,24 +295,62 @@ print_rows(const struct mr_balance_rows *r)
 }
 
 static void
-print_json(const struct mr_balance *a, const struct mr_balance_rows *r)
+put_balance(struct mr_json_writer *w, const struct mr_balance *a)
 {
 	char instance[MR_UUID_TEXT];
 
 	mr_uuid_format(mr_shared_instance(), instance);
-	printf("{\"instance\":\"%s\",\"accepted\":%" PRId64 ",\"in_flight\":%" PRId64
-	    ",\"stored\":%" PRId64 ",\"duplicate\":%" PRId64 ",\"rejected\":%" PRId64
-	    ",\"spooled\":%" PRId64 ",\"quarantined\":%" PRId64 ",\"unreadable\":%zu"
-	    ",\"unbooked\":%" PRIu64 ",\"moving\":%s,\"difference\":%" PRId64, instance,
-	    a->accepted, a->in_flight, a->stored, a->duplicate, a->rejected, a->spooled,
-	    a->quarantined, a->unreadable, mr_stat_get(MR_STAT_EVENTS_UNBOOKED),
-	    a->moving ? "true" : "false", a->difference);
+	mr_json_text(w, "instance", mr_str(instance));
+	mr_json_int(w, "accepted", a->accepted);
+	mr_json_int(w, "in_flight", a->in_flight);
+	mr_json_int(w, "stored", a->stored);
+	mr_json_int(w, "duplicate", a->duplicate);
+	mr_json_int(w, "rejected", a->rejected);
+	mr_json_int(w, "spooled", a->spooled);
+	mr_json_int(w, "quarantined", a->quarantined);
+	mr_json_uint(w, "unreadable", a->unreadable);
+	mr_json_uint(w, "unbooked", mr_stat_get(MR_STAT_EVENTS_UNBOOKED));
+	mr_json_bool(w, "moving", a->moving);
+	mr_json_int(w, "difference", a->difference);
+}
+
+static void
+put_rows(struct mr_json_writer *w, const struct mr_balance_rows *r)
+{
+	mr_json_object(w, "rows");
+	mr_json_int(w, "events", r->events);
+	mr_json_int(w, "events_ledger", r->events_ledger);
+	mr_json_int(w, "rejected", r->rejected);
+	mr_json_int(w, "rejected_ledger", r->rejected_ledger);
+	mr_json_bool(w, "dropped", r->dropped);
+	mr_json_end(w);
+}
+
+static void
+print_json(const struct mr_balance *a, const struct mr_balance_rows *r)
+{
+	struct mr_json_writer w;
+	struct mr_buf text;
+
+	mr_buf_init(&text, MAX_JSON);
+	mr_json_begin(&w, &text);
+	mr_json_object(&w, NULL);
+	put_balance(&w, a);
 	if (r != NULL)
-		printf(",\"rows\":{\"events\":%" PRId64 ",\"events_ledger\":%" PRId64
-		    ",\"rejected\":%" PRId64 ",\"rejected_ledger\":%" PRId64 ",\"dropped\":%s}",
-		    r->events, r->events_ledger, r->rejected, r->rejected_ledger,
-		    r->dropped ? "true" : "false");
-	puts("}");
+		put_rows(&w, r);
+	mr_json_end(&w);
+	if (mr_json_done(&w))
+		printf("%.*s\n", (int)text.len, text.p);
+	else
+		finding(UNKNOWN, "books", "no memory");
+	mr_buf_free(&text);
+}
+
+static enum level
+judge_rows(const struct mr_balance_rows *r)
+{
+	return (r->dropped || r->events == r->events_ledger) &&
+	    r->rejected == r->rejected_ledger ? FINE : CRITICAL;
 }
 
 static void
@@ -317,11 +358,8 @@ show_books(const struct options *options, const struct mr_balance *a, const stru
 {
 	/* The JSON is all that is said then; the findings still decide. */
 	if (options->json) {
+		worst = r != NULL && judge_rows(r) == CRITICAL ? CRITICAL : judge_books(a);
 		print_json(a, r);
-		worst = judge_books(a);
-		if (r != NULL && ((!r->dropped && r->events != r->events_ledger) ||
-		    r->rejected != r->rejected_ledger))
-			worst = CRITICAL;
 		return;
 	}
 	print_books(a);
