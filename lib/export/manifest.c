@@ -8,6 +8,7 @@
 #include "export/objectkey.h"
 #include "export/sql.h"
 #include "format/jsonout.h"
+#include "format/jsonwriter.h"
 #include "secret/secret.h"
 #include "stage/meter.h"
 
@@ -97,15 +98,22 @@ put_sums(struct mr_buf *b, const struct mr_delivery *d, const struct mr_db_args 
 static void
 put_object(struct mr_buf *b, const struct mr_db_rows *rows, int i)
 {
-	mr_buf_add_cstr(b, i > 0 ? ",\n    {\"key\":" : "\n    {\"key\":");
-	mr_jsonout_string(b, mr_db_value(rows, i, 0));
-	mr_buf_add_cstr(b, ",\"site_id\":");
-	mr_jsonout_string(b, mr_db_value(rows, i, 1));
-	mr_buf_printf(b, ",\"hour\":\"%s\",\"rows\":%s,\"bytes\":%s,\"sha256\":\"%s\","
-	    "\"min_id\":%s,\"max_id\":%s,\"min_created_at\":\"%s\",\"max_created_at\":\"%s\"}",
-	    mr_db_value(rows, i, 2).p, mr_db_value(rows, i, 3).p, mr_db_value(rows, i, 4).p,
-	    mr_db_value(rows, i, 5).p, mr_db_value(rows, i, 6).p, mr_db_value(rows, i, 7).p,
-	    mr_db_value(rows, i, 8).p, mr_db_value(rows, i, 9).p);
+	struct mr_json_writer w;
+
+	mr_buf_add_cstr(b, i > 0 ? ",\n    " : "\n    ");
+	mr_json_begin(&w, b);
+	mr_json_object(&w, NULL);
+	mr_json_text(&w, "key", mr_db_value(rows, i, 0));
+	mr_json_text(&w, "site_id", mr_db_value(rows, i, 1));
+	mr_json_text(&w, "hour", mr_db_value(rows, i, 2));
+	mr_json_as_is(&w, "rows", mr_db_value(rows, i, 3));
+	mr_json_as_is(&w, "bytes", mr_db_value(rows, i, 4));
+	mr_json_text(&w, "sha256", mr_db_value(rows, i, 5));
+	mr_json_as_is(&w, "min_id", mr_db_value(rows, i, 6));
+	mr_json_as_is(&w, "max_id", mr_db_value(rows, i, 7));
+	mr_json_text(&w, "min_created_at", mr_db_value(rows, i, 8));
+	mr_json_text(&w, "max_created_at", mr_db_value(rows, i, 9));
+	mr_json_end(&w);
 }
 
 static enum mr_err

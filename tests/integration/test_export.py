@@ -1,5 +1,6 @@
 """millrace-export to folders: what is delivered, when, and what each option does."""
 
+import json
 import os
 import re
 import subprocess
@@ -7,6 +8,15 @@ import subprocess
 from exporting import (Exporter, Folder, Setting, check_complete, client, insert, is_manifest,
                        manifests, program, read_rows, utc)
 from harness import postgres, proc, sanitizer, tap
+
+
+def laid_out(manifest):
+    """The text that a manifest has to have: a line for each value and each object."""
+    def dump(value):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    head = ",\n  ".join(f"{dump(k)}:{dump(v)}" for k, v in manifest.items() if k != "objects")
+    objects = ",".join(f"\n    {dump(entry)}" for entry in manifest["objects"])
+    return f'{{\n  {head},\n  "objects":[{objects}\n  ]\n}}\n'
 
 
 def ordinary(t, pg, folder):
@@ -26,6 +36,9 @@ def ordinary(t, pg, folder):
            "one line sums it up")
     check_complete(t, "bucket", s.bucket, pg, database=s.name)
     check_complete(t, "backup", s.backup, pg, database=s.name)
+    for key in filter(is_manifest, s.bucket.keys()):
+        text = s.bucket.get(key).decode()
+        t.is_(text, laid_out(json.loads(text)), "a manifest is laid out in lines")
     t.ok(all(re.match(r"the/prefix/(_manifest/\d{8}T\d{6}Z-\d{8}\.json|site_id=shop[01]/"
                       r"date=\d{4}-\d\d-\d\d/hour=\d\d/\d{8}T\d{6}Z-\d{8}-[01]\.ndjson\.gz)$", key)
              for key in s.bucket.keys()), "the keys are as documented", str(s.bucket.keys()))
