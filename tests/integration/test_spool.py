@@ -123,7 +123,10 @@ class Sessions:
         for session, kept in enumerate(self.kept):
             got = [int(row["visitor_id"]) for row in pg.events(
                 f"site_id = '{self.name}' AND session_id = '{session}'")]
-            t.is_(got == kept, True, f"session {session}: {len(kept)} in the order of receipt")
+            t.ok(got == kept, f"session {session}: {len(kept)} in the order of receipt",
+                 f"answers: {self.statuses}, missing: {sorted(set(kept) - set(got))[:9]}, "
+                 f"not acknowledged: {sorted(set(got) - set(kept))[:9]}, before their turn: "
+                 f"{[(a, b) for a, b in zip(got, got[1:]) if a >= b][:9]}")
 
 
 def under_load(t, pg):
