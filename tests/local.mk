@@ -19,6 +19,7 @@ mostlyclean-local:
 	-rm -rf tests/cluster-*
 
 # In this order they start: those that take minutes, mostly of waiting, first.
+include tests/attack/local.mk
 include tests/browser/local.mk
 include tests/integration/local.mk
 include tests/export/local.mk

@@ -79,13 +79,15 @@ const char *const mr_store_statements[] = {
 	PLAIN_INSERT " WHERE EXISTS (SELECT FROM gate)",
 	/*
 	 * KEYED: all of it when none of its keys exists, else nothing, as when the group
-	 * is known. It may find a site with the batchId of another one of the group; then
-	 * FULL decides. || keeps the index from being searched for every such pair.
+	 * is known. Anybody may bring a batchId under any number of sites, so that the index
+	 * is searched for both; LIMIT keeps that to one search for each key given, whatever
+	 * the planner believes.
 	 */
 	"WITH made AS (INSERT INTO dedup_keys (site_id, batch_id) "
 	"SELECT site_id, batch_id FROM unnest($10::text[], $11::text[]) AS u (site_id, batch_id) "
-	"WHERE NOT EXISTS (SELECT FROM dedup_keys AS d "
-	"WHERE d.batch_id = ANY ($11::text[]) AND d.site_id || '' = ANY ($10::text[])) "
+	"WHERE NOT EXISTS (SELECT FROM unnest($10::text[], $11::text[]) AS g (site_id, batch_id), "
+	"LATERAL (SELECT FROM dedup_keys AS d "
+	"WHERE d.batch_id = g.batch_id AND d.site_id = g.site_id LIMIT 1) AS known) "
 	KEY_ORDER " RETURNING 1), "
 	"gate AS (" LEDGER_INSERT "SELECT $12::uuid, $13::uuid, $14::integer, 0, 0 "
 	"FROM made HAVING count(*) > 0 ON CONFLICT DO NOTHING RETURNING 1) "

@@ -1,0 +1,8 @@
+# What a hostile client may try: it must hurt nobody else.
+
+attack_tests = \
+	tests/attack/test_dedup.py
+
+TESTS += $(attack_tests)
+
+EXTRA_DIST += $(attack_tests)
