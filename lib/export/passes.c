@@ -2,6 +2,7 @@
 #include "export/passes.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "export/read.h"
 #include "export/stream.h"
@@ -15,6 +16,7 @@ struct pass {
 	struct mr_stream streams[MAX_STREAMS];
 	size_t n;
 	size_t last; /* the stream of the last row: the next one often has the same */
+	const struct mr_planned_slice *at; /* sorted: that of the last row, wanted or not */
 };
 
 static bool
@@ -88,25 +90,48 @@ push(struct mr_stream *s, const struct mr_export_row *row, struct mr_error *err)
 	return MR_OK;
 }
 
-/* In the sorted pass one object follows the other. */
+static int
+compare_sites(struct mr_str a, struct mr_str b)
+{
+	int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
+
+	return c != 0 ? c : (a.n > b.n) - (a.n < b.n);
+}
+
+/* How the row lies to the slice, in the order of the slices' numbers. */
+static int
+compare(const void *key, const void *element)
+{
+	const struct mr_export_row *row = key;
+	const struct mr_planned_slice *g = element;
+
+	if (row->created_us < g->hour_us)
+		return -1;
+	if (row->created_us >= g->hour_us + MR_PLANNED_HOUR_US)
+		return 1;
+	return compare_sites(row->event.site_id, g->site_id);
+}
+
+/* In the sorted pass one object follows the other; those of slices not wanted are passed by. */
 static enum mr_err
 next_small(struct mr_delivery *d, struct pass *p, const struct mr_export_row *row,
     struct mr_error *err)
 {
 	enum mr_err e;
 
+	if (p->at != NULL && belongs(p->at, row))
+		return MR_OK;
 	if (p->n > 0 && (e = close_stream(d, &p->streams[0], err)) != MR_OK)
 		return e;
 	p->n = 0;
-	for (size_t i = 0; i < d->n_slices; i++) {
-		if (!belongs(&d->slices[i], row))
-			continue;
-		e = mr_stream_open(&p->streams[0], d, &d->slices[i], err);
-		p->n = e == MR_OK;
-		return mr_delivery_anyone_left(d) ? e : MR_OK;
-	}
-	d->differs = true;
-	return MR_OK;
+	p->at = bsearch(row, d->slices, d->n_slices, sizeof d->slices[0], compare);
+	if (p->at == NULL)
+		d->differs = true;
+	if (p->at == NULL || is_large(d, p->at) || !mr_delivery_is_pending(d, p->at))
+		return MR_OK;
+	e = mr_stream_open(&p->streams[0], d, p->at, err);
+	p->n = e == MR_OK;
+	return mr_delivery_anyone_left(d) ? e : MR_OK;
 }
 
 static enum mr_err
@@ -141,17 +166,14 @@ read_rows(struct mr_delivery *d, struct pass *p, struct mr_readahead *ahead, boo
 }
 
 static enum mr_err
-run_pass(struct mr_delivery *d, struct pass *p, const struct mr_planned_slice *const *slices,
-    size_t n, bool sorted, struct mr_error *err)
+run_pass(struct mr_delivery *d, struct pass *p, const struct mr_read_request *request,
+    struct mr_error *err)
 {
-	const struct mr_read_request request = { .batch = d->batch, .slices = slices, .n = n,
-		.all = n == d->n_slices, .sorted = sorted, .dbs = d->x->readers,
-		.n_dbs = MR_EXPORT_READERS };
 	struct mr_reading reading;
-	enum mr_err e = mr_read_start(&reading, &request, err);
+	enum mr_err e = mr_read_start(&reading, request, err);
 
 	if (e == MR_OK) {
-		e = read_rows(d, p, reading.ahead, sorted, err);
+		e = read_rows(d, p, reading.ahead, request->sorted, err);
 		mr_read_stop(&reading);
 	}
 	for (size_t i = 0; i < p->n && e == MR_OK && mr_delivery_anyone_left(d); i++)
@@ -163,11 +185,19 @@ run_pass(struct mr_delivery *d, struct pass *p, const struct mr_planned_slice *c
 
 /* --- passes --- */
 
+static struct mr_read_request
+request_of(const struct mr_delivery *d, const struct mr_planned_slice *const *slices, size_t n)
+{
+	return (struct mr_read_request){ .batch = d->batch, .slices = slices, .n = n,
+		.all = n == d->n_slices, .dbs = d->x->readers, .n_dbs = MR_EXPORT_READERS };
+}
+
 static enum mr_err
 large_passes(struct mr_delivery *d, struct mr_error *err)
 {
 	const struct mr_planned_slice *slices[MAX_STREAMS];
 	size_t most = max_streams(d), i = 0;
+	struct mr_read_request request;
 	struct pass p;
 	enum mr_err e = MR_OK;
 
@@ -182,8 +212,9 @@ large_passes(struct mr_delivery *d, struct mr_error *err)
 			if (e != MR_OK && !mr_delivery_anyone_left(d))
 				e = MR_OK;
 		}
+		request = request_of(d, slices, p.n);
 		if (e == MR_OK && p.n > 0)
-			e = run_pass(d, &p, slices, p.n, false, err);
+			e = run_pass(d, &p, &request, err);
 		for (size_t k = 0; k < p.n; k++)
 			mr_stream_abort(&p.streams[k]);
 	}
@@ -194,19 +225,37 @@ static enum mr_err
 small_pass(struct mr_delivery *d, struct mr_error *err)
 {
 	const struct mr_planned_slice **slices = calloc(d->n_slices + 1, sizeof *slices);
+	const struct mr_planned_slice *large[LARGE_PART];
+	struct mr_read_request request = request_of(d, slices, 0);
 	struct pass p = { .n = 0 };
-	size_t n = 0;
 	enum mr_err e = MR_OK;
 
 	if (slices == NULL)
 		return mr_fail(err, MR_ENOMEM, "no memory for %zu objects", d->n_slices);
-	for (size_t i = 0; i < d->n_slices; i++)
-		if (!is_large(d, &d->slices[i]) && mr_delivery_is_pending(d, &d->slices[i]))
-			slices[n++] = &d->slices[i];
-	if (n > 0)
-		e = run_pass(d, &p, slices, n, true, err);
+	request.sorted = true;
+	request.without = large;
+	for (size_t i = 0; i < d->n_slices; i++) {
+		if (!is_large(d, &d->slices[i])) {
+			if (mr_delivery_is_pending(d, &d->slices[i]))
+				slices[request.n++] = &d->slices[i];
+		} else if (request.n_without < LARGE_PART) {
+			large[request.n_without++] = &d->slices[i];
+		}
+	}
+	if (request.n > 0)
+		e = run_pass(d, &p, &request, err);
 	free(slices);
 	return e;
+}
+
+/* Slices of which not a row was found. */
+static bool
+any_pending(const struct mr_delivery *d)
+{
+	for (size_t i = 0; i < d->n_slices; i++)
+		if (mr_delivery_is_pending(d, &d->slices[i]))
+			return true;
+	return false;
 }
 
 enum mr_err
@@ -214,5 +263,8 @@ mr_passes_run(struct mr_delivery *d, struct mr_error *err)
 {
 	enum mr_err e = large_passes(d, err);
 
-	return e == MR_OK ? small_pass(d, err) : e;
+	if (e == MR_OK)
+		e = small_pass(d, err);
+	d->differs = d->differs || (e == MR_OK && any_pending(d));
+	return e;
 }

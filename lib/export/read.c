@@ -13,6 +13,8 @@
 #include "export/sql.h"
 
 #define SET_TIMEOUT_MS 60000
+/* More sites than that are not looked for in each row. */
+#define MAX_SITES 50
 
 /* --- commands --- */
 
@@ -23,15 +25,17 @@ put_where(struct mr_buf *sql, const struct mr_planned_batch *b)
 }
 
 static void
-put_numbers(struct mr_buf *sql, const struct mr_read_request *q)
+put_hours(struct mr_buf *sql, int64_t first_us, int64_t last_us)
 {
-	for (size_t i = 0; i < q->n; i++)
-		mr_buf_printf(sql, "%s%d", i > 0 ? "," : "", q->slices[i]->number);
+	mr_buf_add_cstr(sql, "created_at >= ");
+	mr_planned_put_time(sql, first_us);
+	mr_buf_add_cstr(sql, " AND created_at < ");
+	mr_planned_put_time(sql, last_us + MR_PLANNED_HOUR_US);
 }
 
-/* Of the batch's rows those of the slices, and maybe others of their sites. */
+/* Of the batch's rows those of the slices' hours. */
 static void
-put_bounds(struct mr_buf *sql, const struct mr_read_request *q)
+put_span(struct mr_buf *sql, const struct mr_read_request *q)
 {
 	int64_t low = INT64_MAX, high = INT64_MIN;
 
@@ -39,28 +43,48 @@ put_bounds(struct mr_buf *sql, const struct mr_read_request *q)
 		low = q->slices[i]->hour_us < low ? q->slices[i]->hour_us : low;
 		high = q->slices[i]->hour_us > high ? q->slices[i]->hour_us : high;
 	}
-	mr_buf_add_cstr(sql, " AND created_at >= ");
-	mr_planned_put_time(sql, low);
-	mr_buf_add_cstr(sql, " AND created_at < ");
-	mr_planned_put_time(sql, high + MR_PLANNED_HOUR_US);
-	if (q->all)
-		return;
+	mr_buf_add_cstr(sql, " AND ");
+	put_hours(sql, low, high);
+}
+
+/* Of those, the ones of the slices' sites. */
+static void
+put_sites(struct mr_buf *sql, const struct mr_read_request *q)
+{
 	mr_buf_printf(sql, " AND site_id = ANY ((SELECT array_agg(site_id) FROM export_slices "
 	    "WHERE batch = %" PRId64 " AND number IN (", q->batch->id);
-	put_numbers(sql, q);
+	for (size_t i = 0; i < q->n; i++)
+		mr_buf_printf(sql, "%s%d", i > 0 ? "," : "", q->slices[i]->number);
 	mr_buf_add_cstr(sql, "))::text[])");
 }
 
+/* Not those of the large slices, which would be sorted in vain. */
+static void
+put_without(struct mr_buf *sql, const struct mr_read_request *q)
+{
+	for (size_t i = 0; i < q->n_without; i++) {
+		mr_buf_printf(sql, " AND NOT (site_id = (SELECT site_id FROM export_slices WHERE "
+		    "batch = %" PRId64 " AND number = %d) AND ", q->batch->id, q->without[i]->number);
+		put_hours(sql, q->without[i]->hour_us, q->without[i]->hour_us);
+		mr_buf_add_char(sql, ')');
+	}
+}
+
+/*
+ * In the order in which the slices are numbered. Which of them a row belongs to is told by
+ * who reads: a join might read all rows again for each slice.
+ */
 static void
 put_sorted(struct mr_buf *sql, const struct mr_read_request *q)
 {
-	mr_buf_add_cstr(sql, "(SELECT * FROM events WHERE ");
+	mr_buf_add_cstr(sql, "events WHERE ");
 	put_where(sql, q->batch);
-	mr_buf_printf(sql, ") e JOIN (SELECT number, site_id AS site, hour FROM export_slices WHERE "
-	    "batch = %" PRId64 " AND number = ANY ('{", q->batch->id);
-	put_numbers(sql, q);
-	mr_buf_add_cstr(sql, "}'::integer[])) g ON g.site = e.site_id AND g.hour = date_trunc('hour', "
-	    "e.created_at) ORDER BY g.number, e.id");
+	put_span(sql, q);
+	if (q->n <= MAX_SITES)
+		put_sites(sql, q);
+	put_without(sql, q);
+	mr_buf_add_cstr(sql, " ORDER BY date_bin('1 hour', created_at, 'epoch'), "
+	    "site_id COLLATE \"C\", id");
 }
 
 /* Called by the threads. */
@@ -126,9 +150,11 @@ mr_read_start(struct mr_reading *r, const struct mr_read_request *q, struct mr_e
 		r->where = r->from.len;
 		put_where(&r->from, q->batch);
 		r->where_end = r->from.len;
-		put_bounds(&r->from, q);
-		if (!q->all)
+		put_span(&r->from, q);
+		if (!q->all) {
+			put_sites(&r->from, q);
 			r->where_end = r->from.len;
+		}
 	}
 	e = r->from.failed ? mr_fail(err, MR_ENOMEM, "no memory for a query") :
 	    q->sorted ? mr_ranges_whole(&r->ranges, &r->n_ranges, err) :

@@ -20,6 +20,8 @@ struct mr_read_request {
 	const struct mr_planned_slice *const *slices; /* of the batch */
 	size_t n;
 	bool all;      /* they are all of the batch's slices */
+	const struct mr_planned_slice *const *without; /* sorted: slices that are not wanted */
+	size_t n_without;
 	bool sorted;
 	struct mr_db *const *dbs; /* connected when they are needed; the reading's until its stop */
 	size_t n_dbs;
@@ -35,10 +37,9 @@ struct mr_reading {
 };
 
 /*
- * Begins to read the rows of the slices, and maybe others of their sites, in
- * physical order; or of nothing but the slices, sorted by their number, then by
- * id. Errors, with nothing to stop then: MR_ENOMEM, as mr_readahead_start(), or no
- * connection.
+ * Begins to read the rows of the slices, and maybe others of their hours: in physical order, or
+ * sorted by hour, site (byte by byte) and id, as slices are numbered. Errors, with nothing
+ * to stop then: MR_ENOMEM, as mr_readahead_start(), or no connection.
  */
 enum mr_err mr_read_start(struct mr_reading *reading, const struct mr_read_request *request,
     struct mr_error *err);
