@@ -7,7 +7,8 @@ MIGRATIONS = \
 	schema/003-visitor-salts.sql \
 	schema/004-export.sql \
 	schema/005-export-requests.sql \
-	schema/006-export-slices.sql
+	schema/006-export-slices.sql \
+	schema/007-export-ends.sql
 schemadir = $(pkgdatadir)/schema
 dist_schema_DATA = $(MIGRATIONS) schema/grants.sql
 

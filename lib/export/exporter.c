@@ -239,14 +239,21 @@ is_special(const struct mr_export_options *o)
 static enum mr_err
 work(const struct mr_context *x, struct mr_error *err)
 {
-	bool plain = !is_special(x->options);
 	enum mr_err e;
 
 	if ((e = mr_runs_sweep(x->db, err)) != MR_OK ||
-	    (!x->options->requests && (e = run_command(x, err)) != MR_OK) ||
-	    (plain && (e = run_requests(x, err)) != MR_OK))
+	    (!x->options->requests && (e = run_command(x, err)) != MR_OK))
 		return e;
-	if (!plain || x->options->requests || !may_go_on(x))
+	return is_special(x->options) ? MR_OK : run_requests(x, err);
+}
+
+/* What only a run for all does; nobody waits for it to learn what was exported. */
+static enum mr_err
+look_after(const struct mr_context *x, struct mr_error *err)
+{
+	enum mr_err e;
+
+	if (is_special(x->options) || x->options->requests || !may_go_on(x))
 		return MR_OK;
 	if ((e = mr_upkeep_report_unclaimed(x, err)) != MR_OK)
 		return e;
@@ -263,30 +270,43 @@ print_verified(const struct mr_totals *t, double mib, double s)
 	putchar('\n');
 }
 
-static void
-print_summary(const struct mr_context *x, int64_t started_ms)
+/* Says what was done, but for the end of the line; whether it has begun one. */
+static bool
+print_result(const struct mr_context *x, int64_t started_ms)
 {
 	const struct mr_totals *t = x->totals;
 	double s = (double)(mr_clock_mono_ms() - started_ms) / 1000.0;
 	double mib = (double)t->bytes / (1 << 20);
 
 	if (x->options->quiet || x->options->dry_run)
-		return;
+		return false;
 	if (x->options->verify) {
 		print_verified(t, mib, s);
-		return;
+		return false;
 	}
 	if (t->rows == 0 && t->backup_rows == 0 && !x->options->verbose)
-		return;
+		return false;
 	printf("exported %" PRId64 " events in %" PRId64 " objects (%.1f MiB) in %.1f s", t->rows,
 	    t->objects, mib, s);
 	if (t->backup_rows > 0)
 		printf(", %" PRId64 " events to the backup", t->backup_rows);
 	if (t->failures > 0)
 		printf("; %" PRId64 " destinations failed", t->failures);
-	if (t->unclaimed_sites > 0)
-		printf("; %" PRId64 " sites belong to no client", t->unclaimed_sites);
-	putchar('\n');
+	(void)fflush(stdout);
+	return true;
+}
+
+static enum mr_err
+finish(const struct mr_context *x, int64_t started_ms, struct mr_error *err)
+{
+	bool begun = print_result(x, started_ms);
+	enum mr_err e = look_after(x, err);
+
+	if (begun && x->totals->unclaimed_sites > 0)
+		printf("; %" PRId64 " sites belong to no client", x->totals->unclaimed_sites);
+	if (begun)
+		putchar('\n');
+	return e;
 }
 
 static enum mr_exporter_status
@@ -317,12 +337,12 @@ mr_exporter_run(const struct mr_conf *conf, const struct mr_export_options *opti
 	e = mr_context_connect(&x, &err);
 	if (e == MR_OK && (e = take_lock(x.db, stop, &locked, &err)) == MR_OK)
 		e = locked ? work(&x, &err) : mr_context_stopped(&x, &err);
+	if (e == MR_OK && locked)
+		e = finish(&x, started_ms, &err);
 	if (e != MR_OK) {
 		(void)mr_context_stopped(&x, &err);
 		mr_journal_complain(&journal, &err);
-	} else if (locked) {
-		print_summary(&x, started_ms);
-	} else if (terminal || options->verbose) {
+	} else if (!locked && (terminal || options->verbose)) {
 		fputs("millrace-export: another export is at work on this database\n", stderr);
 	}
 	if (locked)

@@ -9,10 +9,14 @@
 #include "db/connection.h"
 
 /*
- * Counts them, and appends the names of the first few to `names`, separated by
+ * Notes the sites of the events that came since the last time, which reads those and no
+ * others; then counts those of no client, and appends the names of the first few to `names`, separated by
  * ", ". MR_ENOMEM, or as mr_db_ask().
  */
 enum mr_err mr_unclaimed_find(struct mr_db *db, const struct mr_conf *conf, int64_t *n,
     struct mr_buf *names, struct mr_error *err);
+
+/* Forgets the sites of which nothing came for so many days. As mr_db_tell(). */
+enum mr_err mr_unclaimed_forget(struct mr_db *db, int64_t days, struct mr_error *err);
 
 #endif

@@ -40,7 +40,8 @@ mr_upkeep_purge_history(const struct mr_context *x, struct mr_error *err)
 
 	mr_db_arg_int(&args, x->conf->history_days);
 	if ((e = mr_db_tell(x->db, batches, &args, err)) != MR_OK ||
-	    (e = mr_db_tell(x->db, audit, &args, err)) != MR_OK)
+	    (e = mr_db_tell(x->db, audit, &args, err)) != MR_OK ||
+	    (e = mr_unclaimed_forget(x->db, x->conf->history_days, err)) != MR_OK)
 		return e;
 	return mr_runs_purge(x->db, x->conf->history_days, err);
 }
