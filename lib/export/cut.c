@@ -1,8 +1,8 @@
 /* Where batches are cut: see cut.h. */
 #include "export/cut.h"
 
-/* The first of so many parts of what is left tells how many rows a transaction has. */
-#define PROBE_PARTS 64
+/* So many rows are counted at once, whatever lies behind the table's other rows. */
+#define FEW_ROWS 50000
 #define TOO_MANY(rows, most) ((rows) > (most) + (most) / 4)
 
 uint64_t
@@ -32,44 +32,44 @@ mr_cut_end(const struct mr_slice_sums *sums, uint64_t low, uint64_t xmax, int64_
 	return end;
 }
 
-/* Learns the density behind `begin`, of `n` transactions. */
-static enum mr_err
-probe(struct mr_cut *cut, const struct mr_snapshot *from, const struct mr_planned_filter *filter,
-    uint64_t begin, uint64_t n, const struct mr_snapshot *to, struct mr_error *err)
+uint64_t
+mr_cut_guess(const struct mr_slices_sample *sample, uint64_t begin, int64_t max_rows)
 {
-	struct mr_snapshot near;
-	int64_t rows = 0;
-	enum mr_err e;
+	double rows = 0;
+	size_t i = 0, first;
 
-	if ((e = mr_snapshot_copy(to, &near, err)) != MR_OK)
-		return e;
-	mr_snapshot_cut(&near, begin + n);
-	e = mr_slices_probe(cut->db, from, &near, filter, &rows, err);
-	mr_snapshot_free(&near);
-	cut->density = (double)rows / (double)n;
-	return e;
+	while (i < sample->n && sample->at[i].xid < begin)
+		i++;
+	for (first = i; i < sample->n; i++) {
+		rows += (double)sample->at[i].rows * sample->weight;
+		if (rows > (double)max_rows && i > first)
+			return sample->at[i].xid;
+	}
+	return UINT64_MAX;
 }
 
 /*
- * Cuts *to where the batch should end by the density, of the batch before or of a
- * probe: that saves counting all that is behind it, again for each.
+ * Cuts *to where the batch should end by the sample: that saves counting all that is behind
+ * it, again for each batch.
  */
 static enum mr_err
 guess_end(struct mr_cut *cut, const struct mr_snapshot *from, struct mr_snapshot *to,
     const struct mr_planned_filter *filter, struct mr_error *err)
 {
-	uint64_t begin = from != NULL ? from->xmax : 0, behind;
-	int64_t left;
+	uint64_t begin = from != NULL ? from->xmax : 0;
+	bool few = false;
 	enum mr_err e = MR_OK;
 
-	if (from == NULL && (e = mr_slices_begin(cut->db, &begin, err)) != MR_OK)
-		return e;
-	behind = to->xmax > begin ? to->xmax - begin : 0;
-	if (cut->density == 0 && behind >= PROBE_PARTS)
-		e = probe(cut, from, filter, begin, behind / PROBE_PARTS, to, err);
-	left = (int64_t)(cut->density * (double)behind);
-	if (TOO_MANY(left, cut->max_rows))
-		mr_snapshot_cut(to, mr_cut_share(begin, to->xmax, cut->max_rows, left));
+	if (to->xmax < begin + 2)
+		return MR_OK;
+	if (cut->sample.at == NULL) {
+		e = mr_slices_few(cut->db, from, to, filter,
+		    cut->max_rows < FEW_ROWS ? cut->max_rows : FEW_ROWS, &few, err);
+		if (e == MR_OK && !few)
+			e = mr_slices_sample(cut->db, from, to, filter, &cut->sample, err);
+	}
+	if (e == MR_OK)
+		mr_snapshot_cut(to, mr_cut_guess(&cut->sample, begin, cut->max_rows));
 	return e;
 }
 
@@ -77,7 +77,7 @@ enum mr_err
 mr_cut_fit(struct mr_cut *cut, const struct mr_snapshot *from, struct mr_snapshot *to,
     const struct mr_planned_filter *filter, struct mr_slice_sums *sums, struct mr_error *err)
 {
-	uint64_t low = from != NULL ? from->xmax : 0, first, end;
+	uint64_t low = from != NULL ? from->xmax : 0, end;
 	enum mr_err e;
 
 	if ((e = guess_end(cut, from, to, filter, err)) != MR_OK)
@@ -91,7 +91,11 @@ mr_cut_fit(struct mr_cut *cut, const struct mr_snapshot *from, struct mr_snapsho
 			break;
 		mr_snapshot_cut(to, end);
 	}
-	first = first_of(sums, low);
-	cut->density = to->xmax > first ? (double)sums->rows / (double)(to->xmax - first) : 0;
 	return MR_OK;
+}
+
+void
+mr_cut_free(struct mr_cut *cut)
+{
+	mr_slices_sample_free(&cut->sample);
 }

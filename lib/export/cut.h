@@ -1,7 +1,7 @@
 /*
  * Where batches are cut: at the end of an hour, and where they have as many rows as one
- * should have. Both are ends of transactions, which are taken for spread evenly over the
- * ids between two that are known: what is wrong with that is found by counting.
+ * should have. Both are ends of transactions, guessed by a sample of the rows: what is wrong
+ * with that is found by counting.
  */
 #ifndef MR_EXPORT_CUT_H
 #define MR_EXPORT_CUT_H
@@ -14,11 +14,11 @@
 #include "export/slices.h"
 #include "export/snapshot.h"
 
-/* Of batches that follow each other. */
+/* Of batches that follow each other, in one stretch; to be freed. */
 struct mr_cut {
 	struct mr_db *db; /* borrowed; in the transaction that plans */
 	int64_t max_rows; /* of a batch; it may have a quarter more rather than be counted anew */
-	double density;   /* rows a transaction id where the last batch ended; 0: not known */
+	struct mr_slices_sample sample; /* of the stretch; at == NULL: not taken yet */
 };
 
 /* Pure: the transaction where `most` of the rows of [low, high) end, behind low. */
@@ -32,10 +32,18 @@ uint64_t mr_cut_end(const struct mr_slice_sums *sums, uint64_t low, uint64_t xma
     int64_t max_rows);
 
 /*
+ * Pure: the transaction that a batch from `begin` on should end in front of, by the sample;
+ * it is behind the first one that the sample knows. UINT64_MAX: all of it may be one batch.
+ */
+uint64_t mr_cut_guess(const struct mr_slices_sample *sample, uint64_t begin, int64_t max_rows);
+
+/*
  * Finds the end of the batch filter->batch behind `from` (NULL: from the first row on) and
  * counts its slices; *to is cut there. MR_ENOMEM, or as mr_slices_count().
  */
 enum mr_err mr_cut_fit(struct mr_cut *cut, const struct mr_snapshot *from, struct mr_snapshot *to,
     const struct mr_planned_filter *filter, struct mr_slice_sums *sums, struct mr_error *err);
+
+void mr_cut_free(struct mr_cut *cut);
 
 #endif

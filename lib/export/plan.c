@@ -167,7 +167,7 @@ plan_stretch(struct planner *p, const struct stretch *whole, bool empty_wanted,
     struct mr_snapshot *reached)
 {
 	struct mr_snapshot at = { .xip = NULL }, to = { .xip = NULL }, last = { .xip = NULL };
-	struct mr_cut cut = { .db = p->db, .max_rows = p->request->max_rows, .density = 0 };
+	struct mr_cut cut = { .db = p->db, .max_rows = p->request->max_rows };
 	struct stretch s = *whole;
 	bool kept = false, any = false, done = false;
 	enum mr_err e;
@@ -195,6 +195,7 @@ plan_stretch(struct planner *p, const struct stretch *whole, bool empty_wanted,
 		last.xip = NULL;
 	}
 out:
+	mr_cut_free(&cut);
 	mr_snapshot_free(&last);
 	mr_snapshot_free(&at);
 	mr_snapshot_free(&to);

@@ -2,6 +2,7 @@
 #include "export/slices.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "db/query.h"
 #include "export/sql.h"
@@ -20,12 +21,13 @@ put_query(struct mr_buf *sql, const struct mr_snapshot *from, const struct mr_sn
     const struct mr_planned_filter *filter)
 {
 	mr_buf_add_cstr(sql, "SELECT array_agg(site_id), array_agg(hour), array_agg(n), "
-	    "array_agg(first_xid), array_agg(part), array_agg(low), array_agg(high) FROM ("
+	    "array_agg(first_xid), array_agg(last_xid), array_agg(part), array_agg(low), "
+	    "array_agg(high) FROM ("
 	    "SELECT * FROM (SELECT site_id, date_bin('1 hour', created_at, 'epoch') AS hour, "
 	    "count(*) AS n, min(ingest_xid)");
 	if (from != NULL)
 		mr_buf_printf(sql, " FILTER (WHERE ingest_xid >= %" PRIu64 ")", from->xmax);
-	mr_buf_add_cstr(sql, " AS first_xid, min(tableoid) AS part, min(ctid) AS low, "
+	mr_buf_add_cstr(sql, " AS first_xid, max(ingest_xid) AS last_xid, min(tableoid) AS part, min(ctid) AS low, "
 	    "max(ctid) AS high FROM events WHERE ");
 	mr_planned_put_span(sql, from, to, filter);
 	if (filter->sites == MR_SITES_LISTED) {
@@ -45,17 +47,17 @@ static enum mr_err
 replace(struct mr_db *db, int64_t id, const struct mr_db_rows *arrays, struct mr_error *err)
 {
 	static const char insert[] =
-	    "INSERT INTO export_slices (batch, number, site_id, hour, rows, first_xid, partition, "
-	    "first_row, last_row) SELECT $1::bigint, number - 1, site_id, hour, n, first_xid, part, "
-	    "low, high FROM unnest($2::text[], $3::timestamptz[], $4::bigint[], $5::bigint[], "
-	    "$6::oid[], $7::tid[], $8::tid[]) WITH ORDINALITY AS g (site_id, hour, n, first_xid, "
-	    "part, low, high, number)";
+	    "INSERT INTO export_slices (batch, number, site_id, hour, rows, first_xid, last_xid, "
+	    "partition, first_row, last_row) SELECT $1::bigint, number - 1, site_id, hour, n, "
+	    "first_xid, last_xid, part, low, high FROM unnest($2::text[], $3::timestamptz[], "
+	    "$4::bigint[], $5::bigint[], $6::bigint[], $7::oid[], $8::tid[], $9::tid[]) "
+	    "WITH ORDINALITY AS g (site_id, hour, n, first_xid, last_xid, part, low, high, number)";
 	struct mr_db_args batch = MR_DB_ARGS_INIT, args = MR_DB_ARGS_INIT;
 	enum mr_err e;
 
 	mr_db_arg_int(&batch, id);
 	mr_db_arg_int(&args, id);
-	for (int i = 0; i < 7; i++)
+	for (int i = 0; i < 8; i++)
 		mr_db_arg_text(&args, mr_db_value(arrays, 0, i).p);
 	e = mr_db_tell(db, "DELETE FROM export_slices WHERE batch = $1::bigint", &batch, err);
 	return e == MR_OK ? mr_db_tell(db, insert, &args, err) : e;
@@ -81,43 +83,102 @@ mr_slices_count(struct mr_db *db, const struct mr_snapshot *from, const struct m
 }
 
 enum mr_err
-mr_slices_begin(struct mr_db *db, uint64_t *xid, struct mr_error *err)
+mr_slices_few(struct mr_db *db, const struct mr_snapshot *from, const struct mr_snapshot *to,
+    const struct mr_planned_filter *filter, int64_t most, bool *few, struct mr_error *err)
 {
-	/* By place: a scan without a condition may begin anywhere, where others are at the time. */
-	int64_t number = 0;
-	enum mr_err e = mr_db_ask_int(db, "SELECT min(ingest_xid) FROM events WHERE ctid < '(32,0)'",
-	    NULL, &number, err);
+	struct mr_buf sql;
+	int64_t rows = 0;
+	enum mr_err e;
 
-	*xid = (uint64_t)number;
+	mr_buf_init(&sql, MR_SQL_MAX);
+	mr_buf_add_cstr(&sql, "SELECT count(*) FROM (SELECT FROM events WHERE ");
+	mr_planned_put_where(&sql, from, to, filter);
+	mr_buf_printf(&sql, " LIMIT %" PRId64 ") e", most + 1);
+	mr_buf_add_char(&sql, '\0');
+	e = sql.failed ? mr_fail(err, MR_ENOMEM, "no memory to count rows") :
+	    mr_db_ask_int(db, sql.p, NULL, &rows, err);
+	mr_buf_free(&sql);
+	*few = rows <= most;
 	return e;
 }
 
-enum mr_err
-mr_slices_probe(struct mr_db *db, const struct mr_snapshot *from, const struct mr_snapshot *to,
-    const struct mr_planned_filter *filter, int64_t *rows, struct mr_error *err)
+/* Pages that a sample reads, about: of ten batches, so many rows of each that its end is told
+ * within a few parts in a hundred. */
+#define SAMPLE_PAGES "2000"
+
+static const char share_sql[] = "SELECT least(100, 100 * " SAMPLE_PAGES " / greatest(1, "
+    "sum(pg_relation_size(relid)) / current_setting('block_size')::numeric))::float4 "
+    "FROM pg_partition_tree('events') WHERE isleaf";
+
+/* The sample's transactions as an array, in their order; NULL: it has none. */
+static enum mr_err
+read_sample(struct mr_db *db, const char *share, const struct mr_snapshot *from,
+    const struct mr_snapshot *to, const struct mr_planned_filter *filter, struct mr_db_rows **rows,
+    struct mr_error *err)
 {
 	struct mr_buf sql;
 	enum mr_err e;
 
 	mr_buf_init(&sql, MR_SQL_MAX);
-	mr_buf_add_cstr(&sql, "SELECT count(*) FROM events WHERE ");
+	mr_buf_printf(&sql, "SELECT ingest_xid, count(*) FROM events TABLESAMPLE SYSTEM (%s) "
+	    "REPEATABLE (1) WHERE ", share);
 	mr_planned_put_where(&sql, from, to, filter);
+	mr_buf_add_cstr(&sql, " GROUP BY 1 ORDER BY 1");
 	mr_buf_add_char(&sql, '\0');
-	e = sql.failed ? mr_fail(err, MR_ENOMEM, "no memory to count rows") :
-	    mr_db_ask_int(db, sql.p, NULL, rows, err);
+	e = sql.failed ? mr_fail(err, MR_ENOMEM, "no memory to look at rows") :
+	    mr_db_ask(db, sql.p, NULL, rows, err);
 	mr_buf_free(&sql);
 	return e;
+}
+
+enum mr_err
+mr_slices_sample(struct mr_db *db, const struct mr_snapshot *from, const struct mr_snapshot *to,
+    const struct mr_planned_filter *filter, struct mr_slices_sample *sample, struct mr_error *err)
+{
+	struct mr_db_rows *share, *rows = NULL;
+	enum mr_err e = mr_db_ask(db, share_sql, NULL, &share, err);
+
+	*sample = (struct mr_slices_sample){ .weight = 1 };
+	if (e != MR_OK)
+		return e;
+	e = read_sample(db, mr_db_value(share, 0, 0).p, from, to, filter, &rows, err);
+	if (e == MR_OK) {
+		sample->weight = 100.0 / strtod(mr_db_value(share, 0, 0).p, NULL);
+		sample->at = calloc((size_t)mr_db_n_rows(rows) + 1, sizeof *sample->at);
+		if (sample->at == NULL)
+			e = mr_fail(err, MR_ENOMEM, "no memory to look at rows");
+	}
+	for (int i = 0; e == MR_OK && i < mr_db_n_rows(rows); i++)
+		sample->at[sample->n++] = (struct mr_slices_seen){ (uint64_t)mr_db_int(rows, i, 0),
+			mr_db_int(rows, i, 1) };
+	mr_db_rows_free(share);
+	mr_db_rows_free(rows);
+	return e;
+}
+
+void
+mr_slices_sample_free(struct mr_slices_sample *sample)
+{
+	free(sample->at);
+	*sample = (struct mr_slices_sample){ .at = NULL };
 }
 
 enum mr_err
 mr_slices_sum(struct mr_db *db, int64_t batch, uint64_t low, struct mr_slice_sums *sums,
     struct mr_error *err)
 {
-	/* The next hour begins where rows of an hour behind the first one do. */
+	/*
+	 * The next hour begins with the first transaction of it or of a later one, unless one of
+	 * an earlier hour comes behind that: such a late one would be a batch by itself, and so
+	 * would be each of those in front of it.
+	 */
 	static const char sql[] =
-	    "WITH g AS (SELECT hour, rows, first_xid FROM export_slices WHERE batch = $1::bigint) "
-	    "SELECT coalesce(sum(rows), 0)::bigint, count(*), min(first_xid), (SELECT min(first_xid) "
-	    "FROM g WHERE first_xid > $2::bigint AND hour > (SELECT min(hour) FROM g)) FROM g";
+	    "WITH g AS (SELECT hour, sum(rows) AS rows, count(*) AS n, min(first_xid) AS first_xid, "
+	    "max(last_xid) AS last_xid FROM export_slices WHERE batch = $1::bigint GROUP BY hour), "
+	    "edge AS (SELECT min(first_xid) OVER (ORDER BY hour DESC) AS xid, max(last_xid) OVER "
+	    "(ORDER BY hour ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before FROM g) "
+	    "SELECT coalesce(sum(rows), 0)::bigint, coalesce(sum(n), 0)::bigint, min(first_xid), "
+	    "(SELECT min(xid) FROM edge WHERE xid > before AND xid > $2::bigint) FROM g";
 	struct mr_db_args args = MR_DB_ARGS_INIT;
 	struct mr_db_rows *rows;
 	enum mr_err e;
@@ -142,13 +203,14 @@ mr_slices_recount(struct mr_db *db, const struct mr_planned_batch *batch, int64_
 	enum mr_err e;
 
 	mr_buf_init(&sql, MR_SQL_MAX);
+	/* Materialized: however few slices the planner believes in, the rows are read once. */
 	mr_buf_printf(&sql, "UPDATE export_slices SET rows = 0, partition = NULL WHERE batch = %" PRId64
-	    "; UPDATE export_slices g SET rows = c.n FROM (SELECT site_id, "
-	    "date_trunc('hour', created_at) AS hour, count(*) AS n FROM events WHERE ", batch->id);
+	    "; WITH c AS MATERIALIZED (SELECT site_id, date_trunc('hour', created_at) AS hour, "
+	    "count(*) AS n FROM events WHERE ", batch->id);
 	mr_planned_put_where(&sql, batch->from.xip != NULL ? &batch->from : NULL, &batch->to,
 	    &batch->filter);
-	mr_buf_printf(&sql, " GROUP BY 1, 2) c WHERE g.batch = %" PRId64 " AND "
-	    "c.site_id = g.site_id AND c.hour = g.hour", batch->id);
+	mr_buf_printf(&sql, " GROUP BY 1, 2) UPDATE export_slices g SET rows = c.n FROM c WHERE "
+	    "g.batch = %" PRId64 " AND c.site_id = g.site_id AND c.hour = g.hour", batch->id);
 	mr_buf_add_char(&sql, '\0');
 	e = sql.failed ? mr_fail(err, MR_ENOMEM, "no memory to count a batch") :
 	    mr_db_script(db, sql.p, COUNT_TIMEOUT_MS, err) == MR_DB_OK ? MR_OK : MR_EAGAIN;

@@ -5,6 +5,8 @@
 #ifndef MR_EXPORT_SLICES_H
 #define MR_EXPORT_SLICES_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -19,22 +21,38 @@
 enum mr_err mr_slices_count(struct mr_db *db, const struct mr_snapshot *from,
     const struct mr_snapshot *to, const struct mr_planned_filter *filter, struct mr_error *err);
 
-/*
- * The oldest transaction of the rows that lie first in their partitions, and so one of the
- * oldest of all; 0: no rows lie there. MR_EAGAIN.
- */
-enum mr_err mr_slices_begin(struct mr_db *db, uint64_t *xid, struct mr_error *err);
-
-/* How many rows the slices between two snapshots have in all. MR_ENOMEM, MR_EAGAIN. */
-enum mr_err mr_slices_probe(struct mr_db *db, const struct mr_snapshot *from,
-    const struct mr_snapshot *to, const struct mr_planned_filter *filter, int64_t *rows,
+/* Whether there are no more than so many rows between two snapshots. MR_ENOMEM, MR_EAGAIN. */
+enum mr_err mr_slices_few(struct mr_db *db, const struct mr_snapshot *from,
+    const struct mr_snapshot *to, const struct mr_planned_filter *filter, int64_t most, bool *few,
     struct mr_error *err);
+
+/* A transaction that a sample has rows of, and how many. */
+struct mr_slices_seen {
+	uint64_t xid;
+	int64_t rows;
+};
+
+/* In the order of the transactions; each row of it stands for `weight` rows. */
+struct mr_slices_sample {
+	struct mr_slices_seen *at;
+	size_t n;
+	double weight;
+};
+
+/*
+ * Looks at the rows between two snapshots on some pages of the table, spread evenly; the same
+ * ones each time. MR_ENOMEM, MR_EAGAIN; free it also then.
+ */
+enum mr_err mr_slices_sample(struct mr_db *db, const struct mr_snapshot *from,
+    const struct mr_snapshot *to, const struct mr_planned_filter *filter,
+    struct mr_slices_sample *sample, struct mr_error *err);
+void mr_slices_sample_free(struct mr_slices_sample *sample);
 
 struct mr_slice_sums {
 	int64_t rows;
 	int64_t slices;
 	uint64_t first_xid; /* 0: no rows but late ones */
-	uint64_t next_hour; /* the first transaction of a later hour; 0: none */
+	uint64_t next_hour; /* where one begins that no row of an earlier hour is behind; 0: none */
 };
 
 /* low: the first transaction behind the batch before. */

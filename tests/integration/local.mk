@@ -21,6 +21,7 @@ TESTS += \
 	tests/integration/test_export_changes.py \
 	tests/integration/test_export_crash.py \
 	tests/integration/test_export_http.py \
+	tests/integration/test_export_plans.py \
 	tests/integration/test_format_events.py \
 	tests/integration/test_ingest_batchid.py \
 	tests/integration/test_ingest_database.py \
@@ -74,6 +75,7 @@ EXTRA_DIST += \
 	tests/integration/test_export_changes.py \
 	tests/integration/test_export_crash.py \
 	tests/integration/test_export_http.py \
+	tests/integration/test_export_plans.py \
 	tests/integration/test_export_s3.py \
 	tests/integration/test_export_torture.py \
 	tests/integration/test_format_events.py \

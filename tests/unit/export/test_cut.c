@@ -67,6 +67,38 @@ test_end(void)
 	row(0);
 }
 
+static void
+test_guess(void)
+{
+	/* Ten transactions of one row, then two of 400, as a tenth of the rows shows them. */
+	static struct mr_slices_seen seen[] = { { 103, 1 }, { 110, 40 }, { 111, 40 }, { 118, 1 } };
+	const struct mr_slices_sample sample = { seen, sizeof seen / sizeof seen[0], 10 };
+	static const struct {
+		int line;
+		uint64_t begin;
+		int64_t most;
+		uint64_t end;
+	} rows[] = {
+		{ __LINE__, 0, 5, 110 },
+		{ __LINE__, 0, 100, 110 },
+		{ __LINE__, 0, 410, 111 },
+		{ __LINE__, 0, 820, UINT64_MAX },
+		{ __LINE__, 0, 810, 118 },
+		/* A transaction that is larger than a batch is one. */
+		{ __LINE__, 104, 100, 111 },
+		{ __LINE__, 111, 100, 118 },
+		{ __LINE__, 118, 5, UINT64_MAX },
+		{ __LINE__, 200, 5, UINT64_MAX },
+	};
+
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		row(rows[i].line);
+		ok(mr_cut_guess(&sample, rows[i].begin, rows[i].most) == rows[i].end,
+		    "where the sample ends it");
+	}
+	row(0);
+}
+
 /* However wrong the guesses are: each cut is behind the first transaction, and comes to an end. */
 static void
 test_ends(void)
@@ -95,6 +127,7 @@ main(void)
 {
 	test_share();
 	test_end();
+	test_guess();
 	test_ends();
 	return done();
 }

@@ -1,0 +1,132 @@
+"""How millrace-export reads: no statement of it loops over events, however many sites there are
+and whatever the planner knows, and a backlog is counted about once."""
+
+import os
+import re
+
+from exporting import Setting, check_complete, client
+from harness import postgres, proc, tap
+
+# The plans that its own statements had, in the server's log.
+EXPLAIN = {"session_preload_libraries": "'auto_explain'", "auto_explain.log_min_duration": 0,
+           "auto_explain.log_analyze": "on", "auto_explain.log_timing": "off", "autovacuum": "off"}
+SITES = 200
+# One transaction after the other, each with some rows of a site.
+TRANSACTIONS = """DO $$ BEGIN FOR i IN 1..{n} LOOP
+    INSERT INTO events (created_at, received_at, event_time, site_id, event_type, payload)
+    SELECT {created}, now(), now(), 'shop' || i % 20, 'click', '{{}}' FROM generate_series(1, {rows});
+    COMMIT; END LOOP; END $$"""
+
+
+def plans(log):
+    """The plans of statements that read events, as texts."""
+    found = re.split(r"^\S+ \S+ \S+ \[\d+\] LOG: ", log, flags=re.M)
+    return [text for text in found if "plan:" in text and re.search(r"\bon events", text)]
+
+
+def loops(plan):
+    """Scans of events that were begun more often than a table has partitions to begin with."""
+    return [line.strip() for line in plan.splitlines()
+            if re.search(r"Scan.* on events", line) and
+            int(re.search(r"loops=(\d+)", line)[1] if "loops=" in line else 0) > 3]
+
+
+def run(t, pg, s, name, *args):
+    """A run, of which no statement loops. Returns what was logged of it."""
+    before = len(pg.log_text())
+    s.exporter.good(t, name, *args)
+    log = pg.log_text()[before:]
+    found = plans(log)
+    t.ok(found, f"{name}: it has read events")
+    t.is_([line for plan in found for line in loops(plan)], [], f"{name}: no scan is repeated")
+    return log
+
+
+def many_sites(t, pg, folder):
+    """A few rows of many sites behind a larger table."""
+    s = Setting(pg, folder, "many")
+    s.insert(100 * SITES, site="'s' || i % 2")
+    run(t, pg, s, "what was there before")
+    pg.execute("ANALYZE", s.name)
+    s.insert(2)
+    run(t, pg, s, "a few rows")
+    for name in ("statistics that are stale", "statistics that are fresh"):
+        s.insert(2 * SITES, site=f"'s' || i % {SITES}")
+        if name.endswith("fresh"):
+            pg.execute("ANALYZE", s.name)
+        run(t, pg, s, name)
+        check_complete(t, name, s.bucket, pg, database=s.name)
+    # One site that has nearly all of it.
+    s.insert(3000, site="CASE WHEN i > 100 THEN 'large' ELSE 's' || i END")
+    run(t, pg, s, "a large one beside many small ones")
+    check_complete(t, "large and small", s.bucket, pg, database=s.name)
+
+
+def moved_rows(t, pg, folder):
+    """Counting anew does not loop either."""
+    s = Setting(pg, folder, "anew")
+    s.insert(4 * SITES, site=f"'s' || i % {SITES}")
+    os.rename(s.bucket.path, s.bucket.path + ".away")
+    t.is_(s.exporter.run().returncode, 1, "planned, and not delivered")
+    os.rename(s.bucket.path + ".away", s.bucket.path)
+    pg.execute("DELETE FROM events WHERE site_id IN ('s1', 's2')", s.name)
+    run(t, pg, s, "rows are gone since they were planned")
+    check_complete(t, "all others", s.bucket, pg, database=s.name)
+
+
+def listed(t, pg, folder):
+    """Sites of no client are known from what is new."""
+    s = Setting(pg, folder, "listed", sites="s0")
+    s.insert(3 * SITES, site=f"'s' || i % {SITES}")
+    done = s.exporter.good(t, "a listed site")
+    t.like(done.stdout, rf"; {SITES - 1} sites belong to no client$", "the others are counted")
+    s.insert(20, site="'s' || i % 2")
+    log = run(t, pg, s, "the next run")
+    notes = [plan for plan in plans(log) if "INSERT INTO export_sites" in plan]
+    t.is_(len(notes), 1, "notes the sites once")
+    read = [int(rows) for rows in re.findall(r"Scan on events_\w+ .*actual rows=(\d+)", notes[0])]
+    t.is_(sum(read), 20, "of the new rows")
+    t.is_(s.value("SELECT count(*) FROM export_sites"), SITES, "they are in their table")
+
+
+def uneven(t, pg, folder):
+    """Small transactions, then large ones, then small ones: each batch is counted about once."""
+    s = Setting(pg, folder, "uneven")
+    s.exporter.configure({"export": {"batch_max_rows": 2000}, "client acme": client(s.bucket)})
+    for n, rows in ((2500, 1), (20, 1000), (2500, 1)):
+        pg.execute(TRANSACTIONS.format(n=n, rows=rows, created="now()"), s.name)
+    log = run(t, pg, s, "a backlog")
+    check_complete(t, "all of it", s.bucket, pg, database=s.name)
+    batches = s.value("SELECT count(*) FROM export_batches")
+    counted = sum("Query Text: SELECT array_agg(site_id)" in plan for plan in plans(log))
+    t.ok(counted <= batches + batches // 2 + 2, "is counted about once",
+         f"{counted} counts of {batches} batches")
+    read = sum(int(rows) * int(loop) for plan in plans(log)
+               if "Query Text: SELECT array_agg(site_id)" in plan
+               for rows, loop in re.findall(r" on events_\w+ .*\(actual rows=(\d+) loops=(\d+)", plan))
+    t.ok(read <= 2 * 25000, "and no more rows than there are twice", f"{read} rows")
+
+
+def late(t, pg, folder):
+    """A transaction of the hour before that commits behind many of this one."""
+    s = Setting(pg, folder, "late")
+    s.insert(1)
+    s.exporter.good(t, "a run")
+    before = s.value("SELECT count(*) FROM export_batches")
+    for n, created in ((700, "now()"), (1, "now() - interval '1 hour'")):
+        pg.execute(TRANSACTIONS.format(n=n, rows=1, created=created), s.name)
+    s.exporter.good(t, "with a late one")
+    check_complete(t, "all of them", s.bucket, pg, database=s.name)
+    t.ok(s.value("SELECT count(*) FROM export_batches") - before <= 3, "a few batches at most",
+         s.value("SELECT count(*) FROM export_batches"))
+
+
+def main():
+    postgres.need()
+    with tap.Suite() as t, postgres.Postgres(settings=EXPLAIN) as pg, proc.temp_dir() as folder:
+        for case in (many_sites, moved_rows, listed, uneven, late):
+            with t.case(case.__name__.replace("_", " ")):
+                case(t, pg, folder)
+
+
+main()
