@@ -9,9 +9,15 @@
 #include "db/connection.h"
 
 /*
- * Notes the sites of the events that came since the last time, which reads those and no
- * others; then counts those of no client, and appends the names of the first few to `names`, separated by
- * ", ". MR_ENOMEM, or as mr_db_ask().
+ * Notes the sites of the events that came since the last time, and reads no others. For the
+ * export, which is one at a time. MR_ENOMEM, or as mr_db_ask().
+ */
+enum mr_err mr_unclaimed_note(struct mr_db *db, const struct mr_conf *conf, struct mr_error *err);
+
+/*
+ * Counts those of no client among the sites that were noted and those of the first 100,000
+ * events behind, and appends the names of the
+ * first few to `names`, separated by ", ". MR_ENOMEM, or as mr_db_ask().
  */
 enum mr_err mr_unclaimed_find(struct mr_db *db, const struct mr_conf *conf, int64_t *n,
     struct mr_buf *names, struct mr_error *err);

@@ -17,7 +17,9 @@ mr_upkeep_report_unclaimed(const struct mr_context *x, struct mr_error *err)
 	enum mr_err e;
 
 	mr_buf_init(&names, 4096);
-	e = mr_unclaimed_find(x->db, x->conf, n, &names, err);
+	e = mr_unclaimed_note(x->db, x->conf, err);
+	if (e == MR_OK)
+		e = mr_unclaimed_find(x->db, x->conf, n, &names, err);
 	if (*n > 0)
 		mr_log_warning("%" PRId64 " sites belong to no client and are not exported: %.*s%s; "
 		    "list them in the sites of a client", *n, (int)names.len, mr_buf_str(&names).p,
