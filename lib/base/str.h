@@ -30,4 +30,14 @@ mr_str_eq(struct mr_str a, struct mr_str b)
 	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+/* Their order byte by byte, as strcmp() tells it; of two that begin alike the shorter is first. */
+static inline int
+mr_str_cmp(struct mr_str a, struct mr_str b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	int order = n == 0 ? 0 : memcmp(a.p, b.p, n);
+
+	return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
+}
+
 #endif

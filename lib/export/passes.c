@@ -2,7 +2,6 @@
 #include "export/passes.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "export/read.h"
 #include "export/stream.h"
@@ -90,14 +89,6 @@ push(struct mr_stream *s, const struct mr_export_row *row, struct mr_error *err)
 	return MR_OK;
 }
 
-static int
-compare_sites(struct mr_str a, struct mr_str b)
-{
-	int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-
-	return c != 0 ? c : (a.n > b.n) - (a.n < b.n);
-}
-
 /* How the row lies to the slice, in the order of the slices' numbers. */
 static int
 compare(const void *key, const void *element)
@@ -109,7 +100,7 @@ compare(const void *key, const void *element)
 		return -1;
 	if (row->created_us >= g->hour_us + MR_PLANNED_HOUR_US)
 		return 1;
-	return compare_sites(row->event.site_id, g->site_id);
+	return mr_str_cmp(row->event.site_id, g->site_id);
 }
 
 /* In the sorted pass one object follows the other; those of slices not wanted are passed by. */

@@ -77,9 +77,7 @@ mr_parquet_bound_int64(struct mr_parquet_chunk *chunk, int64_t v)
 static int
 compare(struct mr_str s, const struct mr_parquet_bound *b)
 {
-	int order = memcmp(s.p, b->p, s.n < b->n ? s.n : b->n);
-
-	return order != 0 ? order : (s.n > b->n) - (s.n < b->n);
+	return mr_str_cmp(s, (struct mr_str){ b->p, b->n });
 }
 
 static void

@@ -54,22 +54,14 @@ struct part {
 	size_t n, name_n;
 };
 
-static int
-compare_bytes(const char *a, size_t a_n, const char *b, size_t b_n)
-{
-	int order = memcmp(a, b, a_n < b_n ? a_n : b_n);
-
-	return order != 0 ? order : (a_n > b_n) - (a_n < b_n);
-}
-
 /* By encoded name, then by encoded value. */
 static int
 compare_parts(const void *va, const void *vb)
 {
 	const struct part *a = va, *b = vb;
-	int order = compare_bytes(a->p, a->name_n, b->p, b->name_n);
+	int order = mr_str_cmp((struct mr_str){ a->p, a->name_n }, (struct mr_str){ b->p, b->name_n });
 
-	return order != 0 ? order : compare_bytes(a->p, a->n, b->p, b->n);
+	return order != 0 ? order : mr_str_cmp((struct mr_str){ a->p, a->n }, (struct mr_str){ b->p, b->n });
 }
 
 static void

@@ -3,6 +3,24 @@
 
 #include "../tap.h"
 
+static void
+test_order(void)
+{
+	/* From the first to the last. */
+	static const struct mr_str sorted[] = { BYTES(""), BYTES("a"), BYTES("a\0b"), BYTES("a\0c"),
+		BYTES("ab"), BYTES("abc"), BYTES("b"), BYTES("\xc3\xa4"), BYTES("\xff") };
+
+	for (size_t i = 0; i < ROWS(sorted); i++)
+		for (size_t k = 0; k < ROWS(sorted); k++) {
+			int order = mr_str_cmp(sorted[i], sorted[k]);
+
+			row(__LINE__);
+			is_int((order > 0) - (order < 0), (i > k) - (i < k), "order");
+		}
+	row(0);
+	is_int(mr_str_cmp(MR_STR_NULL, sorted[0]), 0, "no value is as an empty one");
+}
+
 int
 main(void)
 {
@@ -27,6 +45,7 @@ main(void)
 		ok(mr_str_eq(rows[i].b, rows[i].a) == rows[i].equal, "equal the other way");
 	}
 	row(0);
+	test_order();
 	ok(mr_str(NULL).p == NULL && mr_str(NULL).n == 0, "a NULL C string is no value");
 	ok(mr_str("").p != NULL && mr_str("").n == 0, "an empty C string is a value");
 	is_int(mr_str("four").n, 4, "length of a C string");
