@@ -301,13 +301,7 @@ put_balance(struct mr_json_writer *w, const struct mr_balance *a)
 
 	mr_uuid_format(mr_shared_instance(), instance);
 	mr_json_text(w, "instance", mr_str(instance));
-	mr_json_int(w, "accepted", a->accepted);
-	mr_json_int(w, "in_flight", a->in_flight);
-	mr_json_int(w, "stored", a->stored);
-	mr_json_int(w, "duplicate", a->duplicate);
-	mr_json_int(w, "rejected", a->rejected);
-	mr_json_int(w, "spooled", a->spooled);
-	mr_json_int(w, "quarantined", a->quarantined);
+	mr_balance_put_amounts(w, a);
 	mr_json_uint(w, "unreadable", a->unreadable);
 	mr_json_uint(w, "unbooked", mr_stat_get(MR_STAT_EVENTS_UNBOOKED));
 	mr_json_bool(w, "moving", a->moving);

@@ -39,13 +39,7 @@ write_detail(const struct mr_worker *worker, const struct mr_error *why,
 static void
 write_balance(const struct mr_balance *a, struct mr_json_writer *w)
 {
-	mr_json_int(w, "accepted", a->accepted);
-	mr_json_int(w, "in_flight", a->in_flight);
-	mr_json_int(w, "stored", a->stored);
-	mr_json_int(w, "duplicate", a->duplicate);
-	mr_json_int(w, "rejected", a->rejected);
-	mr_json_int(w, "spooled", a->spooled);
-	mr_json_int(w, "quarantined", a->quarantined);
+	mr_balance_put_amounts(w, a);
 	mr_json_bool(w, "moving", a->moving);
 	mr_json_int(w, "difference", a->difference);
 }

@@ -294,3 +294,15 @@ mr_balance_count_rows(struct mr_db *db, struct mr_balance_rows *counted, struct 
 	mr_db_rows_free(rows);
 	return MR_OK;
 }
+
+void
+mr_balance_put_amounts(struct mr_json_writer *w, const struct mr_balance *a)
+{
+	mr_json_int(w, "accepted", a->accepted);
+	mr_json_int(w, "in_flight", a->in_flight);
+	mr_json_int(w, "stored", a->stored);
+	mr_json_int(w, "duplicate", a->duplicate);
+	mr_json_int(w, "rejected", a->rejected);
+	mr_json_int(w, "spooled", a->spooled);
+	mr_json_int(w, "quarantined", a->quarantined);
+}

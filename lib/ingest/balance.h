@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/uuid.h"
 #include "db/connection.h"
+#include "format/jsonwriter.h"
 
 struct mr_balance {
 	int64_t accepted;
@@ -40,7 +41,10 @@ struct mr_balance {
 enum mr_err mr_balance_take(struct mr_db *db, const char *spool_dir,
     const uint8_t instance[MR_UUID_BYTES], struct mr_balance *balance, struct mr_error *err);
 
-/* Only the first of it, when there is something to settle. *left: what could not be. */
+/* Puts what was accepted and where it is, as members of the object that is open. */
+void mr_balance_put_amounts(struct mr_json_writer *w, const struct mr_balance *balance);
+
+/* Only the first of mr_balance_take(), when there is something to settle. *left: what could not be. */
 enum mr_err mr_balance_settle(struct mr_db *db, const char *spool_dir,
     const uint8_t instance[MR_UUID_BYTES], size_t *left, struct mr_error *err);
 
