@@ -117,6 +117,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/export/readahead.c lib/export/readahead.h \
 	lib/export/rebind.c lib/export/rebind.h \
 	lib/export/runs.c lib/export/runs.h \
+	lib/export/sample.c lib/export/sample.h \
 	lib/export/slices.c lib/export/slices.h \
 	lib/export/snapshot.c lib/export/snapshot.h \
 	lib/export/sql.c lib/export/sql.h \

@@ -33,7 +33,7 @@ mr_cut_end(const struct mr_slice_sums *sums, uint64_t low, uint64_t xmax, int64_
 }
 
 uint64_t
-mr_cut_guess(const struct mr_slices_sample *sample, uint64_t begin, int64_t max_rows)
+mr_cut_guess(const struct mr_sample *sample, uint64_t begin, int64_t max_rows)
 {
 	double rows = 0;
 	size_t i = 0, first;
@@ -57,17 +57,13 @@ guess_end(struct mr_cut *cut, const struct mr_snapshot *from, struct mr_snapshot
     const struct mr_planned_filter *filter, struct mr_error *err)
 {
 	uint64_t begin = from != NULL ? from->xmax : 0;
-	bool few = false;
 	enum mr_err e = MR_OK;
 
 	if (to->xmax < begin + 2)
 		return MR_OK;
-	if (cut->sample.at == NULL) {
-		e = mr_slices_few(cut->db, from, to, filter,
-		    cut->max_rows < FEW_ROWS ? cut->max_rows : FEW_ROWS, &few, err);
-		if (e == MR_OK && !few)
-			e = mr_slices_sample(cut->db, from, to, filter, &cut->sample, err);
-	}
+	if (cut->sample.at == NULL)
+		e = mr_sample_take(cut->db, from, to, filter,
+		    cut->max_rows < FEW_ROWS ? cut->max_rows : FEW_ROWS, &cut->sample, err);
 	if (e == MR_OK)
 		mr_snapshot_cut(to, mr_cut_guess(&cut->sample, begin, cut->max_rows));
 	return e;
@@ -97,5 +93,5 @@ mr_cut_fit(struct mr_cut *cut, const struct mr_snapshot *from, struct mr_snapsho
 void
 mr_cut_free(struct mr_cut *cut)
 {
-	mr_slices_sample_free(&cut->sample);
+	mr_sample_free(&cut->sample);
 }

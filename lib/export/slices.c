@@ -2,7 +2,6 @@
 #include "export/slices.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "db/query.h"
 #include "export/sql.h"
@@ -80,87 +79,6 @@ mr_slices_count(struct mr_db *db, const struct mr_snapshot *from, const struct m
 	mr_db_rows_free(arrays);
 	mr_buf_free(&sql);
 	return e;
-}
-
-enum mr_err
-mr_slices_few(struct mr_db *db, const struct mr_snapshot *from, const struct mr_snapshot *to,
-    const struct mr_planned_filter *filter, int64_t most, bool *few, struct mr_error *err)
-{
-	struct mr_buf sql;
-	int64_t rows = 0;
-	enum mr_err e;
-
-	mr_buf_init(&sql, MR_SQL_MAX);
-	mr_buf_add_cstr(&sql, "SELECT count(*) FROM (SELECT FROM events WHERE ");
-	mr_planned_put_where(&sql, from, to, filter);
-	mr_buf_printf(&sql, " LIMIT %" PRId64 ") e", most + 1);
-	mr_buf_add_char(&sql, '\0');
-	e = sql.failed ? mr_fail(err, MR_ENOMEM, "no memory to count rows") :
-	    mr_db_ask_int(db, sql.p, NULL, &rows, err);
-	mr_buf_free(&sql);
-	*few = rows <= most;
-	return e;
-}
-
-/* Pages that a sample reads, about: of ten batches, so many rows of each that its end is told
- * within a few parts in a hundred. */
-#define SAMPLE_PAGES "2000"
-
-static const char share_sql[] = "SELECT least(100, 100 * " SAMPLE_PAGES " / greatest(1, "
-    "sum(pg_relation_size(relid)) / current_setting('block_size')::numeric))::float4 "
-    "FROM pg_partition_tree('events') WHERE isleaf";
-
-/* The sample's transactions as an array, in their order; NULL: it has none. */
-static enum mr_err
-read_sample(struct mr_db *db, const char *share, const struct mr_snapshot *from,
-    const struct mr_snapshot *to, const struct mr_planned_filter *filter, struct mr_db_rows **rows,
-    struct mr_error *err)
-{
-	struct mr_buf sql;
-	enum mr_err e;
-
-	mr_buf_init(&sql, MR_SQL_MAX);
-	mr_buf_printf(&sql, "SELECT ingest_xid, count(*) FROM events TABLESAMPLE SYSTEM (%s) "
-	    "REPEATABLE (1) WHERE ", share);
-	mr_planned_put_where(&sql, from, to, filter);
-	mr_buf_add_cstr(&sql, " GROUP BY 1 ORDER BY 1");
-	mr_buf_add_char(&sql, '\0');
-	e = sql.failed ? mr_fail(err, MR_ENOMEM, "no memory to look at rows") :
-	    mr_db_ask(db, sql.p, NULL, rows, err);
-	mr_buf_free(&sql);
-	return e;
-}
-
-enum mr_err
-mr_slices_sample(struct mr_db *db, const struct mr_snapshot *from, const struct mr_snapshot *to,
-    const struct mr_planned_filter *filter, struct mr_slices_sample *sample, struct mr_error *err)
-{
-	struct mr_db_rows *share, *rows = NULL;
-	enum mr_err e = mr_db_ask(db, share_sql, NULL, &share, err);
-
-	*sample = (struct mr_slices_sample){ .weight = 1 };
-	if (e != MR_OK)
-		return e;
-	e = read_sample(db, mr_db_value(share, 0, 0).p, from, to, filter, &rows, err);
-	if (e == MR_OK) {
-		sample->weight = 100.0 / strtod(mr_db_value(share, 0, 0).p, NULL);
-		sample->at = calloc((size_t)mr_db_n_rows(rows) + 1, sizeof *sample->at);
-		if (sample->at == NULL)
-			e = mr_fail(err, MR_ENOMEM, "no memory to look at rows");
-	}
-	for (int i = 0; e == MR_OK && i < mr_db_n_rows(rows); i++)
-		sample->at[sample->n++] = (struct mr_slices_seen){ (uint64_t)mr_db_int(rows, i, 0),
-			mr_db_int(rows, i, 1) };
-	mr_db_rows_free(share);
-	mr_db_rows_free(rows);
-	return e;
-}
-
-void
-mr_slices_sample_free(struct mr_slices_sample *sample)
-{
-	free(sample->at);
-	*sample = (struct mr_slices_sample){ .at = NULL };
 }
 
 enum mr_err

@@ -5,8 +5,6 @@
 #ifndef MR_EXPORT_SLICES_H
 #define MR_EXPORT_SLICES_H
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -20,33 +18,6 @@
  */
 enum mr_err mr_slices_count(struct mr_db *db, const struct mr_snapshot *from,
     const struct mr_snapshot *to, const struct mr_planned_filter *filter, struct mr_error *err);
-
-/* Whether there are no more than so many rows between two snapshots. MR_ENOMEM, MR_EAGAIN. */
-enum mr_err mr_slices_few(struct mr_db *db, const struct mr_snapshot *from,
-    const struct mr_snapshot *to, const struct mr_planned_filter *filter, int64_t most, bool *few,
-    struct mr_error *err);
-
-/* A transaction that a sample has rows of, and how many. */
-struct mr_slices_seen {
-	uint64_t xid;
-	int64_t rows;
-};
-
-/* In the order of the transactions; each row of it stands for `weight` rows. */
-struct mr_slices_sample {
-	struct mr_slices_seen *at;
-	size_t n;
-	double weight;
-};
-
-/*
- * Looks at the rows between two snapshots on some pages of the table, spread evenly; the same
- * ones each time. MR_ENOMEM, MR_EAGAIN; free it also then.
- */
-enum mr_err mr_slices_sample(struct mr_db *db, const struct mr_snapshot *from,
-    const struct mr_snapshot *to, const struct mr_planned_filter *filter,
-    struct mr_slices_sample *sample, struct mr_error *err);
-void mr_slices_sample_free(struct mr_slices_sample *sample);
 
 struct mr_slice_sums {
 	int64_t rows;

@@ -16,8 +16,8 @@ enum mr_err mr_unclaimed_note(struct mr_db *db, const struct mr_conf *conf, stru
 
 /*
  * Counts those of no client among the sites that were noted and those of the first 100,000
- * events behind, and appends the names of the
- * first few to `names`, separated by ", ". MR_ENOMEM, or as mr_db_ask().
+ * events behind, and appends the names of the first few to `names`, separated by ", ".
+ * MR_ENOMEM, or as mr_db_ask().
  */
 enum mr_err mr_unclaimed_find(struct mr_db *db, const struct mr_conf *conf, int64_t *n,
     struct mr_buf *names, struct mr_error *err);

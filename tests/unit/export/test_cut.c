@@ -70,9 +70,9 @@ test_end(void)
 static void
 test_guess(void)
 {
-	/* Ten transactions of one row, then two of 400, as a tenth of the rows shows them. */
-	static struct mr_slices_seen seen[] = { { 103, 1 }, { 110, 40 }, { 111, 40 }, { 118, 1 } };
-	const struct mr_slices_sample sample = { seen, sizeof seen / sizeof seen[0], 10 };
+	/* A tenth of the rows: small transactions, two of about 400 rows, small ones. */
+	static struct mr_sample_seen seen[] = { { 103, 1 }, { 110, 40 }, { 111, 40 }, { 118, 1 } };
+	const struct mr_sample sample = { seen, sizeof seen / sizeof seen[0], 10 };
 	static const struct {
 		int line;
 		uint64_t begin;
