@@ -19,11 +19,11 @@ mostlyclean-local:
 	-rm -rf tests/cluster-*
 
 # In this order they start: those that take minutes, mostly of waiting, first.
-include tests/attack/local.mk
 include tests/browser/local.mk
 include tests/integration/local.mk
 include tests/export/local.mk
 include tests/fault/local.mk
+include tests/attack/local.mk
 include tests/unit/local.mk
 include tests/bench/local.mk
 include tests/fuzz/local.mk

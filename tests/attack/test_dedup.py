@@ -2,9 +2,7 @@
 
 from harness import fcgi, postgres, proc, tap
 
-# The plans that the worker's own statements had, in the server's log.
-EXPLAIN = {"session_preload_libraries": "'auto_explain'", "auto_explain.log_min_duration": 0,
-           "auto_explain.log_analyze": "on", "auto_explain.log_timing": "off"}
+# The plan that the worker's own statement has to have.
 PAIR = (r"Index Only Scan using dedup_keys_pkey on dedup_keys d .*\n"
         r"\s*Index Cond: \(\(batch_id = .*\) AND \(site_id = ")
 FLOOD = ("INSERT INTO dedup_keys (site_id, batch_id) "
@@ -29,7 +27,7 @@ def is_looked_up(t, pg, w, site, name):
 
 
 postgres.need()
-with tap.Suite() as t, postgres.Postgres(settings=EXPLAIN) as pg:
+with tap.Suite() as t, postgres.Postgres(settings=postgres.EXPLAIN) as pg:
     with fcgi.Worker({"database": {"url": pg.dsn()}}) as w:
         w.wait_healthy()
         is_looked_up(t, pg, w, "first.test", "an empty table")

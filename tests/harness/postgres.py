@@ -15,6 +15,10 @@ from . import libpq, proc, tap
 SUPERUSER = "postgres"
 OWNER = "millrace"
 
+# Settings by which the server's log has the plan of each statement, with the rows it met.
+EXPLAIN = {"session_preload_libraries": "'auto_explain'", "auto_explain.log_min_duration": 0,
+           "auto_explain.log_analyze": "on", "auto_explain.log_timing": "off"}
+
 
 @functools.cache
 def bindir():

@@ -7,9 +7,6 @@ import re
 from exporting import Setting, check_complete, client
 from harness import postgres, proc, tap
 
-# The plans that its own statements had, in the server's log.
-EXPLAIN = {"session_preload_libraries": "'auto_explain'", "auto_explain.log_min_duration": 0,
-           "auto_explain.log_analyze": "on", "auto_explain.log_timing": "off", "autovacuum": "off"}
 SITES = 200
 # One transaction after the other, each with some rows of a site.
 TRANSACTIONS = """DO $$ BEGIN FOR i IN 1..{n} LOOP
@@ -123,7 +120,8 @@ def late(t, pg, folder):
 
 def main():
     postgres.need()
-    with tap.Suite() as t, postgres.Postgres(settings=EXPLAIN) as pg, proc.temp_dir() as folder:
+    settings = {**postgres.EXPLAIN, "autovacuum": "off"}
+    with tap.Suite() as t, postgres.Postgres(settings=settings) as pg, proc.temp_dir() as folder:
         for case in (many_sites, moved_rows, listed, uneven, late):
             with t.case(case.__name__.replace("_", " ")):
                 case(t, pg, folder)
