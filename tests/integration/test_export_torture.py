@@ -16,8 +16,8 @@ from harness import postgres, proc, s3, tap
 from harness.faultproxy import Fault, FaultProxy, RandomFaults
 from writers import Holder, Writer, kill_soon, seed
 
-EVENTS = int(os.environ.get("MR_EVENTS") or 50_000)
-KILLS = int(os.environ.get("MR_KILLS") or 12)
+EVENTS = int(os.environ.get("MR_EVENTS") or 100_000)
+KILLS = int(os.environ.get("MR_KILLS") or 20)
 LONGEST_S = 2.5     # that an exporter may work before it is killed, as long as it gets on
 WRITERS = 8         # one of them is the holder
 HOLDS = 2           # transactions of the holder
