@@ -82,18 +82,25 @@ class Faults:
 
 
 class RandomFaults:
-    """A schedule: with probability `rate` one of the faults, by a seed."""
+    """A schedule: with probability `rate` one of the faults, by a seed; of those that the
+    request may have, one that came the least so far."""
 
     def __init__(self, seed, rate, *faults):
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         self.rate, self.faults = rate, faults
+        self._given = [0] * len(faults)
 
     def __call__(self, request):
         with self._lock:
             if self._random.random() >= self.rate:
                 return None
-            return self._random.choice([f for f in self.faults if f.matches(request)] or [None])
+            able = [i for i, fault in enumerate(self.faults) if fault.matches(request)]
+            if not able:
+                return None
+            chosen = min(able, key=lambda i: (self._given[i], self._random.random()))
+            self._given[chosen] += 1
+            return self.faults[chosen]
 
 
 def _reset(connection):
