@@ -11,6 +11,8 @@ ex_apachedir = $(examplesdir)/apache
 ex_apache_DATA = etc/apache/millrace.conf
 ex_crondir = $(examplesdir)/cron
 ex_cron_DATA = etc/cron/millrace
+ex_grafanadir = $(examplesdir)/grafana
+dist_ex_grafana_DATA = etc/grafana/millrace.json
 ex_lighttpddir = $(examplesdir)/lighttpd
 ex_lighttpd_DATA = etc/lighttpd/millrace.conf
 ex_logrotatedir = $(examplesdir)/logrotate
@@ -62,6 +64,18 @@ EXTRA_DIST += \
 	etc/nginx/millrace-upstream.conf.in \
 	etc/systemd/millrace.service.in
 
+# bash looks for the completion of a program in a file of the program's name.
+completionsdir = $(datadir)/bash-completion/completions
+completions_DATA = \
+	etc/completions/millrace-admin \
+	etc/completions/millrace-check \
+	etc/completions/millrace-export \
+	etc/completions/millrace-replay
+$(completions_DATA): etc/bash-completion/millrace
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && cp $(srcdir)/etc/bash-completion/millrace $@
+CLEANFILES += $(completions_DATA)
+EXTRA_DIST += etc/bash-completion/millrace
+
 # An administrator's configuration is never overwritten, and only removed when
 # it is the one that was installed.
 mr_installed_ini = $(DESTDIR)$(sysconfdir)/millrace/millrace.ini
@@ -79,4 +93,4 @@ uninstall-local:
 	fi
 	rm -f $(mr_sample_ini)
 
-dist_man_MANS += etc/millrace.ini.5
+dist_man_MANS += etc/millrace.7 etc/millrace.ini.5

@@ -1,4 +1,5 @@
-"""What every program's --help says, and that its manual page documents the same options.
+"""What every program's --help says, that its manual page documents the same options, and
+that bash completes them.
 
 --help is printed from the table that getopt_long is told; so this compares the table with
 the page. The comparison itself is tried on a made-up page first, which differs from its
@@ -207,8 +208,54 @@ def look_at(t, folder, program, page, commands):
     t.is_(differences(helps, text), [], f"{os.path.basename(page)} documents what {name} has")
 
 
+COMPLETION = os.path.join(proc.SRCDIR, "etc", "bash-completion", "millrace")
+COMPLETE = """
+source "$1"; shift
+COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+$(complete -p "${1##*/}" | sed -nE 's/.*-F ([^ ]+) .*/\\1/p') "$1" || exit
+(( ${#COMPREPLY[@]} == 0 )) || printf '%s\\n' "${COMPREPLY[@]}"
+"""
+INI = "[client acme]\nbucket = file:///a\n [client  other ] ; a comment\n[clients]\n#[client no]\n"
+
+
+def completion(t, folder):
+    """What bash offers for a command line of which the last word is being typed."""
+    admin, export = (os.path.join(proc.BUILDDIR, "cron", f"millrace-{name}")
+                     for name in ("admin", "export"))
+    ini = os.path.join(folder, "some.ini")
+    with open(ini, "w", encoding="utf-8") as f:
+        f.write(INI)
+
+    def offered(*words):
+        done = run(folder, proc.find("bash"), "-c", COMPLETE, "bash", COMPLETION, *words)
+        t.is_((done.returncode, done.stderr), (0, ""), f"completing {' '.join(words[1:])!r} ends well")
+        return done.stdout.split()
+
+    for program, _, commands in PROGRAMS:
+        path = os.path.join(proc.BUILDDIR, program)
+        if not os.path.basename(program).startswith("millrace-"):
+            continue  # Nobody types the worker.
+        for words in ([], *([c] for c in commands)):
+            help_ = options_of(run(folder, path, *words, "--help").stdout)
+            t.is_(offered(path, *words, "--"), ["--" + o for o in help_],
+                  f"{os.path.basename(path)} {' '.join(words)}: the options of its help")
+        t.is_(sorted(offered(path, "")), sorted(commands), f"{os.path.basename(path)}: its commands")
+    for words, want in (
+            ((export, "--sin"), ["--since"]),
+            ((export, "--format", ""), ["ndjson", "csv", "parquet"]),
+            ((export, "--format", "c"), ["csv"]),
+            ((export, "-c", ini, "--client", ""), ["acme", "other"]),
+            ((export, "-c", os.path.join(folder, "none.ini"), "--client", ""), []),
+            ((admin, "-c", ini, "rotate", "a"), ["acme"]),
+            ((admin, "-c", ini, "re"), ["rekey", "rejected", "rebind"]),
+            ((admin, "rejected", "d"), ["delete"]),
+            ((admin, "-c", os.path.join(folder, "some.")), [ini])):
+        t.is_(sorted(offered(*words)), sorted(want), f"{' '.join(words[1:])!r}")
+
+
 with tap.Suite() as t, proc.temp_dir() as folder:
     self_check(t)
     for program, page, commands in PROGRAMS:
         look_at(t, folder, program, page, commands)
+    completion(t, folder)
     t.is_(sanitizer.reports(folder), "", "no sanitizer report")

@@ -193,6 +193,48 @@ def rules(t, w, folder):
             t.ok(status == 0, f"{name} {'fires' if fires else 'is silent'}", output)
 
 
+DASHBOARD = os.path.join(proc.SRCDIR, "etc", "grafana", "millrace.json")
+# What Grafana puts in place of its variables.
+GRAFANA = {"$__rate_interval": "5m", "$instance": ".+"}
+
+
+def panels(dashboard):
+    return [p for p in dashboard["panels"] if p["type"] != "row"]
+
+
+def dashboard(t, w, folder):
+    """The sample for Grafana: each query can be read, and asks for metrics that there are."""
+    with t.case("Grafana's dashboard"):
+        found = json.loads(proc.read_text(DASHBOARD))
+        text = json.dumps([p["targets"] for p in panels(found)])
+        values, _ = metrics(w)
+        known = {name.partition("{")[0] for name in values}
+        used = set(re.findall(r"\bmillrace_\w+", text))
+        t.ok(len(used) >= 15, "metrics are used", used)
+        t.is_(sorted(used - known), [], "all of them exist")
+        t.is_([p["title"] for p in panels(found) if not p["description"]], [], "each panel is explained")
+        places = [(p["gridPos"]["x"] + i, p["gridPos"]["y"] + j) for p in found["panels"]
+                  for i in range(p["gridPos"]["w"]) for j in range(p["gridPos"]["h"])]
+        t.is_(len(places), len(set(places)), "no panel covers another")
+        t.is_(max(x for x, _ in places), 23, "and they fill the 24 columns")
+        exprs = [target["expr"] for p in panels(found) for target in p["targets"]]
+        for variable, value in GRAFANA.items():
+            exprs = [e.replace(variable, value) for e in exprs]
+        t.is_([e for e in exprs if "$" in e], [], "no other variable is asked for")
+        tool = proc.find("promtool")
+        if not tool:
+            t.skip("each query can be read", "promtool is not installed")
+            return
+        for more, status in (([], 0), (["rate(millrace_commits_total[)"], 1)):
+            path = os.path.join(folder, "queries.json")
+            with open(path, "w", encoding="utf-8") as f:
+                json.dump({"groups": [{"name": "dashboard", "rules": [
+                    {"record": f"q:{i}", "expr": e} for i, e in enumerate(exprs + more)]}]}, f)
+            done = subprocess.run([tool, "check", "rules", path], capture_output=True, text=True,
+                                  check=False, env=proc.clean_env(), timeout=proc.DEADLINE_S)
+            t.ok(done.returncode == status, f"promtool reads the queries: {status}", done.stderr)
+
+
 def two_workers(t, pg, one):
     shared = {"metrics": {"file": os.path.join(one.dir, "counters")}}
     with worker(pg, sections={**sections(), **shared}) as two:
@@ -328,6 +370,7 @@ with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as FOLDER:
         numbers(t, w, WANT)
         promtool(t, w)
         rules(t, w, w.dir)
+        dashboard(t, w, w.dir)
         two_workers(t, pg, w)
         restart(t, w)
         exports(t, pg, w)
