@@ -17,6 +17,8 @@ schema/migrations.inc: $(MIGRATIONS) schema/embed.awk
 	cd $(srcdir) && LC_ALL=C $(AWK) -f schema/embed.awk $(MIGRATIONS) \
 	  > $(abs_top_builddir)/$@.tmp && \
 	mv $(abs_top_builddir)/$@.tmp $(abs_top_builddir)/$@
+# For those who make one program alone; make all makes it first in any case.
+$(lib_libmillrace_a_OBJECTS): schema/migrations.inc
 BUILT_SOURCES += schema/migrations.inc
 CLEANFILES += schema/migrations.inc schema/migrations.inc.tmp
 EXTRA_DIST += schema/embed.awk

@@ -120,7 +120,7 @@ install-data-hook:
 	done
 	test -f $(mr_www)/js/tracking.js.br || { sample="$(DESTDIR)$(ex_lighttpddir)/millrace.conf"; \
 	  $(SED) '/^# Better than gzip/,/^}/d' "$$sample" > "$$sample.tmp" && mv "$$sample.tmp" "$$sample"; }
-uninstall-hook:
+mr-uninstall-pages:
 	test ! -d $(mr_www) || $(mr_packed) | while read -r file; do rm -f "$$file"; done
 	for file in $(mr_dashboard_files); do rm -f "$(DESTDIR)$(pkgdatadir)/$$file"; done
 	rm -f "$(DESTDIR)$(pkgdatadir)/www/js/tracking.js.map" \

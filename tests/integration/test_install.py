@@ -14,7 +14,9 @@ FILES = {"libexecdir": ["millrace/millrace.fcgi"],
                      "millrace/www/index.html", "millrace/www/demo/article.html",
                      "millrace/www/js/tracking.js", "millrace/www/js/tracking-vitals.js",
                      "millrace/examples/millrace.ini", "millrace/examples/cron/millrace",
-                     "millrace/examples/s3/bucket-policy.json"]}
+                     "millrace/examples/s3/bucket-policy.json",
+                     "millrace/examples/grafana/millrace.json",
+                     "bash-completion/completions/millrace-export"]}
 
 
 def directory(name):
@@ -27,13 +29,19 @@ def directory(name):
     return value
 
 
-def make(target, dest):
+def make(*args):
     # What an outer make says to its children is not meant for this one.
     env = {k: v for k, v in proc.clean_env().items()
            if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DESTDIR")}
-    done = subprocess.run([proc.find("make"), "-s", target, f"DESTDIR={dest}"], text=True,
+    done = subprocess.run([proc.find("make"), "-s", *args], text=True,
                           cwd=proc.BUILDDIR, capture_output=True, env=env, check=False)
     return done.returncode, done.stdout + done.stderr
+
+
+def folders(dest):
+    """Those that are millrace's own, beneath it or by their name."""
+    return sorted(os.path.join(folder, name) for folder, names, _ in os.walk(dest)
+                  for name in names if "/millrace" in os.path.join(folder, name)[len(dest):])
 
 
 def left(dest):
@@ -46,7 +54,7 @@ with tap.Suite() as t, proc.temp_dir() as dest:
     paths = {name: dest + os.path.join(directory(base), name)
              for base, names in FILES.items() for name in names}
     ini = paths["millrace/millrace.ini"]
-    status, output = make("install", dest)
+    status, output = make("install", f"DESTDIR={dest}")
     t.is_(status, 0, "make install")
     for name, path in paths.items():
         t.ok(os.path.isfile(path), f"{name} is installed", output)
@@ -62,7 +70,12 @@ with tap.Suite() as t, proc.temp_dir() as dest:
 
     with open(ini, "w", encoding="utf-8") as f:
         f.write("; edited\n")
-    t.is_(make("install", dest)[0], 0, "make install again")
+    t.is_(make("install", f"DESTDIR={dest}")[0], 0, "make install again")
     t.is_(proc.read_text(ini), "; edited\n", "keeps the edited millrace.ini")
-    t.is_(make("uninstall", dest)[0], 0, "make uninstall")
+    t.is_(make("uninstall", f"DESTDIR={dest}")[0], 0, "make uninstall")
     t.is_(left(dest), [ini], "leaves the edited millrace.ini and nothing else")
+    t.is_(folders(dest), [os.path.dirname(ini)], "and no folder but its own")
+    os.unlink(ini)
+    t.is_(make("install", f"DESTDIR={dest}")[0], 0, "make install once more")
+    t.is_(make("uninstall", f"DESTDIR={dest}")[0], 0, "and make uninstall")
+    t.is_(left(dest) + folders(dest), [], "leave nothing")
