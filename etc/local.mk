@@ -35,17 +35,17 @@ dist_ex_s3_DATA = \
 	etc/s3/role-policy.json \
 	etc/s3/role-trust-policy.json
 ex_systemddir = $(examplesdir)/systemd
-ex_systemd_DATA = etc/systemd/millrace.service
+mr_jobs = \
+	etc/systemd/millrace-books.service \
+	etc/systemd/millrace-check.service \
+	etc/systemd/millrace-export.service \
+	etc/systemd/millrace-replay.service
+ex_systemd_DATA = etc/systemd/millrace.service etc/systemd/millrace.socket $(mr_jobs)
+dist_ex_systemd_DATA = $(mr_jobs:.service=.timer)
 
-mr_samples = $(ex_apache_DATA) $(ex_cron_DATA) $(ex_lighttpd_DATA) $(ex_nginx_DATA) $(ex_systemd_DATA)
-etc/apache/millrace.conf: etc/apache/millrace.conf.in
-etc/cron/millrace: etc/cron/millrace.in
-etc/lighttpd/millrace.conf: etc/lighttpd/millrace.conf.in
-etc/nginx/millrace.conf: etc/nginx/millrace.conf.in
-etc/nginx/millrace-upstream.conf: etc/nginx/millrace-upstream.conf.in
-etc/systemd/millrace.service: etc/systemd/millrace.service.in
-$(mr_samples): Makefile
-	$(AM_V_GEN)$(MKDIR_P) $(@D) && \
+mr_samples = $(ex_apache_DATA) $(ex_cron_DATA) $(ex_lighttpd_DATA) $(ex_nginx_DATA) \
+	etc/systemd/millrace.service etc/systemd/millrace.socket
+mr_fill = { $(SED) -e '/^@sandbox[@]$$/{r $(srcdir)/etc/systemd/sandbox' -e 'd;}' | \
 	$(SED) -e 's|@fcgibin[@]|$(fcgidir)/millrace.fcgi|g' \
 	  -e 's|@conffile[@]|$(sysconfdir)/millrace/millrace.ini|g' \
 	  -e 's|@check[@]|$(sbindir)/millrace-check|g' \
@@ -53,16 +53,41 @@ $(mr_samples): Makefile
 	  -e 's|@replay[@]|$(sbindir)/millrace-replay|g' \
 	  -e 's|@statedir[@]|$(localstatedir)/lib/millrace|g' \
 	  -e 's|@socket[@]|$(mr_socket)|g' \
-	  -e 's|@wwwdir[@]|$(pkgdatadir)/www|g' $(srcdir)/$@.in > $@.tmp && \
-	mv $@.tmp $@
-CLEANFILES += $(mr_samples)
+	  -e 's|@wwwdir[@]|$(pkgdatadir)/www|g'; }
+etc/apache/millrace.conf: etc/apache/millrace.conf.in
+etc/cron/millrace: etc/cron/millrace.in
+etc/lighttpd/millrace.conf: etc/lighttpd/millrace.conf.in
+etc/nginx/millrace.conf: etc/nginx/millrace.conf.in
+etc/nginx/millrace-upstream.conf: etc/nginx/millrace-upstream.conf.in
+etc/systemd/millrace.service: etc/systemd/millrace.service.in
+etc/systemd/millrace.socket: etc/systemd/millrace.socket.in
+$(mr_samples): Makefile etc/systemd/sandbox
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && \
+	$(mr_fill) < $(srcdir)/$@.in > $@.tmp && mv $@.tmp $@
+
+# The services that timers start differ in a few words: their program and manual page, what is
+# said of them, and a line of their own. Status 3: another export is at work.
+etc/systemd/millrace-books.service: mr_words = @check@ -b|man:millrace-check(8)|whether the books balance|
+etc/systemd/millrace-check.service: mr_words = @check@|man:millrace-check(8)|whether the installation is well|
+etc/systemd/millrace-export.service: mr_words = @export@|man:millrace-export(8)|exports what is new|SuccessExitStatus=3
+etc/systemd/millrace-replay.service: mr_words = @replay@|man:millrace-replay(8)|stores what is in the spool|SuccessExitStatus=75
+$(mr_jobs): etc/systemd/millrace-job.service.in etc/systemd/sandbox Makefile
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && job=`basename $@ .service` && \
+	echo '$(mr_words)' | { IFS='|' read -r command manual about more && \
+	  $(SED) -e "s|@job[@]|$${job#millrace-}|g" -e "s|@command[@]|$$command|" \
+	    -e "s|@manual[@]|$$manual|" -e "s|@about[@]|$$about|" -e "s|@more[@]|$$more|" \
+	    $(srcdir)/etc/systemd/millrace-job.service.in; } | $(mr_fill) > $@.tmp && mv $@.tmp $@
+CLEANFILES += $(mr_samples) $(mr_jobs)
 EXTRA_DIST += \
 	etc/apache/millrace.conf.in \
 	etc/cron/millrace.in \
 	etc/lighttpd/millrace.conf.in \
 	etc/nginx/millrace.conf.in \
 	etc/nginx/millrace-upstream.conf.in \
-	etc/systemd/millrace.service.in
+	etc/systemd/millrace-job.service.in \
+	etc/systemd/millrace.service.in \
+	etc/systemd/millrace.socket.in \
+	etc/systemd/sandbox
 
 # bash looks for the completion of a program in a file of the program's name.
 completionsdir = $(datadir)/bash-completion/completions

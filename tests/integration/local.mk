@@ -31,6 +31,7 @@ TESTS += \
 	tests/integration/test_quickstart.py \
 	tests/integration/test_readme.py \
 	tests/integration/test_replay.py \
+	tests/integration/test_etc_systemd.py \
 	tests/integration/test_s3_credentials.py \
 	tests/integration/test_worker_cli.py \
 	tests/integration/test_worker_metrics.py \
@@ -71,6 +72,7 @@ EXTRA_DIST += \
 	tests/integration/test_collect_lighttpd.py \
 	tests/integration/test_collect_nginx.py \
 	tests/integration/test_db_schema.py \
+	tests/integration/test_etc_systemd.py \
 	tests/integration/test_export.py \
 	tests/integration/test_export_changes.py \
 	tests/integration/test_export_crash.py \
