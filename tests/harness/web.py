@@ -1,4 +1,5 @@
-"""Real web servers in front of the worker: nginx with spawn-fcgi, lighttpd, and plain CGI.
+"""Real web servers in front of the worker: nginx and Apache with spawn-fcgi, lighttpd, Apache
+with mod_fcgid, and plain CGI.
 
 Each listens on a free port of 127.0.0.1 and is made of the samples under etc/,
 with their placeholders filled in, so that the samples are what is tested. As
@@ -7,6 +8,8 @@ root everything runs as root.
 
 import contextlib
 import os
+import re
+import shutil
 import signal
 import stat
 
@@ -60,6 +63,35 @@ _CGI = """\
 server.modules += ( "mod_cgi" )
 $HTTP["url"] =~ "^/cgi-bin/" { cgi.assign = ( "" => "" ) }
 """
+
+
+_APACHE = """\
+ServerName localhost
+Listen 127.0.0.1:{port}
+PidFile {dir}/apache.pid
+ErrorLog {dir}/apache.log
+DocumentRoot {root}
+{user}
+{modules}
+TypesConfig /dev/null
+{snippet}
+"""
+_APACHE_MODULES = "/usr/lib/apache2/modules"
+
+
+def apache_conf(server, root, modules, snippet, user=""):
+    """Text of a configuration for Apache that keeps everything in the server's folder."""
+    return _APACHE.format(
+        dir=server.dir, port=server.port, root=root, snippet=snippet, user=user,
+        modules="\n".join(f"LoadModule {name}_module {_APACHE_MODULES}/mod_{name}.so"
+                          for name in ("mpm_event", "authz_core", "mime", *modules)))
+
+
+def shared_hosting():
+    """The script and the .htaccess of INSTALL, for Apache where one is not root."""
+    text = proc.read_text(os.path.join(proc.SRCDIR, "INSTALL"))
+    found = re.search(r"chmod 755:\n\n((?:    .*\n)+)\nand \.htaccess:\n\n((?:    .*\n)+)", text)
+    return [re.sub(r"(?m)^    ", "", block) for block in found.groups()]
 
 
 def sample(name, values):
@@ -285,3 +317,93 @@ class Cgi(Lighttpd):
             f.write(f"MILLRACE_CONFIG='{self.conffile}' exec '{self.program}'\n")
         os.chmod(script, stat.S_IRWXU)
         return _CGI
+
+
+class Apache(Nginx):
+    """Apache httpd with mod_proxy_fcgi, and a worker that spawn-fcgi started."""
+
+    web_signal = signal.SIGWINCH
+
+    def __init__(self, *args, **more):
+        if not proc.find("apache2"):
+            tap.skip_all("apache2 is not installed")
+        super().__init__(*args, **more)
+
+    def _start(self):
+        self.start_worker()
+        os.chmod(self.dir, 0o755)
+        conf = self._write("apache.conf", apache_conf(
+            self, self.dir, ("dir", "alias", "proxy", "proxy_fcgi", "headers", "rewrite"),
+            sample("apache/millrace.conf.in", self.values),
+            "User www-data\nGroup www-data" if os.geteuid() == 0 else ""))
+        self.web = proc.Process([proc.find("apache2"), "-d", self.dir, "-f", conf, "-DFOREGROUND"],
+                                os.path.join(self.dir, "apache-stderr.log"))
+
+    def _answers(self):
+        with contextlib.suppress(OSError):
+            os.chmod(self.values["socket"], 0o666)
+        return super()._answers()
+
+
+class ApacheFcgid(Server):
+    """Apache httpd with mod_fcgid, which starts the workers, out of a folder with .htaccess.
+
+    It runs as an ordinary user, who may reach the database, as does what it starts.
+    """
+
+    user = "postgres"
+    prefix = "/t"
+    web_signal = signal.SIGTERM
+    module = "fcgid"
+    handler = "fcgid-script"
+    # The server's owner has to let larger bodies through.
+    server_wide = "FcgidIPCDir {dir}/fcgid\nFcgidProcessTableFile {dir}/fcgid.table\n" \
+        "FcgidMaxRequestLen 4194304"
+
+    def __init__(self, *args, **more):
+        if not proc.find("apache2"):
+            tap.skip_all("apache2 is not installed")
+        if not os.path.exists(f"{_APACHE_MODULES}/mod_{self.module}.so"):
+            tap.skip_all(f"Apache's mod_{self.module} is not installed")
+        super().__init__(*args, **more)
+
+    def _prepare(self):
+        super()._prepare()
+        folder = os.path.join(self.wwwdir, "t")
+        os.mkdir(folder)
+        script, access = shared_hosting()
+        program = shutil.copy(self.program, os.path.join(self.dir, "program"))
+        variables = {**sanitizer.env(self.dir), **self.more_env, "MILLRACE_CONFIG": self.conffile}
+        exports = "".join(f"export {key}='{value}'\n" for key, value in variables.items())
+        for name, text in (("millrace.fcgi", re.sub(r"(?m)^exec .*", f"{exports}exec {program}", script)),
+                           (".htaccess", access.replace("fcgid-script", self.handler))):
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+                f.write(text)
+        os.chmod(os.path.join(folder, "millrace.fcgi"), 0o755)
+        self._write("apache.conf", apache_conf(
+            self, self.wwwdir, ("dir", "rewrite", self.module),
+            self.server_wide.format(dir=self.dir) +
+            f"\n<Directory {self.wwwdir}>\nAllowOverride All\nRequire all granted\n</Directory>"))
+        os.mkdir(os.path.join(self.dir, "fcgid"))
+        if os.geteuid() == 0:
+            for path in (self.dir, *(os.path.join(top, name) for top, folders, files
+                                     in os.walk(self.dir) for name in folders + files)):
+                shutil.chown(path, self.user, self.user)
+
+    def _start(self):
+        self.web = proc.Process(
+            [*proc.as_user(self.user), proc.find("apache2"), "-d", self.dir,
+             "-f", os.path.join(self.dir, "apache.conf"), "-DFOREGROUND"],
+            os.path.join(self.dir, "apache-stderr.log"), env=self.env)
+
+    def pids(self):
+        return []    # as many as there are requests at a time
+
+    def _stop(self):
+        if not self.web:
+            return None
+        pids = [p for child in proc.children(self.web.pid) for p in proc.children(child)]
+        self.stop_web()
+        proc.wait_for(lambda: not any(map(proc.alive, pids)), "the workers end",
+                      detail=self.everything)
+        return None

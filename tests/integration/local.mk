@@ -14,6 +14,8 @@ TESTS += \
 	tests/integration/test_admin_rejected.py \
 	tests/integration/test_admin_rotate.py \
 	tests/integration/test_collect_bad_input.py \
+	tests/integration/test_collect_apache.py \
+	tests/integration/test_collect_apache_fcgid.py \
 	tests/integration/test_collect_cgi.py \
 	tests/integration/test_collect_lighttpd.py \
 	tests/integration/test_collect_nginx.py \
@@ -68,6 +70,8 @@ EXTRA_DIST += \
 	tests/integration/test_admin_rotate.py \
 	tests/integration/test_check.py \
 	tests/integration/test_collect_bad_input.py \
+	tests/integration/test_collect_apache.py \
+	tests/integration/test_collect_apache_fcgid.py \
 	tests/integration/test_collect_cgi.py \
 	tests/integration/test_collect_lighttpd.py \
 	tests/integration/test_collect_nginx.py \

@@ -1,11 +1,9 @@
 """The samples for web servers serve what make install lays down, as few bytes as the browser takes."""
 
-import contextlib
 import gzip
 import os
 import re
 import shutil
-import signal
 import subprocess
 
 from common import config
@@ -14,21 +12,6 @@ from harness import client, postgres, proc, tap, web
 BROWSER = {"Accept-Encoding": "gzip, deflate, br"}
 HOUR = "public, max-age=3600, stale-while-revalidate=86400"
 YEAR = "public, max-age=31536000, immutable"
-
-APACHE = """\
-ServerName localhost
-Listen 127.0.0.1:{port}
-PidFile {dir}/apache.pid
-ErrorLog {dir}/apache.log
-DocumentRoot {dir}
-{user}
-{modules}
-TypesConfig /dev/null
-{snippet}
-"""
-APACHE_MODULES = ("mpm_event", "authz_core", "mime", "dir", "alias", "proxy", "proxy_fcgi", "headers",
-                  "rewrite")
-
 
 def installed(folder):
     """Runs make install into the folder. Returns the path of the www/ in it."""
@@ -40,39 +23,6 @@ def installed(folder):
         raise RuntimeError(done.stdout + done.stderr)
     return next(path for path, folders, _ in os.walk(folder)
                 if path.endswith("/millrace/www") and "js" in folders)
-
-
-def apache_conf(server):
-    """Text of a configuration for Apache with the sample, all of it in the server's folder."""
-    folder = "/usr/lib/apache2/modules"
-    return APACHE.format(
-        dir=server.dir, port=server.port, snippet=web.sample("apache/millrace.conf.in", server.values),
-        user="User www-data\nGroup www-data" if os.geteuid() == 0 else "",
-        modules="\n".join(f"LoadModule {name}_module {folder}/mod_{name}.so"
-                          for name in APACHE_MODULES))
-
-
-class Apache(web.Nginx):
-    """Apache httpd, and a worker that spawn-fcgi started."""
-
-    web_signal = signal.SIGWINCH
-
-    def __init__(self, *args, **more):
-        if not proc.find("apache2"):
-            tap.skip_all("apache2 is not installed")
-        super().__init__(*args, **more)
-
-    def _start(self):
-        self.start_worker()
-        os.chmod(self.dir, 0o755)
-        conf = self._write("apache.conf", apache_conf(self))
-        self.web = proc.Process([proc.find("apache2"), "-d", self.dir, "-f", conf, "-DFOREGROUND"],
-                                os.path.join(self.dir, "apache-stderr.log"))
-
-    def _answers(self):
-        with contextlib.suppress(OSError):
-            os.chmod(self.values["socket"], 0o666)
-        return super()._answers()
 
 
 def wire(t, server, path, coding, content, cache=None):
@@ -135,8 +85,8 @@ with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as folder:
     www = installed(folder)
     if not os.path.exists(os.path.join(www, "js", "tracking.js.br")):
         tap.skip_all("make install had neither brotli nor node")
-    for kind in (web.Lighttpd, web.Nginx, Apache):
-        if kind is Apache and not proc.find("apache2"):
+    for kind in (web.Lighttpd, web.Nginx, web.Apache):
+        if kind is web.Apache and not proc.find("apache2"):
             t.skip("Apache", "apache2 is not installed")
             continue
         serve(t, pg, kind, www)
