@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "db/partitions.h"
 #include "db/schema.h"
 
 static enum mr_err
@@ -18,7 +19,7 @@ migrate(struct mr_db *db, const struct mr_conf *conf, struct mr_error *err)
 	    (e = mr_schema_version(db, &before, &latest, err)) != MR_OK ||
 	    (e = mr_schema_migrate(db, err)) != MR_OK ||
 	    (e = mr_schema_version(db, &after, &latest, err)) != MR_OK ||
-	    (e = mr_schema_make_partitions(db, conf->partitions_ahead, err)) != MR_OK)
+	    (e = mr_partitions_make(db, conf, MR_PARTITIONS_TRIES, NULL, err)) != MR_OK)
 		return e;
 	if (after > before)
 		printf("the schema is at version %d now; it was at %d\n", after, before);

@@ -46,6 +46,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/db/connection.c lib/db/connection.h \
 	lib/db/copy.c lib/db/copy.h \
 	lib/db/locks.h \
+	lib/db/partitions.c lib/db/partitions.h \
 	lib/db/pgarray.c lib/db/pgarray.h \
 	lib/db/pq.c lib/db/pq.h \
 	lib/db/query.c lib/db/query.h \

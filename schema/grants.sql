@@ -6,13 +6,17 @@
 BEGIN;
 
 -- Partitions belong to the owner of the tables, whoever asks for them.
+ALTER FUNCTION events_make_partition(timestamptz, timestamptz)
+    SECURITY DEFINER SET search_path = public, pg_temp;
 ALTER FUNCTION events_make_partitions(integer)
     SECURITY DEFINER SET search_path = public, pg_temp;
-REVOKE EXECUTE ON FUNCTION events_make_partitions(integer) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION events_make_partitions(integer) TO :"role";
+REVOKE EXECUTE ON FUNCTION events_make_partition(timestamptz, timestamptz),
+    events_make_partitions(integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION events_make_partition(timestamptz, timestamptz),
+    events_make_partitions(integer) TO :"role";
 
 -- Collecting.
-GRANT SELECT ON schema_migrations, events_default TO :"role";
+GRANT SELECT ON schema_migrations, events_default, events_partitions TO :"role";
 GRANT SELECT, INSERT ON events, dedup_keys TO :"role";
 GRANT SELECT, INSERT, DELETE ON ingest_groups, visitor_salts TO :"role";
 GRANT SELECT, INSERT, UPDATE ON ingest_totals TO :"role";

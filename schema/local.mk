@@ -8,7 +8,8 @@ MIGRATIONS = \
 	schema/004-export.sql \
 	schema/005-export-requests.sql \
 	schema/006-export-slices.sql \
-	schema/007-export-ends.sql
+	schema/007-export-ends.sql \
+	schema/008-partitions.sql
 schemadir = $(pkgdatadir)/schema
 dist_schema_DATA = $(MIGRATIONS) schema/grants.sql
 

@@ -9,7 +9,7 @@
 /* One worker or program migrates the schema at a time. */
 #define MR_LOCK_MIGRATION "7241862083345902163"
 
-/* One makes partitions at a time; taken by a function of schema/001-events.sql. */
+/* One makes partitions at a time; taken by a function of schema/008-partitions.sql. */
 #define MR_LOCK_PARTITIONS "7241862083345902164"
 
 /* One export is at work at a time, and no rebind beside it. */

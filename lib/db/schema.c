@@ -1,4 +1,4 @@
-/* Migrations and partitions: see schema.h. */
+/* Migrations: see schema.h. */
 #include "db/schema.h"
 
 #include <stdio.h>
@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "db/locks.h"
+#include "db/partitions.h"
 #include "db/query.h"
 
 /* DDL on a large table, or another worker's, may take a while. */
@@ -116,31 +117,12 @@ mr_schema_version(struct mr_db *db, int *version, int *latest, struct mr_error *
 }
 
 enum mr_err
-mr_schema_make_partitions(struct mr_db *db, int64_t days_ahead, struct mr_error *err)
-{
-	struct mr_db_args args = MR_DB_ARGS_INIT;
-
-	mr_db_arg_int(&args, days_ahead);
-	return mr_db_tell(db, "SELECT events_make_partitions($1::integer)", &args, err);
-}
-
-void
-mr_schema_keep_partitions(struct mr_db *db, const struct mr_conf *conf)
-{
-	struct mr_error why = MR_ERROR_INIT;
-
-	if (mr_schema_make_partitions(db, conf->partitions_ahead, &why) != MR_OK)
-		mr_log_warning("day partitions were not made, events go to the default one: %s",
-		    why.text);
-}
-
-enum mr_err
 mr_schema_on_connect(struct mr_db *db, void *conf, struct mr_error *err)
 {
 	enum mr_err e = mr_schema_migrate(db, err);
 
 	if (e == MR_OK)
-		mr_schema_keep_partitions(db, conf);
+		mr_partitions_keep(db, conf, 1);
 	return e;
 }
 

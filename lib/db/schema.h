@@ -1,6 +1,5 @@
 /*
- * The database's tables: migrations (schema/NNN-*.sql, compiled in) and day
- * partitions.
+ * The database's tables: migrations (schema/NNN-*.sql, compiled in). Partitions: partitions.h.
  */
 #ifndef MR_DB_SCHEMA_H
 #define MR_DB_SCHEMA_H
@@ -21,13 +20,6 @@ enum mr_err mr_schema_migrate(struct mr_db *db, struct mr_error *err);
 /* The version that the database has (0: none), and this program's. Errors: MR_EAGAIN. */
 enum mr_err mr_schema_version(struct mr_db *db, int *version, int *latest,
     struct mr_error *err);
-
-/* Makes the partitions of today and the next days_ahead days (UTC). */
-enum mr_err mr_schema_make_partitions(struct mr_db *db, int64_t days_ahead,
-    struct mr_error *err);
-
-/* Those that [database] asks for; that they cannot be made is logged, and no reason to stop. */
-void mr_schema_keep_partitions(struct mr_db *db, const struct mr_conf *conf);
 
 /*
  * What a connection needs that may be the first one of a database: the tables, and

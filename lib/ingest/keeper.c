@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "db/partitions.h"
 #include "db/schema.h"
 #include "ingest/balance.h"
 #include "ingest/replay.h"
@@ -256,7 +257,7 @@ look_around(struct mr_keeper *k)
 	if (waiting(k, &report) > 0 && connect_db(k))
 		(void)replay(k, 0, &report);
 	if (mr_clock_mono_ms() >= k->upkeep_at_ms && connect_db(k)) {
-		mr_schema_keep_partitions(k->db, k->conf);
+		mr_partitions_keep(k->db, k->conf, MR_PARTITIONS_TRIES);
 		k->purging = true;
 	}
 	if (mr_balance_needed() && connect_db(k))

@@ -29,6 +29,7 @@ TESTS += \
 	tests/integration/test_ingest_database.py \
 	tests/integration/test_ingest_restart.py \
 	tests/integration/test_options.py \
+	tests/integration/test_partitions.py \
 	tests/integration/test_privacy_visitors.py \
 	tests/integration/test_quickstart.py \
 	tests/integration/test_readme.py \
@@ -90,6 +91,7 @@ EXTRA_DIST += \
 	tests/integration/test_ingest_restart.py \
 	tests/integration/test_install.py \
 	tests/integration/test_options.py \
+	tests/integration/test_partitions.py \
 	tests/integration/test_privacy_visitors.py \
 	tests/integration/test_quickstart.py \
 	tests/integration/test_readme.py \

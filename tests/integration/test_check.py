@@ -87,12 +87,12 @@ def installation(t, pg, w):
         finds("newer schema", r"WARNING: schema: version 999", 1)
         pg.execute("DELETE FROM schema_migrations WHERE version = 999", w.database)
         # The worker makes them with each connection, of which it has another in a while.
-        pg.execute("ALTER FUNCTION events_make_partitions RENAME TO not_now", w.database)
+        pg.execute("ALTER FUNCTION events_make_partition RENAME TO not_now", w.database)
         for row in pg.query("SELECT relname FROM pg_class WHERE relname ~ '^events_2' AND relkind = 'r' "
                             "ORDER BY 1 DESC LIMIT 3", w.database):
             pg.execute(f"DROP TABLE {row['relname']}", w.database)
         finds("missing partitions", r"WARNING: partitions: 4 day", 1)
-        pg.execute("ALTER FUNCTION not_now RENAME TO events_make_partitions", w.database)
+        pg.execute("ALTER FUNCTION not_now RENAME TO events_make_partition", w.database)
         pg.execute("SELECT events_make_partitions(7)", w.database)
         os.makedirs(os.path.join(w.dir, "spool", "quarantine"))
         bad = os.path.join(w.dir, "spool", "quarantine", "x.bad")

@@ -79,14 +79,14 @@ def partitions(t, pg):
             t.is_(post(w, "a").status, 200, "an event")
             t.ok(pg.value(WHERE_STORED.format("a"), "days") in got[:-1], "goes to its day")
             # The worker makes them with each connection, of which it has another in a while.
-            pg.execute("ALTER FUNCTION events_make_partitions RENAME TO not_now", "days")
+            pg.execute("ALTER FUNCTION events_make_partition RENAME TO not_now", "days")
             for name in got[:-1]:
                 pg.execute(f"ALTER TABLE events DETACH PARTITION {name}; DROP TABLE {name}",
                            "days")
             t.is_(without_time(post(w, "b")), success(1), "an event when its day is missing")
             t.is_(pg.value(WHERE_STORED.format("b"), "days"), "events_default",
                   "goes to the default partition")
-            pg.execute("ALTER FUNCTION not_now RENAME TO events_make_partitions", "days")
+            pg.execute("ALTER FUNCTION not_now RENAME TO events_make_partition", "days")
         with worker(pg, "days") as w:
             w.wait_healthy()
             t.is_(without_time(post(w, "c")), success(1), "the next worker")

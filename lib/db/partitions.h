@@ -1,0 +1,27 @@
+/*
+ * The partitions of events: making those that are to come. See schema/008-partitions.sql for
+ * how that keeps out of the way of who stores and who reads.
+ */
+#ifndef MR_DB_PARTITIONS_H
+#define MR_DB_PARTITIONS_H
+
+#include "base/error.h"
+#include "conf/conf.h"
+#include "db/connection.h"
+
+/* Of a caller that has time: a second or two in all. */
+#define MR_PARTITIONS_TRIES 10
+
+/*
+ * Makes what [database] asks for, from today (UTC) on, each in a transaction of its own. One
+ * that somebody's lock is in the way of is tried again, `tries` times in all, after a pause.
+ * *made (NULL: not wanted): how many it were. The error is that of the first one that could
+ * not be made; the others are, all the same.
+ */
+enum mr_err mr_partitions_make(struct mr_db *db, const struct mr_conf *conf, int tries,
+    int *made, struct mr_error *err);
+
+/* The same; that it cannot be done is logged, and no reason to stop. */
+void mr_partitions_keep(struct mr_db *db, const struct mr_conf *conf, int tries);
+
+#endif
