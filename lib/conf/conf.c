@@ -32,7 +32,11 @@ static const struct mr_conf_choice ip_privacies[] = { { "none", MR_IP_KEEP },
 static const struct mr_conf_choice visitors[] = { { "client", MR_VISITOR_CLIENT },
 	{ "hash", MR_VISITOR_HASH }, { "none", MR_VISITOR_NONE }, { NULL, 0 } };
 
+static const struct mr_conf_choice unclaimeds[] = { { "keep", MR_UNCLAIMED_KEEP },
+	{ "drop", MR_UNCLAIMED_DROP }, { NULL, 0 } };
+
 #define AT(member) offsetof(struct mr_conf, member)
+#define MOST_S (INT64_C(36500) * 86400)
 #define MiB (INT64_C(1) << 20)
 
 static const struct mr_conf_key table[] = {
@@ -87,6 +91,12 @@ static const struct mr_conf_key table[] = {
 	{ "export", "batch_max_rows", MR_T_INT, AT(batch_max_rows), "1000000", 1, 100000000, NULL,
 	    NULL },
 	{ "export", "history_days", MR_T_INT, AT(history_days), "90", 1, 36500, NULL, NULL },
+	{ "retention", "events", MR_T_SPAN, AT(keep_events_s), "24h", 0, MOST_S, NULL, NULL },
+	{ "retention", "max_bytes", MR_T_SIZE, AT(max_bytes), "0", 0, MiB * MiB, NULL, NULL },
+	{ "retention", "rejected", MR_T_SPAN, AT(keep_rejected_s), "30d", 3600, MOST_S, NULL, NULL },
+	{ "retention", "dedup", MR_T_SPAN, AT(keep_dedup_s), "7d", 3600, MOST_S, NULL, NULL },
+	{ "retention", "history", MR_T_SPAN, AT(keep_history_s), "0", 0, MOST_S, NULL, NULL },
+	{ "retention", "unclaimed", MR_T_CHOICE, AT(unclaimed), "keep", 0, 0, unclaimeds, NULL },
 	MR_CONF_BUCKET_KEYS("backup", struct mr_conf, backup),
 };
 #define N_KEYS (sizeof table / sizeof table[0])
@@ -205,6 +215,8 @@ take(struct reader *r, const char *section, const char *name, const char *value,
 		return mr_fail(why, MR_EINVAL, "%s was already set in line %d", name,
 		    r->first_line[i]);
 	r->first_line[i] = r->line;
+	if (k->offset == offsetof(struct mr_conf, keep_events_s))
+		r->conf->keep_events_set = true;
 	return set_named(k, r->conf, value, why);
 }
 
@@ -345,6 +357,8 @@ check_whole(struct mr_conf *conf, struct mr_error *err)
 	if (conf->ingest == MR_INGEST_SPOOL && conf->spool_dir[0] == '\0')
 		return mr_fail(err, MR_EINVAL, "[collector] ingest is spool and [spool] dir is "
 		    "empty; name a folder there");
+	if (conf->keep_history_s == 0)
+		conf->keep_history_s = conf->history_days * 86400;
 	return mr_conf_client_check(conf, err);
 }
 

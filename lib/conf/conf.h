@@ -32,6 +32,9 @@ enum mr_visitor_source {
 	MR_VISITOR_NONE    /* nobody */
 };
 
+/* What becomes of events whose sites no client has. */
+enum mr_unclaimed { MR_UNCLAIMED_KEEP, MR_UNCLAIMED_DROP };
+
 /* A list value: items separated by commas or white space. */
 struct mr_conf_list {
 	char **items; /* owned by the struct mr_conf */
@@ -143,7 +146,16 @@ struct mr_conf {
 	bool spawn;               /* POST /export/run starts the program */
 	char *export_program;     /* path of millrace-export */
 	int64_t batch_max_rows;
-	int64_t history_days;     /* that finished batches are remembered */
+	int64_t history_days;     /* the older name of keep_history_s, which counts */
+
+	/* [retention]; in seconds */
+	int64_t keep_events_s;    /* after they were delivered */
+	bool keep_events_set;     /* the file says so; without clients, nothing goes unless it does */
+	int64_t max_bytes;        /* of all partitions; 0: no such limit */
+	int64_t keep_rejected_s;
+	int64_t keep_dedup_s;     /* that a batchId is remembered */
+	int64_t keep_history_s;   /* that finished batches, runs and the audit are remembered */
+	int64_t unclaimed;        /* enum mr_unclaimed */
 
 	struct mr_conf_bucket backup; /* [backup]: of all clients */
 

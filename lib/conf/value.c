@@ -154,6 +154,40 @@ set_number(const struct mr_conf_key *k, int64_t *slot, const char *text, struct 
 	return MR_OK;
 }
 
+/* A whole number with its unit; 0 needs none. */
+static bool
+read_span(const char *text, int64_t *seconds)
+{
+	static const char units[] = "smhd";
+	static const int64_t worth[] = { 1, 60, 3600, 86400 };
+	const char *unit;
+	size_t digits = strspn(text, "0123456789");
+
+	if (digits == 0 || digits > 12)
+		return false;
+	*seconds = strtoll(text, NULL, 10);
+	if (text[digits] == '\0')
+		return *seconds == 0;
+	if ((unit = strchr(units, text[digits])) == NULL || text[digits + 1] != '\0')
+		return false;
+	*seconds *= worth[unit - units];
+	return true;
+}
+
+static enum mr_err
+set_span(const struct mr_conf_key *k, int64_t *slot, const char *text, struct mr_error *err)
+{
+	int64_t value;
+
+	if (!read_span(text, &value))
+		return mr_fail(err, MR_EINVAL, "'%s' is no time such as 90s, 30m, 24h or 7d", text);
+	if (value < k->least || value > k->most)
+		return mr_fail(err, MR_EINVAL, "%s is out of range; allowed are %llds to %llds",
+		    text, (long long)k->least, (long long)k->most);
+	*slot = value;
+	return MR_OK;
+}
+
 static enum mr_err
 check_text(const struct mr_conf_key *k, const char *text, struct mr_error *err)
 {
@@ -212,6 +246,8 @@ mr_conf_set(const struct mr_conf_key *k, void *base, const char *text, struct mr
 	case MR_T_INT:
 	case MR_T_SIZE:
 		return set_number(k, slot, text, err);
+	case MR_T_SPAN:
+		return set_span(k, slot, text, err);
 	case MR_T_BOOL:
 		return set_bool(slot, text, err);
 	case MR_T_CHOICE:
@@ -266,6 +302,7 @@ mr_conf_clear(const struct mr_conf_key *k, void *base)
 		break;
 	case MR_T_INT:
 	case MR_T_SIZE:
+	case MR_T_SPAN:
 	case MR_T_BOOL:
 	case MR_T_CHOICE:
 	case MR_T_BLOCKS:

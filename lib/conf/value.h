@@ -11,6 +11,7 @@
 enum mr_conf_type {
 	MR_T_INT,     /* int64_t, a whole number */
 	MR_T_SIZE,    /* int64_t, bytes; k, M and G are understood */
+	MR_T_SPAN,    /* int64_t, seconds; written with s, m, h or d behind it, or 0 */
 	MR_T_BOOL,    /* bool */
 	MR_T_CHOICE,  /* int64_t, one of the words in `choices` */
 	MR_T_TEXT,    /* char * */
@@ -28,7 +29,7 @@ struct mr_conf_key {
 	enum mr_conf_type type;
 	size_t offset; /* of the member of struct mr_conf, or of its section's struct */
 	const char *default_text;
-	int64_t least, most;                  /* MR_T_INT, MR_T_SIZE */
+	int64_t least, most;                  /* MR_T_INT, MR_T_SIZE, MR_T_SPAN */
 	const struct mr_conf_choice *choices; /* MR_T_CHOICE, MR_T_WORD; ends with text == NULL */
 	const char *env;                      /* a variable that overrides, or NULL */
 };

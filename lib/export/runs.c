@@ -132,13 +132,13 @@ mr_runs_sweep(struct mr_db *db, struct mr_error *err)
 }
 
 enum mr_err
-mr_runs_purge(struct mr_db *db, int64_t days, struct mr_error *err)
+mr_runs_purge(struct mr_db *db, int64_t older_s, struct mr_error *err)
 {
 	struct mr_db_args args = MR_DB_ARGS_INIT;
 
-	mr_db_arg_int(&args, days);
-	return mr_db_tell(db, "DELETE FROM export_runs WHERE ended_at < now() - $1::integer * "
-	    "interval '1 day'", &args, err);
+	mr_db_arg_int(&args, older_s);
+	return mr_db_tell(db, "DELETE FROM export_runs WHERE ended_at < now() - $1::bigint * "
+	    "interval '1 second'", &args, err);
 }
 
 enum mr_err

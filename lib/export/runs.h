@@ -53,8 +53,8 @@ void mr_runs_end(struct mr_db *db, const struct mr_run *run,
 /* Marks runs that a crash ended; those that were asked for over HTTP are requests again. */
 enum mr_err mr_runs_sweep(struct mr_db *db, struct mr_error *err);
 
-/* Forgets those that ended more than so many days ago. */
-enum mr_err mr_runs_purge(struct mr_db *db, int64_t days, struct mr_error *err);
+/* Forgets those that ended more than so many seconds ago. */
+enum mr_err mr_runs_purge(struct mr_db *db, int64_t older_s, struct mr_error *err);
 
 /* The last ten as a JSON array, the only field of *rows, which the caller frees. */
 enum mr_err mr_runs_list(struct mr_db *db, struct mr_db_rows **rows, struct mr_error *err);

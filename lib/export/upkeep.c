@@ -9,6 +9,8 @@
 #include "export/runs.h"
 #include "export/unclaimed.h"
 
+#define STEP 500 /* rows; an export batch takes its objects along */
+
 enum mr_err
 mr_upkeep_report_unclaimed(const struct mr_context *x, struct mr_error *err)
 {
@@ -28,22 +30,56 @@ mr_upkeep_report_unclaimed(const struct mr_context *x, struct mr_error *err)
 	return e;
 }
 
+/* Steps, so that no transaction is long, however much has become old. */
+static enum mr_err
+forget_in_steps(struct mr_db *db, const char *sql, int64_t older_s, int64_t *n,
+    struct mr_error *err)
+{
+	struct mr_db_args args = MR_DB_ARGS_INIT;
+	struct mr_db_rows *rows;
+	long gone;
+	enum mr_err e;
+
+	mr_db_arg_int(&args, older_s);
+	mr_db_arg_int(&args, STEP);
+	do {
+		if ((e = mr_db_ask(db, sql, &args, &rows, err)) != MR_OK)
+			return e;
+		gone = mr_db_n_changed(rows);
+		*n += gone;
+		mr_db_rows_free(rows);
+	} while (gone == STEP);
+	return MR_OK;
+}
+
+enum mr_err
+mr_upkeep_forget(struct mr_db *db, int64_t older_s, int64_t *n, struct mr_error *err)
+{
+	/* A batch that a cursor stands on, or has not passed, stays. */
+	static const char batches[] = "DELETE FROM export_batches WHERE id IN (SELECT id FROM "
+	    "export_batches b WHERE planned_at < now() - $1::bigint * interval '1 second' AND "
+	    "(kind = 'manual' OR id < (SELECT min(batch) FROM export_cursors c WHERE "
+	    "c.client = b.client)) ORDER BY id LIMIT $2::bigint)";
+	static const char audit[] = "DELETE FROM export_audit WHERE id IN (SELECT id FROM export_audit "
+	    "WHERE at < now() - $1::bigint * interval '1 second' ORDER BY id LIMIT $2::bigint)";
+	/* An upload so old has been aborted by the bucket's own rules, or never will be. */
+	static const char uploads[] = "DELETE FROM export_uploads WHERE (client, destination, key, "
+	    "upload_id) IN (SELECT client, destination, key, upload_id FROM export_uploads WHERE "
+	    "created_at < now() - $1::bigint * interval '1 second' LIMIT $2::bigint)";
+	enum mr_err e;
+
+	if ((e = forget_in_steps(db, batches, older_s, n, err)) != MR_OK ||
+	    (e = forget_in_steps(db, audit, older_s, n, err)) != MR_OK ||
+	    (e = forget_in_steps(db, uploads, older_s, n, err)) != MR_OK ||
+	    (e = mr_unclaimed_forget(db, older_s, err)) != MR_OK)
+		return e;
+	return mr_runs_purge(db, older_s, err);
+}
+
 enum mr_err
 mr_upkeep_purge_history(const struct mr_context *x, struct mr_error *err)
 {
-	/* A batch that a cursor stands on, or has not passed, stays. */
-	static const char batches[] = "DELETE FROM export_batches b WHERE planned_at < now() - "
-	    "$1::integer * interval '1 day' AND (kind = 'manual' OR id < (SELECT min(batch) FROM "
-	    "export_cursors c WHERE c.client = b.client))";
-	static const char audit[] = "DELETE FROM export_audit WHERE at < now() - $1::integer * "
-	    "interval '1 day'";
-	struct mr_db_args args = MR_DB_ARGS_INIT;
-	enum mr_err e;
+	int64_t n = 0;
 
-	mr_db_arg_int(&args, x->conf->history_days);
-	if ((e = mr_db_tell(x->db, batches, &args, err)) != MR_OK ||
-	    (e = mr_db_tell(x->db, audit, &args, err)) != MR_OK ||
-	    (e = mr_unclaimed_forget(x->db, x->conf->history_days, err)) != MR_OK)
-		return e;
-	return mr_runs_purge(x->db, x->conf->history_days, err);
+	return mr_upkeep_forget(x->db, x->conf->keep_history_s, &n, err);
 }

@@ -11,9 +11,12 @@
 enum mr_err mr_upkeep_report_unclaimed(const struct mr_context *x, struct mr_error *err);
 
 /*
- * Forgets batches, runs and audit rows that are older than history_days and done with. As
- * mr_db_tell().
+ * Forgets batches, runs, audit rows and notes of uploads that are older than older_s seconds and
+ * done with, in steps that commit by themselves; *n grows by how many rows it were. As mr_db_ask().
  */
+enum mr_err mr_upkeep_forget(struct mr_db *db, int64_t older_s, int64_t *n, struct mr_error *err);
+
+/* The same, with what [retention] says. */
 enum mr_err mr_upkeep_purge_history(const struct mr_context *x, struct mr_error *err);
 
 #endif

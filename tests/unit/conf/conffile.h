@@ -111,6 +111,12 @@ check_defaults(const struct mr_conf *conf)
 	is_str(mr_str(conf->export_program), MR_SBINDIR "/millrace-export", "[export] program");
 	is_int(conf->batch_max_rows, 1000000, "[export] batch_max_rows");
 	is_int(conf->history_days, 90, "[export] history_days");
+	is_int(conf->keep_events_s, 86400, "[retention] events");
+	is_int(conf->max_bytes, 0, "[retention] max_bytes");
+	is_int(conf->keep_rejected_s, 30 * 86400, "[retention] rejected");
+	is_int(conf->keep_dedup_s, 7 * 86400, "[retention] dedup");
+	is_int(conf->keep_history_s, 90 * 86400, "[retention] history: history_days");
+	is_int(conf->unclaimed, MR_UNCLAIMED_KEEP, "[retention] unclaimed");
 	is_str(mr_str(conf->backup.bucket), "", "[backup] bucket");
 	is_int(conf->backup.part_bytes, 8 << 20, "[backup] part_size");
 }

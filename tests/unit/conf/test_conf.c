@@ -20,6 +20,7 @@ test_defaults(void)
 
 	is_int(mr_conf_load(&conf, NULL, &err), MR_OK, "without a file");
 	check_defaults(&conf);
+	ok(!conf.keep_events_set, "[retention] events is not set");
 	is_int(conf.n_sites, 0, "no sites");
 	ok(mr_conf_site_find(&conf, mr_str("x")) == NULL, "no site of any name");
 	mr_conf_free(&conf);
@@ -54,6 +55,8 @@ test_values(void)
 	    "[privacy]\nanonymize_ip = truncate\nvisitor_id = hash\n"
 	    "[admin]\ntoken_sha256 = " TOKEN "\n"
 	    "[export]\nspawn = off\nprogram = /bin/true\nbatch_max_rows = 5\nhistory_days = 3\n"
+	    "[retention]\nevents = 36h\nmax_bytes = 20G\nrejected = 90m\ndedup = 86400s\n"
+	    "history = 30d\nunclaimed = drop\n"
 	    "[backup]\nbucket = kept\npart_size = 16M\n";
 	struct mr_conf conf;
 
@@ -98,6 +101,13 @@ test_values(void)
 	is_str(mr_str(conf.export_program), "/bin/true", "program");
 	is_int(conf.batch_max_rows, 5, "batch_max_rows");
 	is_int(conf.history_days, 3, "history_days");
+	is_int(conf.keep_events_s, 36 * 3600, "events");
+	ok(conf.keep_events_set, "events is set");
+	is_int(conf.max_bytes, INT64_C(20) << 30, "max_bytes");
+	is_int(conf.keep_rejected_s, 90 * 60, "rejected");
+	is_int(conf.keep_dedup_s, 86400, "dedup");
+	is_int(conf.keep_history_s, 30 * 86400, "history");
+	is_int(conf.unclaimed, MR_UNCLAIMED_DROP, "unclaimed");
 	is_str(mr_str(conf.backup.bucket), "kept", "bucket of the backup");
 	is_int(conf.backup.part_bytes, 16 << 20, "part_size of the backup");
 	mr_conf_free(&conf);
@@ -129,6 +139,16 @@ test_single_values(void)
 		{ __LINE__, "[collector]\nmax_body = 64K\n", MEMBER(max_body_bytes), 65536 },
 		{ __LINE__, "[collector]\nmax_body = 2M\n", MEMBER(max_body_bytes), 2 << 20 },
 		{ __LINE__, "[collector]\nmax_body = 2m\n", MEMBER(max_body_bytes), 2 << 20 },
+
+		/* times */
+		{ __LINE__, "[retention]\nevents = 0\n", MEMBER(keep_events_s), 0 },
+		{ __LINE__, "[retention]\nevents = 0h\n", MEMBER(keep_events_s), 0 },
+		{ __LINE__, "[retention]\nevents = 45s\n", MEMBER(keep_events_s), 45 },
+		{ __LINE__, "[retention]\nevents = 36500d\n", MEMBER(keep_events_s),
+		    INT64_C(36500) * 86400 },
+		{ __LINE__, "[export]\nhistory_days = 2\n", MEMBER(keep_history_s), 2 * 86400 },
+		{ __LINE__, "[export]\nhistory_days = 2\n[retention]\nhistory = 1d\n",
+		    MEMBER(keep_history_s), 86400 },
 
 		/* how a line may look */
 		{ __LINE__, "[collector]\nthreads=7", MEMBER(threads), 7 },
@@ -315,6 +335,15 @@ test_errors(void)
 		{ __LINE__, "[client a]\ncompression_level = 20\n", 2, "compression_level" },
 		{ __LINE__, "[backup]\npart_size = 65M\n", 2, "part_size" },
 		{ __LINE__, "[export]\nbatch_max_rows = 0\n", 2, "batch_max_rows" },
+		{ __LINE__, "[retention]\nevents = 24\n", 2, "events" },
+		{ __LINE__, "[retention]\nevents = 24 h\n", 2, "events" },
+		{ __LINE__, "[retention]\nevents = h\n", 2, "events" },
+		{ __LINE__, "[retention]\nevents = -1h\n", 2, "events" },
+		{ __LINE__, "[retention]\nevents = 1w\n", 2, "events" },
+		{ __LINE__, "[retention]\nevents = 36501d\n", 2, "events" },
+		{ __LINE__, "[retention]\nevents = 9999999999999d\n", 2, "events" },
+		{ __LINE__, "[retention]\ndedup = 59m\n", 2, "dedup" },
+		{ __LINE__, "[retention]\nunclaimed = maybe\n", 2, "unclaimed" },
 
 		/* lines that are none */
 		{ __LINE__, "[collector]\nthreads\n", 2, "" },
