@@ -4,11 +4,13 @@ sbin_PROGRAMS += \
 	cron/millrace-admin \
 	cron/millrace-check \
 	cron/millrace-export \
+	cron/millrace-maintain \
 	cron/millrace-replay
 dist_man_MANS += \
 	cron/millrace-admin.8 \
 	cron/millrace-check.8 \
 	cron/millrace-export.8 \
+	cron/millrace-maintain.8 \
 	cron/millrace-replay.8
 
 cron_millrace_admin_SOURCES = \
@@ -26,5 +28,7 @@ cron_millrace_check_SOURCES = cron/check.c
 cron_millrace_check_LDADD = $(MR_LIBS)
 cron_millrace_export_SOURCES = cron/export.c
 cron_millrace_export_LDADD = $(MR_S3_LIBS) $(ZSTD_LIBS)
+cron_millrace_maintain_SOURCES = cron/maintain.c
+cron_millrace_maintain_LDADD = $(MR_LIBS)
 cron_millrace_replay_SOURCES = cron/replay.c
 cron_millrace_replay_LDADD = $(MR_LIBS)

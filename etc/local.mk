@@ -50,6 +50,7 @@ mr_fill = { $(SED) -e '/^@sandbox[@]$$/{r $(srcdir)/etc/systemd/sandbox' -e 'd;}
 	  -e 's|@conffile[@]|$(sysconfdir)/millrace/millrace.ini|g' \
 	  -e 's|@check[@]|$(sbindir)/millrace-check|g' \
 	  -e 's|@export[@]|$(sbindir)/millrace-export|g' \
+	  -e 's|@maintain[@]|$(sbindir)/millrace-maintain|g' \
 	  -e 's|@replay[@]|$(sbindir)/millrace-replay|g' \
 	  -e 's|@statedir[@]|$(localstatedir)/lib/millrace|g' \
 	  -e 's|@socket[@]|$(mr_socket)|g' \

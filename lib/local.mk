@@ -128,7 +128,13 @@ lib_libmillrace_a_SOURCES = \
 	lib/export/totals.h \
 	lib/export/unclaimed.c lib/export/unclaimed.h \
 	lib/export/upkeep.c lib/export/upkeep.h \
-	lib/export/verify.c lib/export/verify.h
+	lib/export/verify.c lib/export/verify.h \
+	lib/retention/claims.c lib/retention/claims.h \
+	lib/retention/count.c lib/retention/count.h \
+	lib/retention/drop.c lib/retention/drop.h \
+	lib/retention/maintain.c lib/retention/maintain.h \
+	lib/retention/spans.c lib/retention/spans.h \
+	lib/retention/tidy.c lib/retention/tidy.h
 
 MR_LIBS = lib/libmillrace.a $(LIBPQ_LIBS) $(INIH_LIBS) $(SODIUM_LIBS) $(ZLIB_LIBS)
 # For programs that reach S3; the worker starts without what libcurl brings along.

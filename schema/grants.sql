@@ -15,9 +15,19 @@ REVOKE EXECUTE ON FUNCTION events_make_partition(timestamptz, timestamptz),
 GRANT EXECUTE ON FUNCTION events_make_partition(timestamptz, timestamptz),
     events_make_partitions(integer) TO :"role";
 
+-- Maintaining. Only what lies in the past can be dropped by it.
+ALTER FUNCTION events_hold_partition(text)
+    SECURITY DEFINER SET search_path = public, pg_temp;
+ALTER FUNCTION events_drop_partition(text)
+    SECURITY DEFINER SET search_path = public, pg_temp;
+REVOKE EXECUTE ON FUNCTION events_hold_partition(text), events_drop_partition(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION events_hold_partition(text), events_drop_partition(text) TO :"role";
+GRANT SELECT, INSERT, DELETE ON events_counted, events_counted_sites TO :"role";
+
 -- Collecting.
 GRANT SELECT ON schema_migrations, events_default, events_partitions TO :"role";
-GRANT SELECT, INSERT ON events, dedup_keys TO :"role";
+GRANT SELECT, INSERT ON events TO :"role";
+GRANT SELECT, INSERT, DELETE ON dedup_keys TO :"role";
 GRANT SELECT, INSERT, DELETE ON ingest_groups, visitor_salts TO :"role";
 GRANT SELECT, INSERT, UPDATE ON ingest_totals TO :"role";
 GRANT SELECT, INSERT, UPDATE, DELETE ON rejected_events TO :"role";

@@ -9,7 +9,8 @@ MIGRATIONS = \
 	schema/005-export-requests.sql \
 	schema/006-export-slices.sql \
 	schema/007-export-ends.sql \
-	schema/008-partitions.sql
+	schema/008-partitions.sql \
+	schema/009-retention.sql
 schemadir = $(pkgdatadir)/schema
 dist_schema_DATA = $(MIGRATIONS) schema/grants.sql
 

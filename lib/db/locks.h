@@ -15,4 +15,7 @@
 /* One export is at work at a time, and no rebind beside it. */
 #define MR_LOCK_EXPORT "7241862083345902165"
 
+/* One maintains at a time. */
+#define MR_LOCK_MAINTAIN "7241862083345902166"
+
 #endif

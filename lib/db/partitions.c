@@ -12,6 +12,7 @@
 /* Between two tries; random, so that several workers do not meet again and again. */
 #define LEAST_PAUSE_MS 50
 #define MORE_PAUSE_MS 200
+#define ABORT_MS 60000
 
 /* The days from today on that no partition has a part of. */
 static const char missing_sql[] =
@@ -38,6 +39,19 @@ pause_a_little(void)
 	nanosleep(&pause, NULL);
 }
 
+bool
+mr_partitions_try_again(struct mr_db *db, int *tries)
+{
+	bool locked = is_locked(db);
+
+	mr_db_abort(db, ABORT_MS);
+	if (!locked || *tries <= 1)
+		return false;
+	(*tries)--;
+	pause_a_little();
+	return true;
+}
+
 /* *tries: what is left of them. */
 static enum mr_err
 make_one(struct mr_db *db, const char *low, const char *high, int *tries, int64_t *made,
@@ -48,11 +62,10 @@ make_one(struct mr_db *db, const char *low, const char *high, int *tries, int64_
 
 	mr_db_arg_text(&args, low);
 	mr_db_arg_text(&args, high);
-	while ((e = mr_db_ask_int(db, "SELECT events_make_partition($1::timestamptz, "
-	    "$2::timestamptz)::int", &args, made, err)) != MR_OK && is_locked(db) && *tries > 1) {
-		(*tries)--;
-		pause_a_little();
-	}
+	do
+		e = mr_db_ask_int(db, "SELECT events_make_partition($1::timestamptz, "
+		    "$2::timestamptz)::int", &args, made, err);
+	while (e != MR_OK && mr_partitions_try_again(db, tries));
 	return e;
 }
 

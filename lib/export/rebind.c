@@ -56,6 +56,7 @@ static const char mark_sql[] =
 static const char move_sql[] =
     "DELETE FROM export_batches b WHERE kind <> 'manual' AND id > (SELECT min(batch) FROM "
     "export_cursors c WHERE c.client = b.client); "
+    "DELETE FROM events_counted; "
     "UPDATE export_cursors c SET batch = (SELECT coalesce(max(id), 0) FROM export_batches); "
     "UPDATE export_chains SET snapshot = '" BEFORE_ALL "', "
     "system_identifier = (SELECT system_identifier FROM pg_control_system()); COMMIT";

@@ -112,29 +112,43 @@ mr_rejected_each(struct mr_db *db, const struct mr_rejected_choice *choice,
 
 /* --- deleting --------------------------------------------------------------------- */
 
-#define DELETE "WITH gone AS (DELETE FROM rejected_events WHERE id IN " \
-	"(SELECT id FROM rejected_events WHERE " CHOICE " ORDER BY id LIMIT $4::bigint) RETURNING 1), " \
+#define DELETE_WHERE(choice, limit) "WITH gone AS (DELETE FROM rejected_events WHERE id IN " \
+	"(SELECT id FROM rejected_events WHERE " choice " ORDER BY id LIMIT " limit ") RETURNING 1), " \
 	"noted AS (INSERT INTO ingest_totals AS t (instance, stored, duplicate, rejected, deleted) " \
 	"SELECT '00000000-0000-0000-0000-000000000000', 0, 0, 0, count(*) FROM gone " \
 	"ON CONFLICT (instance) DO UPDATE SET deleted = t.deleted + excluded.deleted) " \
 	"SELECT count(*) FROM gone"
+
+static enum mr_err
+delete_some(struct mr_db *db, const char *sql, const struct mr_db_args *args, int64_t *deleted,
+    struct mr_error *err)
+{
+	enum mr_err e = mr_db_ensure(db, err);
+
+	return e == MR_OK ? mr_db_ask_int(db, sql, args, deleted, err) : e;
+}
+
+enum mr_err
+mr_rejected_forget(struct mr_db *db, int64_t older_s, int64_t most, int64_t *deleted,
+    struct mr_error *err)
+{
+	struct mr_db_args args = MR_DB_ARGS_INIT;
+
+	mr_db_arg_int(&args, older_s);
+	mr_db_arg_int(&args, most);
+	return delete_some(db, DELETE_WHERE("created_at < now() - $1::bigint * interval '1 second'",
+	    "$2::bigint"), &args, deleted, err);
+}
 
 enum mr_err
 mr_rejected_delete(struct mr_db *db, const struct mr_rejected_choice *choice, int64_t *deleted,
     struct mr_error *err)
 {
 	struct mr_db_args args = MR_DB_ARGS_INIT;
-	struct mr_db_rows *rows;
-	enum mr_err e;
 
 	add_choice(&args, choice);
 	mr_db_arg_int(&args, choice->limit);
-	if ((e = mr_db_ensure(db, err)) != MR_OK ||
-	    (e = mr_db_ask(db, DELETE, &args, &rows, err)) != MR_OK)
-		return e;
-	*deleted = mr_db_int(rows, 0, 0);
-	mr_db_rows_free(rows);
-	return MR_OK;
+	return delete_some(db, DELETE_WHERE(CHOICE, "$4::bigint"), &args, deleted, err);
 }
 
 /* --- payloads --------------------------------------------------------------------- */

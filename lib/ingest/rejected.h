@@ -44,6 +44,13 @@ enum mr_err mr_rejected_each(struct mr_db *db, const struct mr_rejected_choice *
     enum mr_err (*visit)(void *arg, const struct mr_rejected *event, struct mr_error *err),
     void *arg, struct mr_error *err);
 
+/*
+ * Deletes the first `most` that have been here for longer than older_s, and notes it likewise.
+ * Errors as above.
+ */
+enum mr_err mr_rejected_forget(struct mr_db *db, int64_t older_s, int64_t most, int64_t *deleted,
+    struct mr_error *err);
+
 /* Deletes them, and notes it in the totals, so that the books know of it. Errors as above. */
 enum mr_err mr_rejected_delete(struct mr_db *db, const struct mr_rejected_choice *choice,
     int64_t *deleted, struct mr_error *err);

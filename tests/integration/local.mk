@@ -28,6 +28,7 @@ TESTS += \
 	tests/integration/test_ingest_batchid.py \
 	tests/integration/test_ingest_database.py \
 	tests/integration/test_ingest_restart.py \
+	tests/integration/test_maintain.py \
 	tests/integration/test_options.py \
 	tests/integration/test_partitions.py \
 	tests/integration/test_privacy_visitors.py \
@@ -90,6 +91,7 @@ EXTRA_DIST += \
 	tests/integration/test_ingest_database.py \
 	tests/integration/test_ingest_restart.py \
 	tests/integration/test_install.py \
+	tests/integration/test_maintain.py \
 	tests/integration/test_options.py \
 	tests/integration/test_partitions.py \
 	tests/integration/test_privacy_visitors.py \

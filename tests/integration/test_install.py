@@ -7,7 +7,8 @@ import subprocess
 from harness import proc, tap
 
 FILES = {"libexecdir": ["millrace/millrace.fcgi"],
-         "sbindir": ["millrace-admin", "millrace-check", "millrace-export", "millrace-replay"],
+         "sbindir": ["millrace-admin", "millrace-check", "millrace-export", "millrace-maintain",
+                     "millrace-replay"],
          "sysconfdir": ["millrace/millrace.ini"],
          "datadir": ["millrace/schema/001-events.sql", "millrace/schema/002-ledger.sql",
                      "millrace/schema/004-export.sql",

@@ -21,6 +21,7 @@ PROGRAMS = (
      ("seal", "rekey", "rotate", "rejected", "migrate", "rebind")),
     ("cron/millrace-check", "cron/millrace-check.8", ()),
     ("cron/millrace-export", "cron/millrace-export.8", ()),
+    ("cron/millrace-maintain", "cron/millrace-maintain.8", ()),
     ("cron/millrace-replay", "cron/millrace-replay.8", ()),
 )
 

@@ -19,7 +19,8 @@ from common import TOKEN
 from harness import client, markdown, postgres, proc, sanitizer, tap, web
 
 DOCUMENTED = "localhost:8000"
-PROGRAMS = ("millrace-admin", "millrace-check", "millrace-export", "millrace-replay")
+PROGRAMS = ("millrace-admin", "millrace-check", "millrace-export", "millrace-maintain",
+            "millrace-replay")
 
 # Members of answers whose values depend on what came before, or on the machine.
 VARIES = {"books", "counters", "created_at", "event_time", "id", "pid", "received_at", "run_id",

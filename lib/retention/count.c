@@ -1,0 +1,47 @@
+/* Counting: see count.h. */
+#include "retention/count.h"
+
+#include <stdio.h>
+
+#include "db/query.h"
+
+#define SQL_MAX 4096
+
+/*
+ * Bounds stand in the statement as they are, and not as parameters, so that no other partition
+ * is even opened. Name and bounds are PostgreSQL's own texts, without quotes in them.
+ */
+#define COUNT "WITH p AS (SELECT site_id, count(*) AS rows, min(ingest_xid) AS min_xid, " \
+	"max(ingest_xid) AS max_xid FROM events WHERE created_at >= '%.*s' AND created_at < '%.*s' " \
+	"GROUP BY site_id), " \
+	"k AS (INSERT INTO events_counted (partition, system_identifier, rows, max_xid, " \
+	"snapshot) " \
+	"SELECT $1, system_identifier, (SELECT coalesce(sum(rows), 0) FROM p), " \
+	"(SELECT coalesce(max(max_xid), 0) FROM p), pg_current_snapshot() FROM pg_control_system()) " \
+	"INSERT INTO events_counted_sites (partition, site_id, rows, min_xid, max_xid) " \
+	"SELECT $1, CASE WHEN few.are THEN site_id END, sum(rows), min(min_xid), max(max_xid) " \
+	"FROM p, (SELECT count(*) <= 1000 AS are FROM p) AS few GROUP BY 2"
+
+enum mr_err
+mr_count_span(struct mr_db *db, const struct mr_span *span, struct mr_error *err)
+{
+	char sql[SQL_MAX], name[64];
+	struct mr_db_args args = MR_DB_ARGS_INIT;
+	enum mr_err e;
+
+	(void)snprintf(name, sizeof name, "%.*s", (int)span->name.n, span->name.p);
+	(void)snprintf(sql, sizeof sql, COUNT, (int)span->low.n, span->low.p, (int)span->high.n,
+	    span->high.p);
+	mr_db_arg_text(&args, name);
+	/* Whoever is killed in between leaves it uncounted. */
+	if ((e = mr_db_tell(db, "DELETE FROM events_counted WHERE partition = $1", &args, err)) == MR_OK)
+		e = mr_db_tell(db, sql, &args, err);
+	return e;
+}
+
+enum mr_err
+mr_count_forget(struct mr_db *db, struct mr_error *err)
+{
+	return mr_db_tell(db, "DELETE FROM events_counted k WHERE NOT EXISTS (SELECT FROM "
+	    "events_partitions p WHERE p.name = k.partition)", NULL, err);
+}
