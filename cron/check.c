@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "check.h"
 #include "conf/conf.h"
 #include "conf/options.h"
 #include "counters/shared.h"
@@ -39,7 +40,6 @@
 /* Of the books as JSON. */
 #define MAX_JSON 4096
 
-enum level { FINE, WARNING, CRITICAL, UNKNOWN };
 static const char *const level_names[] = { "OK", "WARNING", "CRITICAL", "UNKNOWN" };
 
 struct options {
@@ -88,6 +88,12 @@ finding(enum level level, const char *what, const char *fmt, ...)
 	putchar('\n');
 }
 
+static void
+find(enum level level, const char *what, const char *text)
+{
+	finding(level, what, "%s", text);
+}
+
 /* Returns -1 to go on, or the exit status. */
 static int
 parse(int argc, char **argv, struct options *options)
@@ -110,11 +116,12 @@ new_db(const struct mr_conf *conf)
 
 /* --- the installation ------------------------------------------------------------ */
 
-static void
+/* Whether its tables are those that the other checks look at. */
+static bool
 check_schema(struct mr_db *db)
 {
 	struct mr_error why = MR_ERROR_INIT;
-	int latest, version;
+	int latest = 0, version = -1;
 
 	if (mr_schema_version(db, &version, &latest, &why) != MR_OK)
 		finding(CRITICAL, "schema", "%s", why.text);
@@ -126,6 +133,7 @@ check_schema(struct mr_db *db)
 		    latest);
 	else
 		finding(FINE, "schema", "version %d", version);
+	return version == latest;
 }
 
 static void
@@ -161,6 +169,7 @@ check_database(const struct mr_conf *conf)
 {
 	struct mr_error why = MR_ERROR_INIT;
 	struct mr_db *db = NULL;
+	bool current;
 
 	if (mr_db_check_url(conf->database_url, &why) != MR_OK)
 		finding(CRITICAL, "database", "%s", why.text);
@@ -170,8 +179,10 @@ check_database(const struct mr_conf *conf)
 		finding(CRITICAL, "database", "%s", why.text);
 	else {
 		finding(FINE, "database", "connected");
-		check_schema(db);
+		current = check_schema(db);
 		check_partitions(conf, db);
+		if (current)
+			check_retention(conf, db, find);
 	}
 	mr_db_free(db);
 }

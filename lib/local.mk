@@ -132,6 +132,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/retention/claims.c lib/retention/claims.h \
 	lib/retention/count.c lib/retention/count.h \
 	lib/retention/drop.c lib/retention/drop.h \
+	lib/retention/holders.c lib/retention/holders.h \
 	lib/retention/maintain.c lib/retention/maintain.h \
 	lib/retention/spans.c lib/retention/spans.h \
 	lib/retention/tidy.c lib/retention/tidy.h

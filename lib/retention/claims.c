@@ -3,7 +3,10 @@
 
 #include <stdlib.h>
 
+#include "base/buf.h"
 #include "format/jsonwriter.h"
+
+#define MAX_BYTES ((size_t)16 << 20) /* of a statement, or of its parameter */
 
 /* A pg_snapshot as text, or NULL, as the columns name_xmax and name_xip. */
 #define SNAPSHOT(s, name) \
@@ -18,7 +21,7 @@
  * sites belong to by now. A transaction that a snapshot saw at work may have stored
  * anywhere between the first and the last of a site's rows: then it is lacking as well.
  */
-const char mr_claims_with[] =
+static const char with[] =
     "WITH c AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS c (client text, sites text[], "
     "except_sites text[], destinations text[])), "
     "d AS MATERIALIZED (SELECT c.client, n.destination, c.sites, c.except_sites, "
@@ -79,8 +82,9 @@ put_client(struct mr_json_writer *w, const struct mr_conf *conf,
 	return true;
 }
 
-enum mr_err
-mr_claims_put(struct mr_buf *to, const struct mr_conf *conf, struct mr_error *err)
+/* The clients as JSON, with a NUL. */
+static bool
+put_clients(struct mr_buf *to, const struct mr_conf *conf)
 {
 	struct mr_json_writer w;
 	bool complete = true;
@@ -92,5 +96,30 @@ mr_claims_put(struct mr_buf *to, const struct mr_conf *conf, struct mr_error *er
 	mr_json_end(&w);
 	complete = complete && mr_json_done(&w);
 	mr_buf_add_char(to, '\0');
-	return complete && !to->failed ? MR_OK : mr_fail(err, MR_ENOMEM, "no memory");
+	return complete && !to->failed;
+}
+
+enum mr_err
+mr_claims_ask(struct mr_db *db, const struct mr_conf *conf, const char *tail,
+    struct mr_db_rows **rows, struct mr_error *err)
+{
+	struct mr_db_args args = MR_DB_ARGS_INIT;
+	struct mr_buf clients, sql;
+	enum mr_err e;
+
+	*rows = NULL;
+	mr_buf_init(&clients, MAX_BYTES);
+	mr_buf_init(&sql, MAX_BYTES);
+	mr_buf_add_cstr(&sql, with);
+	mr_buf_add_cstr(&sql, tail);
+	mr_buf_add_char(&sql, '\0');
+	if (!put_clients(&clients, conf) || sql.failed) {
+		e = mr_fail(err, MR_ENOMEM, "no memory");
+	} else {
+		mr_db_arg_text(&args, clients.p);
+		e = mr_db_ask(db, sql.p, &args, rows, err);
+	}
+	mr_buf_free(&clients);
+	mr_buf_free(&sql);
+	return e;
 }

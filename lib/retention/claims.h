@@ -1,18 +1,13 @@
 /*
- * What the configuration says of who has to have which events, and what the tables say of how
- * far they have got: the beginning of statements about what may be dropped.
+ * Who has to have which events, by the configuration, and how far they have got, by the tables:
+ * what queries about what may be dropped begin with.
  */
 #ifndef MR_RETENTION_CLAIMS_H
 #define MR_RETENTION_CLAIMS_H
 
-#include "base/buf.h"
 #include "base/error.h"
 #include "conf/conf.h"
-
-#define MR_CLAIMS_MAX ((size_t)16 << 20) /* bytes of a statement, or of its parameter */
-
-/* Appends the clients as JSON, with a NUL; it is $1 below. MR_ENOMEM. */
-enum mr_err mr_claims_put(struct mr_buf *to, const struct mr_conf *conf, struct mr_error *err);
+#include "db/query.h"
 
 /* Whether the list (NULL: all but `except`) has the site; a site that is NULL may be any. */
 #define MR_CLAIMS_HAS(site, list, except) \
@@ -20,14 +15,17 @@ enum mr_err mr_claims_put(struct mr_buf *to, const struct mr_conf *conf, struct 
 	site " = ANY (" list ") END)"
 
 /*
- * WITH …, after which there are:
+ * Asks `tail`, a query in which there are:
+ *   c  a row for each client: client, sites (NULL: all but except_sites), except_sites
  *   d  a row for each destination: client, destination, sites, except_sites; known, when it has
  *      ever been planned for in this cluster; xmax and xip, the snapshot up to which it has
  *      everything; reached_at, failed_at, error
  *   s  a row for each partition that was counted, and site: name, site_id, rows, min_xid, max_xid
- *   h  a row for each partition and destination that lacks rows of it: name, client,
- *      destination, rows
+ *   h  a row for each partition and destination that lacks some of its rows: name, client,
+ *      destination, rows (those of the sites of which it lacks some)
+ * Errors as those of mr_db_ask(), and MR_ENOMEM.
  */
-extern const char mr_claims_with[];
+enum mr_err mr_claims_ask(struct mr_db *db, const struct mr_conf *conf, const char *tail,
+    struct mr_db_rows **rows, struct mr_error *err);
 
 #endif

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "retention/claims.h"
 
@@ -62,6 +61,7 @@ read_span(const struct mr_spans *spans, int row, const struct mr_conf *conf)
 		.rows = mr_db_int(r, row, ROWS), .snapshot = mr_db_value(r, row, SNAPSHOT),
 		.holders = mr_db_value(r, row, HOLDERS) };
 
+	s.held_by_destination = s.holders.n > 0;
 	if (s.holders.n == 0)
 		s.holders = nobody != NULL ? mr_str(nobody) : MR_STR_NULL;
 	s.until_us = mr_db_int(r, row, SINCE) + conf->keep_events_s * MR_US_PER_S;
@@ -119,22 +119,11 @@ enum mr_err
 mr_spans_load(struct mr_db *db, const struct mr_conf *conf, struct mr_spans *spans,
     struct mr_error *err)
 {
-	struct mr_db_args args = MR_DB_ARGS_INIT;
-	struct mr_buf claims, sql;
 	enum mr_err e;
 
 	*spans = (struct mr_spans){ .items = NULL };
-	mr_buf_init(&claims, MR_CLAIMS_MAX);
-	mr_buf_init(&sql, MR_CLAIMS_MAX);
-	mr_buf_add_cstr(&sql, mr_claims_with);
-	mr_buf_add(&sql, tail_sql, sizeof tail_sql);
-	if ((e = mr_claims_put(&claims, conf, err)) == MR_OK && sql.failed)
-		e = mr_fail(err, MR_ENOMEM, "no memory");
-	mr_db_arg_text(&args, claims.p);
-	if (e == MR_OK && (e = mr_db_ask(db, sql.p, &args, &spans->rows, err)) == MR_OK)
+	if ((e = mr_claims_ask(db, conf, tail_sql, &spans->rows, err)) == MR_OK)
 		e = judge(spans, conf, err);
-	mr_buf_free(&claims);
-	mr_buf_free(&sql);
 	if (e != MR_OK)
 		mr_spans_free(spans);
 	return e;

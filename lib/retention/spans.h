@@ -33,6 +33,7 @@ struct mr_span {
 	int64_t rows;          /* counted, or else estimated */
 	struct mr_str snapshot; /* of the count, if there was one */
 	int64_t until_us;      /* MR_SPAN_KEPT: until then */
+	bool held_by_destination; /* or by an export of a span of time */
 	struct mr_str holders; /* p == NULL: none; "client acme, bucket (17 events)", … */
 };
 

@@ -69,8 +69,8 @@ def installation(t, pg, w):
     with t.case("a sound installation"):
         status, out, err = check(w)
         t.is_((status, err), (0, ""), "status")
-        for what in ("configuration", "database", "schema", "partitions", "spool", "quarantine",
-                     "counters"):
+        for what in ("configuration", "database", "schema", "partitions", "retention", "spool",
+                     "quarantine", "counters"):
             t.like(out, rf"(?m)^OK: {what}: ", what)
         t.is_(check(w, "-q"), (0, "", ""), "--quiet says nothing")
 

@@ -267,6 +267,47 @@ def beside_readers(t, pg, folder):
     t.is_((case.maintain().returncode, case.days()), (0, []), "afterwards it is done")
 
 
+def check(case):
+    """What millrace-check says of the buffer."""
+    done = sanitizer.run(case.folder, [os.path.join(proc.BUILDDIR, "cron", "millrace-check"), "-c",
+                                       case.ini])
+    return [line for line in done.stdout.splitlines() if ": retention: " in line]
+
+
+def told(t, pg, folder):
+    """millrace-check says who holds what, since when, and when there is no room any more."""
+    acme = client(folder, "t_acme", "a")
+    case = Case(folder, pg, "told", {"retention": {"events": "1h"}, "client acme": acme,
+                                     "client beta": client(folder, "t_beta", "b")})
+    case.fill(3, ["a", "b"], 1200)
+    case.fill(1, ["a", "b"])
+    t.is_(check(case)[0], "WARNING: retention: 4 partition(s) were not looked at by millrace-maintain; "
+          "run it every hour from cron", "millrace-maintain does not run")
+    case.run("--client", "acme")
+    t.is_(case.fates()[3][1], "held by client beta, bucket (1200 events)",
+          "events = 1h with an exporter that has not run: nothing goes")
+    since = pg.value("SELECT ((now() AT TIME ZONE 'UTC')::date - 3) || 'T00:00Z' AS s", "told")
+    line = check(case)[0]
+    t.like(line, rf"^WARNING: retention: client beta, bucket, has not got all of 1210 events since {since}, which "
+           r"hold [1-9]\d+ bytes in 2 partition\(s\): nothing was ever exported to it; run "
+           "millrace-export", "says who, how much and since when")
+    size, = pg.execute("SELECT pg_total_relation_size('{}')".format(case.name(3)), "told").split()
+    held = int(line.split(" bytes in ")[0].rsplit(" ", 1)[1])
+    t.ok(int(size) * .4 < held < int(size), "half of the partition's bytes, and a little", held)
+    case.good(t, "export of all")
+    t.like(" ".join(check(case)), r"^OK: retention: \d+ partition\(s\), \d+ bytes$", "then all is well")
+    broken = {**acme, "bucket": f"file://{folder}/t_acme/none/such"}
+    case.configure({**case.sections, "client acme": broken, "retention": {"max_bytes": "560k"}})
+    case.fill(1, ["a"])
+    case.run()
+    for _ in range(2):   # what came late is found when it would be dropped
+        case.fates()
+    lines = check(case)
+    t.like(lines[0], "client acme, bucket, has not got all of 20 events .*/t_acme/none/such", "a bucket that is away")
+    t.like(lines[-1], r"^(WARNING|CRITICAL): retention: \d+ of max_bytes' 573440 bytes are not "
+           r"delivered; with \d+ bytes a day they are reached in \d day", "how long there is room")
+
+
 SMALL = """
 INSERT INTO dedup_keys SELECT 's', 'old' || i, now() - interval '8 days' FROM generate_series(1, 60000) i;
 INSERT INTO dedup_keys SELECT 's', 'new' || i, now() - interval '6 days' FROM generate_series(1, 100) i;
@@ -335,7 +376,7 @@ with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as folder:
                       ("max_bytes", max_bytes), ("destinations", destinations),
                       ("changes", changes), ("an open transaction", open_transaction),
                       ("no client", no_client), ("many sites", many_sites),
-                      ("beside others", beside_readers), ("the small tables", small_tables),
+                      ("beside others", beside_readers), ("what check tells", told), ("the small tables", small_tables),
                       ("a role that owns nothing", restricted)):
         with t.case(name):
             run(t, pg, folder)
