@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "db/schema.h"
 #include "export/rebind.h"
 
 static enum mr_err
@@ -13,7 +14,8 @@ rebind(struct mr_db *db, const struct mr_conf *conf, struct mr_error *err)
 	enum mr_err e;
 
 	(void)conf;
-	if ((e = mr_db_ensure(db, err)) != MR_OK || (e = mr_rebind(db, &done, err)) != MR_OK)
+	if ((e = mr_db_ensure(db, err)) != MR_OK || (e = mr_schema_migrate(db, err)) != MR_OK ||
+	    (e = mr_rebind(db, &done, err)) != MR_OK)
 		return e;
 	printf("the export of %" PRId64 " clients goes on in this cluster: %" PRId64 " events count "
 	    "as exported, %" PRId64 " are exported next\n", done.clients, done.exported,

@@ -189,6 +189,7 @@ mr_unclaimed_forget(struct mr_db *db, int64_t older_s, struct mr_error *err)
 	struct mr_db_args args = MR_DB_ARGS_INIT;
 
 	mr_db_arg_int(&args, older_s);
-	return mr_db_tell(db, "DELETE FROM export_sites WHERE seen_at < now() - $1::bigint * "
-	    "interval '1 second'", &args, err);
+	/* That a site is still there is noted once a day. */
+	return mr_db_tell(db, "DELETE FROM export_sites WHERE seen_at < now() - "
+	    "greatest($1::bigint * interval '1 second', interval '2 days')", &args, err);
 }

@@ -22,7 +22,7 @@ enum mr_err mr_unclaimed_note(struct mr_db *db, const struct mr_conf *conf, stru
 enum mr_err mr_unclaimed_find(struct mr_db *db, const struct mr_conf *conf, int64_t *n,
     struct mr_buf *names, struct mr_error *err);
 
-/* Forgets the sites of which nothing came for so many seconds. As mr_db_tell(). */
+/* Forgets the sites of which nothing came for so many seconds, and two days. As mr_db_tell(). */
 enum mr_err mr_unclaimed_forget(struct mr_db *db, int64_t older_s, struct mr_error *err);
 
 #endif

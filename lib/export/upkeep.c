@@ -10,6 +10,7 @@
 #include "export/unclaimed.h"
 
 #define STEP 500 /* rows; an export batch takes its objects along */
+#define DAY_S INT64_C(86400)
 
 enum mr_err
 mr_upkeep_report_unclaimed(const struct mr_context *x, struct mr_error *err)
@@ -52,8 +53,20 @@ forget_in_steps(struct mr_db *db, const char *sql, int64_t older_s, int64_t *n,
 	return MR_OK;
 }
 
+/*
+ * When the last of a partition was delivered has to be known until it is dropped, and a while
+ * longer, or it would seem to have been delivered only now, for ever.
+ */
+static int64_t
+batches_s(const struct mr_conf *conf)
+{
+	int64_t least_s = conf->keep_events_s + 2 * DAY_S;
+
+	return conf->keep_history_s > least_s ? conf->keep_history_s : least_s;
+}
+
 enum mr_err
-mr_upkeep_forget(struct mr_db *db, int64_t older_s, int64_t *n, struct mr_error *err)
+mr_upkeep_forget(struct mr_db *db, const struct mr_conf *conf, int64_t *n, struct mr_error *err)
 {
 	/* A batch that a cursor stands on, or has not passed, stays. */
 	static const char batches[] = "DELETE FROM export_batches WHERE id IN (SELECT id FROM "
@@ -66,9 +79,10 @@ mr_upkeep_forget(struct mr_db *db, int64_t older_s, int64_t *n, struct mr_error 
 	static const char uploads[] = "DELETE FROM export_uploads WHERE (client, destination, key, "
 	    "upload_id) IN (SELECT client, destination, key, upload_id FROM export_uploads WHERE "
 	    "created_at < now() - $1::bigint * interval '1 second' LIMIT $2::bigint)";
+	int64_t older_s = conf->keep_history_s;
 	enum mr_err e;
 
-	if ((e = forget_in_steps(db, batches, older_s, n, err)) != MR_OK ||
+	if ((e = forget_in_steps(db, batches, batches_s(conf), n, err)) != MR_OK ||
 	    (e = forget_in_steps(db, audit, older_s, n, err)) != MR_OK ||
 	    (e = forget_in_steps(db, uploads, older_s, n, err)) != MR_OK ||
 	    (e = mr_unclaimed_forget(db, older_s, err)) != MR_OK)
@@ -81,5 +95,5 @@ mr_upkeep_purge_history(const struct mr_context *x, struct mr_error *err)
 {
 	int64_t n = 0;
 
-	return mr_upkeep_forget(x->db, x->conf->keep_history_s, &n, err);
+	return mr_upkeep_forget(x->db, x->conf, &n, err);
 }

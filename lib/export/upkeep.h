@@ -11,12 +11,14 @@
 enum mr_err mr_upkeep_report_unclaimed(const struct mr_context *x, struct mr_error *err);
 
 /*
- * Forgets batches, runs, audit rows and notes of uploads that are older than older_s seconds and
- * done with, in steps that commit by themselves; *n grows by how many rows it were. As mr_db_ask().
+ * Forgets batches, runs, audit rows and notes of uploads that are done with and older than
+ * [retention] history says, batches also than what its events need. In steps that commit by
+ * themselves; *n grows by how many rows it were. As mr_db_ask().
  */
-enum mr_err mr_upkeep_forget(struct mr_db *db, int64_t older_s, int64_t *n, struct mr_error *err);
+enum mr_err mr_upkeep_forget(struct mr_db *db, const struct mr_conf *conf, int64_t *n,
+    struct mr_error *err);
 
-/* The same, with what [retention] says. */
+/* The same, of an export. */
 enum mr_err mr_upkeep_purge_history(const struct mr_context *x, struct mr_error *err);
 
 #endif

@@ -3,10 +3,7 @@
 
 #include <stdlib.h>
 
-#include "base/buf.h"
 #include "format/jsonwriter.h"
-
-#define MAX_BYTES ((size_t)16 << 20) /* of a statement, or of its parameter */
 
 /* A pg_snapshot as text, or NULL, as the columns name_xmax and name_xip. */
 #define SNAPSHOT(s, name) \
@@ -82,9 +79,8 @@ put_client(struct mr_json_writer *w, const struct mr_conf *conf,
 	return true;
 }
 
-/* The clients as JSON, with a NUL. */
-static bool
-put_clients(struct mr_buf *to, const struct mr_conf *conf)
+bool
+mr_claims_put_clients(struct mr_buf *to, const struct mr_conf *conf)
 {
 	struct mr_json_writer w;
 	bool complete = true;
@@ -108,12 +104,12 @@ mr_claims_ask(struct mr_db *db, const struct mr_conf *conf, const char *tail,
 	enum mr_err e;
 
 	*rows = NULL;
-	mr_buf_init(&clients, MAX_BYTES);
-	mr_buf_init(&sql, MAX_BYTES);
+	mr_buf_init(&clients, MR_CLAIMS_MAX_BYTES);
+	mr_buf_init(&sql, MR_CLAIMS_MAX_BYTES);
 	mr_buf_add_cstr(&sql, with);
 	mr_buf_add_cstr(&sql, tail);
 	mr_buf_add_char(&sql, '\0');
-	if (!put_clients(&clients, conf) || sql.failed) {
+	if (!mr_claims_put_clients(&clients, conf) || sql.failed) {
 		e = mr_fail(err, MR_ENOMEM, "no memory");
 	} else {
 		mr_db_arg_text(&args, clients.p);

@@ -5,6 +5,7 @@
 #ifndef MR_RETENTION_CLAIMS_H
 #define MR_RETENTION_CLAIMS_H
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "conf/conf.h"
 #include "db/query.h"
@@ -13,6 +14,15 @@
 #define MR_CLAIMS_HAS(site, list, except) \
 	"(" site " IS NULL OR CASE WHEN " list " IS NULL THEN " site " <> ALL (" except ") ELSE " \
 	site " = ANY (" list ") END)"
+
+/* Of a statement, or of its parameter. */
+#define MR_CLAIMS_MAX_BYTES ((size_t)16 << 20)
+
+/*
+ * Appends the clients as a JSON array, with a NUL behind: of each the client, its destinations,
+ * its sites unless it takes all but except_sites. False: no memory.
+ */
+bool mr_claims_put_clients(struct mr_buf *to, const struct mr_conf *conf);
 
 /*
  * Asks `tail`, a query in which there are:

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "db/query.h"
+#include "retention/claims.h"
 
 #define SQL_MAX 4096
 
@@ -19,11 +20,12 @@
 	"SELECT $1, system_identifier, (SELECT coalesce(sum(rows), 0) FROM p), " \
 	"(SELECT coalesce(max(max_xid), 0) FROM p), pg_current_snapshot() FROM pg_control_system()) " \
 	"INSERT INTO events_counted_sites (partition, site_id, rows, min_xid, max_xid) " \
-	"SELECT $1, CASE WHEN few.are THEN site_id END, sum(rows), min(min_xid), max(max_xid) " \
-	"FROM p, (SELECT count(*) <= 1000 AS are FROM p) AS few GROUP BY 2"
+	"SELECT $1, CASE WHEN few.are OR site_id IN (SELECT jsonb_array_elements_text(c -> 'sites') " \
+	"FROM jsonb_array_elements($2::jsonb) c WHERE c ? 'sites') THEN site_id END, sum(rows), " \
+	"min(min_xid), max(max_xid) FROM p, (SELECT count(*) <= 1000 AS are FROM p) AS few GROUP BY 2"
 
-enum mr_err
-mr_count_span(struct mr_db *db, const struct mr_span *span, struct mr_error *err)
+static enum mr_err
+count(struct mr_db *db, const struct mr_span *span, const char *clients, struct mr_error *err)
 {
 	char sql[SQL_MAX], name[64];
 	struct mr_db_args args = MR_DB_ARGS_INIT;
@@ -34,8 +36,23 @@ mr_count_span(struct mr_db *db, const struct mr_span *span, struct mr_error *err
 	    span->high.p);
 	mr_db_arg_text(&args, name);
 	/* Whoever is killed in between leaves it uncounted. */
-	if ((e = mr_db_tell(db, "DELETE FROM events_counted WHERE partition = $1", &args, err)) == MR_OK)
-		e = mr_db_tell(db, sql, &args, err);
+	if ((e = mr_db_tell(db, "DELETE FROM events_counted WHERE partition = $1", &args, err)) != MR_OK)
+		return e;
+	mr_db_arg_text(&args, clients);
+	return mr_db_tell(db, sql, &args, err);
+}
+
+enum mr_err
+mr_count_span(struct mr_db *db, const struct mr_conf *conf, const struct mr_span *span,
+    struct mr_error *err)
+{
+	struct mr_buf clients;
+	enum mr_err e;
+
+	mr_buf_init(&clients, MR_CLAIMS_MAX_BYTES);
+	e = mr_claims_put_clients(&clients, conf) ? count(db, span, clients.p, err) :
+	    mr_fail(err, MR_ENOMEM, "no memory");
+	mr_buf_free(&clients);
 	return e;
 }
 

@@ -10,8 +10,16 @@
 #define SHORT_MS 60000
 
 /*
- * Whether it has rows that were not counted, of whoever was still at work then, too; or a manual export wants it. Cursors go forward
- * only, so what a destination had it has. The index leads to such rows, where there are any.
+ * Each statement has to see what was committed before it: what others stored in the partition
+ * until it was locked. A program that stands still gives the lock back.
+ */
+#define BEGIN "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL enable_seqscan = off; " \
+	"SET LOCAL idle_in_transaction_session_timeout = '10s'"
+
+/*
+ * Whether it has rows that were not counted, of whoever was still at work then, too; or a
+ * manual export wants it. Cursors go forward only, so what a destination had it has. The
+ * index leads to such rows, where there are any.
  */
 #define UNCHANGED "SELECT (EXISTS (SELECT FROM events_counted WHERE partition = $1 AND " \
 	"snapshot = $2) AND NOT EXISTS (SELECT FROM events WHERE created_at >= '%.*s' AND " \
@@ -39,6 +47,16 @@ is_unchanged(struct mr_db *db, const struct mr_span *s, const char *name, bool *
 	return e;
 }
 
+/* With the COMMIT at once: INSERTs wait for the lock on events, and not for us. */
+static enum mr_err
+drop_and_commit(struct mr_db *db, const char *name, struct mr_error *err)
+{
+	char sql[128];
+
+	(void)snprintf(sql, sizeof sql, "SELECT events_drop_partition('%s'); COMMIT", name);
+	return mr_db_script(db, sql, SHORT_MS, err) == MR_DB_OK ? MR_OK : MR_EAGAIN;
+}
+
 static enum mr_err
 drop_in_transaction(struct mr_db *db, const struct mr_span *s, bool *gone, struct mr_error *err)
 {
@@ -49,16 +67,14 @@ drop_in_transaction(struct mr_db *db, const struct mr_span *s, bool *gone, struc
 
 	(void)snprintf(name, sizeof name, "%.*s", (int)s->name.n, s->name.p);
 	mr_db_arg_text(&args, name);
-	if (mr_db_script(db, "BEGIN; SET LOCAL enable_seqscan = off", SHORT_MS, err) != MR_DB_OK)
+	if (mr_db_script(db, BEGIN, SHORT_MS, err) != MR_DB_OK)
 		return MR_EAGAIN;
 	if ((e = mr_db_tell(db, "SELECT events_hold_partition($1)", &args, err)) != MR_OK ||
 	    (e = is_unchanged(db, s, name, &unchanged, err)) != MR_OK || !unchanged)
 		return e;
 	if ((e = mr_db_tell(db, "DELETE FROM events_counted WHERE partition = $1", &args, err)) != MR_OK ||
-	    (e = mr_db_tell(db, "SELECT events_drop_partition($1)", &args, err)) != MR_OK)
+	    (e = drop_and_commit(db, name, err)) != MR_OK)
 		return e;
-	if (mr_db_script(db, "COMMIT", SHORT_MS, err) != MR_DB_OK)
-		return MR_EAGAIN;
 	*gone = true;
 	return MR_OK;
 }

@@ -17,6 +17,8 @@
 /* Of a partition that is counted, for example. */
 #define QUERY_TIMEOUT_MS INT64_C(3600000)
 
+#define WHAT_BYTES 96
+
 struct run {
 	const struct mr_conf *conf;
 	const volatile sig_atomic_t *stop;
@@ -84,6 +86,16 @@ make_ahead(struct run *r, struct mr_error *err)
 	    "partitions were not made", &why, err);
 }
 
+static enum mr_err
+count_one(struct run *r, const struct mr_span *span, struct mr_error *err)
+{
+	struct mr_error why = MR_ERROR_INIT;
+	char what[WHAT_BYTES];
+
+	(void)snprintf(what, sizeof what, "%.*s was not counted", (int)span->name.n, span->name.p);
+	return go_on(r, mr_count_span(r->db, r->conf, span, &why), what, &why, err);
+}
+
 /* *again: something was counted, so they are to be judged once more. */
 static enum mr_err
 count_new(struct run *r, bool *again, struct mr_error *err)
@@ -94,7 +106,7 @@ count_new(struct run *r, bool *again, struct mr_error *err)
 	for (size_t i = 0; i < spans->n && e == MR_OK && *r->stop == 0; i++) {
 		if (spans->items[i].fate != MR_SPAN_UNCOUNTED)
 			continue;
-		e = mr_count_span(r->db, &spans->items[i], err);
+		e = count_one(r, &spans->items[i], err);
 		*again = true;
 	}
 	return e;
@@ -120,13 +132,13 @@ drop_one(struct run *r, size_t i, struct mr_error *err)
 	const struct mr_span *s = &r->done->spans.items[i];
 	struct mr_error why = MR_ERROR_INIT;
 	enum mr_err e = mr_drop_span(r->db, s, &r->done->gone[i], &why);
-	char what[96];
+	char what[WHAT_BYTES];
 
 	(void)snprintf(what, sizeof what, "%.*s was not dropped", (int)s->name.n, s->name.p);
 	if (e != MR_OK)
 		return go_on(r, e, what, &why, err);
 	if (!r->done->gone[i])
-		return mr_count_span(r->db, s, err);
+		return count_one(r, s, err);
 	r->done->dropped++;
 	r->done->dropped_bytes += s->bytes;
 	mr_log_info("dropped %.*s: %" PRId64 " events, %" PRId64 " bytes%s", (int)s->name.n,

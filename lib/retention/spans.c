@@ -9,12 +9,13 @@
 /* A transaction that began before midnight may still store; the longest takes ten minutes. */
 #define OPEN_FOR "interval '15 minutes'"
 
-enum { NAME, LOW, HIGH, BYTES, OPEN, COUNTED, ROWS, SNAPSHOT, SINCE, HOLDERS, UNCLAIMED, DEFAULT_BYTES,
-	NOW };
+enum { NAME, LOW, HIGH, BYTES, OPEN, COUNTED, ROWS, SNAPSHOT, SINCE, HOLDERS, UNCLAIMED,
+	DEFAULT_BYTES, NOW };
 
 /*
  * SINCE: when the last of its destinations had all of it, or its end. A manual export holds what
- * it may read. UNCLAIMED: rows that nobody has to have.
+ * it may read. UNCLAIMED: rows that nobody has to have; sites that were counted as one belong
+ * to somebody only where a client takes all that are not listed.
  */
 static const char tail_sql[] =
     "SELECT p.name, p.low, p.high, pg_total_relation_size(p.partition), "
@@ -25,7 +26,8 @@ static const char tail_sql[] =
     "client, destination, rows), '; ' ORDER BY client, destination DESC) FROM h WHERE "
     "h.name = p.name), m.held), "
     "(SELECT coalesce(sum(rows), 0) FROM s WHERE s.name = p.name AND NOT EXISTS (SELECT FROM c "
-    "WHERE " MR_CLAIMS_HAS("s.site_id", "c.sites", "c.except_sites") ")), "
+    "WHERE (s.site_id IS NOT NULL OR c.sites IS NULL) AND "
+    MR_CLAIMS_HAS("s.site_id", "c.sites", "c.except_sites") ")), "
     "pg_total_relation_size('events_default'), (extract(epoch FROM now()) * 1000000)::bigint "
     "FROM events_partitions p LEFT JOIN events_counted k ON k.partition = p.name AND "
     "k.system_identifier = (SELECT system_identifier FROM pg_control_system()) "

@@ -78,5 +78,5 @@ mr_tidy(struct mr_db *db, const struct mr_conf *conf, const volatile sig_atomic_
 	if ((e = forget_keys(db, conf->keep_dedup_s, stop, &t->keys, err)) != MR_OK ||
 	    (e = forget_rejected(db, conf->keep_rejected_s, stop, &t->rejected, err)) != MR_OK)
 		return e;
-	return *stop == 0 ? mr_upkeep_forget(db, conf->keep_history_s, &t->history, err) : MR_OK;
+	return *stop == 0 ? mr_upkeep_forget(db, conf, &t->history, err) : MR_OK;
 }

@@ -93,14 +93,17 @@ def delivered(t, pg, folder):
 
 
 def kept_for_a_time(t, pg, folder):
-    case = Case(folder, pg, "kept", {"client acme": client(folder, "kept_acme")})
+    case = Case(folder, pg, "kept", {"client acme": client(folder, "kept_acme"),
+                                     "retention": {"history": "1h"}})
     case.fill(1, ["a"])
     case.fill(2, ["a"])
     case.good(t, "export")
     t.like(case.fates()[2][1], r"^delivered, until \d{4}-", "24 hours after the delivery")
     t.is_(case.days(), [1, 2], "so it is kept, but not what is empty")
-    pg.execute("UPDATE export_deliveries SET delivered_at = now() - interval '25 hours'",
-               case.database)
+    pg.execute("UPDATE export_deliveries SET delivered_at = now() - interval '25 hours'; "
+               "UPDATE export_batches SET planned_at = now() - interval '25 hours'", case.database)
+    case.fill(0, ["a"])
+    case.good(t, "another export, which forgets what is older than history")
     t.is_({d: f[0] for d, f in case.fates().items()},
           {0: "kept", 1: "kept", 2: "dropped"},
           "a day after its end and the delivery it goes")
@@ -238,11 +241,18 @@ def many_sites(t, pg, folder):
                                      "client rest": client(folder, "m_rest", "*")})
     case.fill(2, [f"s{i}" for i in range(1200)], 1)
     case.fates()
-    t.is_(pg.value("SELECT count(*) FROM events_counted_sites", "many"), 1, "are counted as one")
+    t.is_(pg.query("SELECT site_id, rows AS n FROM events_counted_sites ORDER BY 1", "many"),
+          [{"site_id": "s1", "n": 1}, {"site_id": None, "n": 1199}],
+          "are counted as one, but for those that a client lists")
     case.run("--client", "rest")
     t.is_(case.fates()[2][1], "held by client one, bucket (1200 events)", "which may be anybody's")
     case.good(t, "export")
     t.is_(case.fates()[2][0], "dropped", "when all have all")
+    case = Case(folder, pg, "unlisted", {"retention": {"events": "0"},
+                                         "client one": client(folder, "m_listed", "s1")})
+    case.fill(3, [f"s{i}" for i in range(1200)], 1)
+    case.good(t, "export of the one that is listed")
+    t.is_(case.fates()[3][1], "held by events of sites of no client", "those that nobody lists stay")
 
 
 def beside_readers(t, pg, folder):
