@@ -132,10 +132,11 @@ print_text(const struct mr_maintained *done, const struct options *o)
 
 	print_spans(done, o);
 	if (done->made > 0)
-		printf("made %d partition(s)\n", done->made);
+		printf("%s %d partition(s)\n", o->dry_run ? "would make" : "made", done->made);
 	if (t->keys + t->rejected + t->history > 0)
-		printf("removed %" PRId64 " old batchId(s), %" PRId64 " refused event(s), %" PRId64
-		    " row(s) of the export's history\n", t->keys, t->rejected, t->history);
+		printf("%s %" PRId64 " old batchId(s), %" PRId64 " refused event(s), %" PRId64
+		    " row(s) of the export's history\n", o->dry_run ? "would remove" : "removed",
+		    t->keys, t->rejected, t->history);
 	if (o->dry_run || o->verbose)
 		printf("%zu partition(s), %" PRId64 " bytes\n", done->spans.n, done->spans.bytes);
 }

@@ -95,6 +95,22 @@ make_all(struct mr_db *db, const struct mr_conf *conf, int tries, int *made, boo
 }
 
 enum mr_err
+mr_partitions_missing(struct mr_db *db, const struct mr_conf *conf, int *missing,
+    struct mr_error *err)
+{
+	struct mr_db_args args = MR_DB_ARGS_INIT;
+	struct mr_db_rows *rows;
+	enum mr_err e;
+
+	mr_db_arg_int(&args, conf->partitions_ahead);
+	if ((e = mr_db_ask(db, missing_sql, &args, &rows, err)) != MR_OK)
+		return e;
+	*missing = mr_db_n_rows(rows);
+	mr_db_rows_free(rows);
+	return MR_OK;
+}
+
+enum mr_err
 mr_partitions_make(struct mr_db *db, const struct mr_conf *conf, int tries, int *made,
     struct mr_error *err)
 {

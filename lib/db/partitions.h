@@ -23,13 +23,17 @@
 enum mr_err mr_partitions_make(struct mr_db *db, const struct mr_conf *conf, int tries,
     int *made, struct mr_error *err);
 
+/* How many it would make. As mr_db_ask(). */
+enum mr_err mr_partitions_missing(struct mr_db *db, const struct mr_conf *conf, int *missing,
+    struct mr_error *err);
+
 /*
  * After a statement about partitions that failed: ends the transaction, if there is one. When
  * somebody's lock was in the way and a try is left, takes that, waits a little, and is true.
  */
 bool mr_partitions_try_again(struct mr_db *db, int *tries);
 
-/* The same; that it cannot be done is logged, and no reason to stop. */
+/* As mr_partitions_make(); that it cannot be done is logged, and no reason to stop. */
 void mr_partitions_keep(struct mr_db *db, const struct mr_conf *conf, int tries);
 
 #endif

@@ -175,6 +175,9 @@ look(struct run *r, struct mr_error *err)
 {
 	enum mr_err e;
 
+	if ((e = mr_partitions_missing(r->db, r->conf, &r->done->made, err)) != MR_OK ||
+	    (e = mr_tidy_look(r->db, r->conf, &r->done->tidied, err)) != MR_OK)
+		return e;
 	if (mr_db_script(r->db, "BEGIN", SHORT_MS, err) != MR_DB_OK)
 		return MR_EAGAIN;
 	e = list(r, err);

@@ -18,11 +18,11 @@ struct mr_maintained {
 	bool busy;              /* another run is at work; nothing else was found out then */
 	struct mr_spans spans;  /* as they were before any was dropped */
 	bool *gone;             /* of each span */
-	int made;               /* partitions */
+	int made;               /* partitions; of a dry run: that would be */
 	int dropped;
 	int64_t dropped_bytes;
 	int failures;           /* of what the next run tries again; said in the log */
-	struct mr_tidied tidied;
+	struct mr_tidied tidied; /* likewise */
 };
 
 /*

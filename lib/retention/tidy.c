@@ -69,6 +69,25 @@ forget_rejected(struct mr_db *db, int64_t older_s, const volatile sig_atomic_t *
 }
 
 enum mr_err
+mr_tidy_look(struct mr_db *db, const struct mr_conf *conf, struct mr_tidied *t, struct mr_error *err)
+{
+	static const char sql[] = "SELECT (SELECT count(*) FROM dedup_keys WHERE created_at < now() - "
+	    "$1::bigint * interval '1 second'), (SELECT count(*) FROM rejected_events WHERE "
+	    "created_at < now() - $2::bigint * interval '1 second')";
+	struct mr_db_args args = MR_DB_ARGS_INIT;
+	struct mr_db_rows *rows;
+	enum mr_err e;
+
+	mr_db_arg_int(&args, conf->keep_dedup_s);
+	mr_db_arg_int(&args, conf->keep_rejected_s);
+	if ((e = mr_db_ask(db, sql, &args, &rows, err)) != MR_OK)
+		return e;
+	*t = (struct mr_tidied){ .keys = mr_db_int(rows, 0, 0), .rejected = mr_db_int(rows, 0, 1) };
+	mr_db_rows_free(rows);
+	return MR_OK;
+}
+
+enum mr_err
 mr_tidy(struct mr_db *db, const struct mr_conf *conf, const volatile sig_atomic_t *stop,
     struct mr_tidied *t, struct mr_error *err)
 {

@@ -18,6 +18,10 @@ struct mr_tidied {
 	int64_t history;  /* of the export's tables, without what goes along with them */
 };
 
+/* What would go, apart from the export's history, of which nothing is counted. Errors: MR_EAGAIN. */
+enum mr_err mr_tidy_look(struct mr_db *db, const struct mr_conf *conf, struct mr_tidied *tidied,
+    struct mr_error *err);
+
 /* Ends early, and well, when *stop is set. Errors: MR_EAGAIN. What was done is in *tidied. */
 enum mr_err mr_tidy(struct mr_db *db, const struct mr_conf *conf,
     const volatile sig_atomic_t *stop, struct mr_tidied *tidied, struct mr_error *err);
