@@ -5,6 +5,7 @@
 
 #include "admin.h"
 #include "base/clock.h"
+#include "buffer.h"
 #include "config.h"
 #include "cors.h"
 #include "counters/shared.h"
@@ -91,6 +92,8 @@ mr_health_serve(struct mr_worker *worker, struct mr_request *request,
 		write_detail(worker, &h.why, w);
 	if (admin && mr_query_get(request->arena, request->query, "books").p != NULL)
 		write_books(worker, w);
+	if (admin && mr_query_get(request->arena, request->query, "buffer").p != NULL)
+		mr_buffer_write(worker, w);
 	mr_response_end(response);
 	mr_buf_add_cstr(&response->headers, "Cache-Control: no-store\r\n");
 	mr_cors_answer(worker->conf, request->origin, MR_STR_NULL, &response->headers);

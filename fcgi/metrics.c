@@ -5,6 +5,7 @@
 #include "metrics.h"
 
 #include "base/clock.h"
+#include "buffer.h"
 #include "config.h"
 #include "counters/shared.h"
 #include "counters/stats.h"
@@ -155,6 +156,7 @@ mr_metrics_serve(struct mr_worker *worker, struct mr_request *request,
 {
 	struct mr_buf *b = &response->body;
 	struct mr_writer_health health;
+	bool reachable;
 
 	(void)request;
 	response->status = 200;
@@ -167,7 +169,9 @@ mr_metrics_serve(struct mr_worker *worker, struct mr_request *request,
 	    health.connected);
 	write_spool(worker, b);
 	/* With ingest = spool no worker is connected, whether the database is there or not. */
-	mr_exportmetrics_put(worker, health.connected || worker->conf->ingest == MR_INGEST_SPOOL, b);
+	reachable = health.connected || worker->conf->ingest == MR_INGEST_SPOOL;
+	mr_exportmetrics_put(worker, reachable, b);
+	mr_buffer_metrics(worker, reachable, b);
 	write_processes(worker, b);
 	write_build(b);
 	mr_buf_add_cstr(&response->headers, "Cache-Control: no-store\r\n");

@@ -129,6 +129,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/export/unclaimed.c lib/export/unclaimed.h \
 	lib/export/upkeep.c lib/export/upkeep.h \
 	lib/export/verify.c lib/export/verify.h \
+	lib/retention/buffer.c lib/retention/buffer.h \
 	lib/retention/claims.c lib/retention/claims.h \
 	lib/retention/count.c lib/retention/count.h \
 	lib/retention/drop.c lib/retention/drop.h \

@@ -24,11 +24,11 @@ def metrics(w):
     return values, answer
 
 
-def known(w):
+def known(w, what="export"):
     """The values when it is known how far the exports are: that is told only if it takes no
     longer than a second to find out."""
-    return proc.wait_for(lambda: (found := metrics(w)[0])["millrace_export_known"] and found,
-                         "the state of the exports", detail=w.log)
+    return proc.wait_for(lambda: (found := metrics(w)[0])[f"millrace_{what}_known"] and found,
+                         f"the state of the {what}", detail=w.log)
 
 
 def post(w, body, **more):
@@ -326,6 +326,43 @@ def exports(t, pg, w):
         t.ok(10800 <= of_export(values, "bucket", "lag_seconds")[0] < 12000, "a new one waits")
 
 
+def buffer(t, pg, w):
+    """How large the partitions are, and what they wait for."""
+    def sums(values, name):
+        return sum(values[f'millrace_buffer_{name}{{age="{age}"}}']
+                   for age in ("open", "day", "older", "default"))
+
+    def held(values, destination):
+        return [values[f'millrace_buffer_held_{name}{{client="acme",destination="{destination}"}}']
+                for name in ("bytes", "partitions", "age_seconds")]
+
+    with t.case("the buffer"):
+        pg.execute("SELECT events_make_partition(low, low + interval '1 day') FROM (SELECT ((now() "
+                   "AT TIME ZONE 'UTC')::date - 3)::timestamp AT TIME ZONE 'UTC' AS low) AS d")
+        pg.execute("INSERT INTO events (created_at, received_at, event_time, site_id, event_type, "
+                   "payload) SELECT ((now() AT TIME ZONE 'UTC')::date - 3)::timestamp AT TIME ZONE "
+                   "'UTC', now(), now(), 'a', 'x', '{}' FROM generate_series(1, 1000)")
+        count = subprocess.run([proc.built("cron", "millrace-maintain"), "-q", "-c", w.conffile], check=False,
+                               capture_output=True, text=True, env=proc.clean_env())
+        t.is_((count.returncode, count.stderr), (0, ""), "millrace-maintain")
+        values = known(w, "buffer")
+        t.is_(sums(values, "partitions"), pg.value("SELECT count(*) + 1 FROM events_partitions"),
+              "partitions")
+        t.is_(sums(values, "bytes"), pg.value("SELECT sum(pg_total_relation_size(relid)) FROM "
+                                              "pg_partition_tree('events')"), "bytes")
+        t.is_(values['millrace_buffer_events{age="older"}'], 1000, "events that were counted")
+        rows = pg.value("SELECT count(*) FROM events")
+        t.ok(rows / 20 < sums(values, "events") < rows * 20, "and others, about", sums(values, "events"))
+        size, parts, age = held(values, "bucket")
+        t.ok(0 < size <= values['millrace_buffer_bytes{age="older"}'], "what the bucket lacks", size)
+        t.ok(parts == 1 and 2 * 86400 <= age < 3 * 86400, "since when", (parts, age))
+        answer = w.request("GET", "/health?buffer", headers=BEARER).json()["buffer"]
+        t.is_((answer["bytes"], [h["destination"] for h in answer["held"]], answer["oldest_held"]),
+              (sums(values, "bytes"), ["bucket", "backup"], answer["held"][0]["since"]), "/health")
+        t.ok("buffer" not in w.request("GET", "/health?buffer").json(), "not without the token")
+        t.ok("buffer" not in w.request("GET", "/health", headers=BEARER).json(), "nor unasked for")
+
+
 def locked(t, pg, w):
     """A table that cannot be read holds nothing up for long."""
     with t.case("a locked table"):
@@ -337,8 +374,8 @@ def locked(t, pg, w):
                                            "'AccessExclusiveLock' AND relation = "
                                            "'export_cursors'::regclass"), "the table is locked")
             values, answer = metrics(w)
-            t.is_((answer.status, values["millrace_export_known"], values["millrace_database_up"]),
-                  (200, 0, 1), "all else is answered")
+            t.is_((answer.status, values["millrace_export_known"], values["millrace_buffer_known"],
+                   values["millrace_database_up"]), (200, 0, 0, 1), "all else is answered")
             t.ok(not any(name.startswith("millrace_export_lag") for name in values),
                  "and nothing is made up")
         finally:
@@ -352,7 +389,8 @@ def database_away(t, pg, w):
         pg.stop("fast")
         proc.wait_for(lambda: metrics(w)[0]["millrace_database_up"] == 0, "it is noticed")
         t.ok(True, "it is down")
-        t.is_(metrics(w)[0]["millrace_export_known"], 0, "so is what is known of the exports")
+        t.is_([metrics(w)[0][f"millrace_{what}_known"] for what in ("export", "buffer")], [0, 0],
+              "so is what is known of the exports, and of the buffer")
 
 
 def sections():
@@ -374,6 +412,7 @@ with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as FOLDER:
         two_workers(t, pg, w)
         restart(t, w)
         exports(t, pg, w)
+        buffer(t, pg, w)
         promtool(t, w)
         locked(t, pg, w)
         without_file(t, pg)
