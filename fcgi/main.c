@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #ifdef HAVE_MALLOPT
 #include <malloc.h>
@@ -41,10 +42,14 @@ static const struct mr_command command = {
 	.misused = EXIT_FAILURE,
 };
 
+/* A web server or spawn-fcgi may keep what is said to stderr from everybody. */
 static int
-give_up(const struct mr_error *err)
+give_up(const struct options *options, const struct mr_error *err)
 {
-	mr_log_error("%s", err->text);
+	if (options->test || isatty(STDERR_FILENO) != 0)
+		mr_log_error("%s", err->text);
+	else
+		mr_log_last_words(err->text);
 	return EXIT_FAILURE;
 }
 
@@ -57,9 +62,9 @@ run(const struct mr_conf *conf, const struct options *options)
 		printf("%s: the configuration is good\n", options->config);
 		return EXIT_SUCCESS;
 	}
-	if (mr_log_open(PROGRAM, conf->log, (enum mr_log_level)conf->log_level, &err) != MR_OK ||
-	    mr_worker_run(conf, getenv("FCGI_WEB_SERVER_ADDRS"), &err) != MR_OK)
-		return give_up(&err);
+	mr_log_open_or_syslog(PROGRAM, conf->log, (enum mr_log_level)conf->log_level);
+	if (mr_worker_run(conf, getenv("FCGI_WEB_SERVER_ADDRS"), &err) != MR_OK)
+		return give_up(options, &err);
 	return EXIT_SUCCESS;
 }
 
@@ -91,8 +96,8 @@ main(int argc, char **argv)
 	/* So that a message before the log is open goes to stderr by name. */
 	(void)mr_log_open(PROGRAM, "stderr", MR_LOG_INFO, NULL);
 	if (mr_conf_load(&conf, options.config, &err) != MR_OK)
-		return give_up(&err);
-	status = mr_db_check_url(conf.database_url, &err) != MR_OK ? give_up(&err) :
+		return give_up(&options, &err);
+	status = mr_db_check_url(conf.database_url, &err) != MR_OK ? give_up(&options, &err) :
 	    run(&conf, &options);
 	mr_conf_free(&conf);
 	mr_log_close();

@@ -99,6 +99,19 @@ mr_log_open(const char *new_name, const char *target, enum mr_log_level least,
 }
 
 void
+mr_log_open_or_syslog(const char *new_name, const char *target, enum mr_log_level least)
+{
+	static const char text[] = "%s; syslog is written instead until the next start";
+	struct mr_error why = MR_ERROR_INIT;
+
+	if (mr_log_open(new_name, target, least, &why) == MR_OK)
+		return;
+	mr_log_warning(text, why.text);
+	if (mr_log_open(new_name, "syslog", least, NULL) == MR_OK)
+		mr_log_warning(text, why.text);
+}
+
+void
 mr_log_close(void)
 {
 	pthread_mutex_lock(&lock);
@@ -127,6 +140,21 @@ escape(char *to, const char *text)
 	}
 	*p = '\0';
 	return (size_t)(p - to);
+}
+
+void
+mr_log_last_words(const char *text)
+{
+	char part[TEXT_MAX + 1], line[LINE_MAX_BYTES];
+
+	mr_log_error("%s", text);
+	if (to_syslog)
+		return;
+	(void)snprintf(part, sizeof part, "%s", text);
+	(void)escape(line, part);
+	openlog(name, LOG_PID | LOG_NDELAY, LOG_DAEMON);
+	syslog(LOG_ERR, "%s", line);
+	closelog();
 }
 
 /* Follows logrotate: opens the path anew when it is another file, or gone. */

@@ -22,6 +22,18 @@ enum mr_log_level { MR_LOG_DEBUG, MR_LOG_INFO, MR_LOG_WARNING, MR_LOG_ERROR };
 enum mr_err mr_log_open(const char *name, const char *target, enum mr_log_level least,
     struct mr_error *err);
 
+/*
+ * The same for who must not be kept from work by a log: where the target cannot be opened,
+ * syslog is taken instead until the next start, with a warning there and to the old target.
+ */
+void mr_log_open_or_syslog(const char *name, const char *target, enum mr_log_level least);
+
+/*
+ * A line of level error, before the program ends: to the target and, as whoever started it may
+ * have closed that, to syslog.
+ */
+void mr_log_last_words(const char *text);
+
 /* Closes the target; later lines go to stderr. */
 void mr_log_close(void);
 

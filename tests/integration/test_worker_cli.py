@@ -109,6 +109,33 @@ def check_config(t, folder):
         t.like(done.stderr, re.escape(path), "unreadable file: says which")
 
 
+def in_syslog(t, folder):
+    """What keeps the worker from starting is said where somebody looks; its log does not."""
+    said = os.path.join(folder, "syslog")
+    preload = {"LD_PRELOAD": proc.built("tests", "fault", "faultio.so"), "FAULTIO_SYSLOG": said}
+    done = run(folder, "--version", **preload)
+    if done.returncode != 0 or done.stderr:
+        t.skip("syslog", "this build's sanitizer refuses a preloaded library")
+        return
+    path = write(folder, GOOD + "colour = red\n")
+    t.is_((run(folder, "-t", "-c", path, **preload).returncode, os.path.exists(said)), (1, False),
+          "syslog: not with --test")
+    done = run(folder, "-c", path, **preload)
+    t.is_(done.returncode, 1, "a typo: the worker does not start")
+    t.like(done.stderr, r"millrace\.ini:3\b.*colour", "says so to stderr")
+    t.like(proc.read_text(said), r"\A\S*millrace\.ini:3\b.*colour.*\n\Z", "and to syslog")
+    os.remove(said)
+    url = "[database]\nurl = host=/nonexistent\n[spool]\ndir =\n[metrics]\nfile =\n"
+    log = os.path.join(folder, "none", "millrace.log")
+    path = write(folder, f"[millrace]\nlog = {log}\n" + url)
+    done = run(folder, MILLRACE_CONFIG=path, REQUEST_METHOD="GET", PATH_INFO="/health", **preload)
+    t.like(done.stdout, r"\AStatus: 503\b", "no folder for the log: it works all the same")
+    warning = re.escape(f"log file {log}: No such file or directory; syslog is written instead")
+    t.like(done.stderr, warning, "warns on stderr")
+    t.like(proc.read_text(said), rf"\A{warning}", "and in syslog")
+    t.is_(os.listdir(folder).count("none"), 0, "nothing was made")
+
+
 def sample(t, folder):
     text = proc.read_text(os.path.join(proc.SRCDIR, "etc", "millrace.ini"))
     done = run(folder, "-t", "-c", write(folder, text))
@@ -124,5 +151,6 @@ with tap.Suite() as t, proc.temp_dir() as folder:
     help_and_version(t, folder)
     misuse(t, folder)
     check_config(t, folder)
+    in_syslog(t, folder)
     sample(t, folder)
     t.is_(sanitizer.reports(folder), "", "no sanitizer report")
