@@ -39,6 +39,7 @@ mr_jobs = \
 	etc/systemd/millrace-books.service \
 	etc/systemd/millrace-check.service \
 	etc/systemd/millrace-export.service \
+	etc/systemd/millrace-maintain.service \
 	etc/systemd/millrace-replay.service
 ex_systemd_DATA = etc/systemd/millrace.service etc/systemd/millrace.socket $(mr_jobs)
 dist_ex_systemd_DATA = $(mr_jobs:.service=.timer)
@@ -71,6 +72,7 @@ $(mr_samples): Makefile etc/systemd/sandbox
 etc/systemd/millrace-books.service: mr_words = @check@ -b|man:millrace-check(8)|whether the books balance|
 etc/systemd/millrace-check.service: mr_words = @check@|man:millrace-check(8)|whether the installation is well|
 etc/systemd/millrace-export.service: mr_words = @export@|man:millrace-export(8)|exports what is new|SuccessExitStatus=3
+etc/systemd/millrace-maintain.service: mr_words = @maintain@|man:millrace-maintain(8)|keeps the buffer small|SuccessExitStatus=3
 etc/systemd/millrace-replay.service: mr_words = @replay@|man:millrace-replay(8)|stores what is in the spool|SuccessExitStatus=75
 $(mr_jobs): etc/systemd/millrace-job.service.in etc/systemd/sandbox Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && job=`basename $@ .service` && \
@@ -96,6 +98,7 @@ completions_DATA = \
 	etc/completions/millrace-admin \
 	etc/completions/millrace-check \
 	etc/completions/millrace-export \
+	etc/completions/millrace-maintain \
 	etc/completions/millrace-replay
 $(completions_DATA): etc/bash-completion/millrace
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && cp $(srcdir)/etc/bash-completion/millrace $@
