@@ -25,16 +25,19 @@ CREATE TABLE events_counted_sites (
 
 -- Keeps a partition whose time is over from everybody until the end of the transaction, so
 -- that what is found out about it stays true. Nothing is stored there, so no INSERT waits.
+-- @ stands for the schema, as in 008-partitions.sql.
+DO $do$ BEGIN EXECUTE replace($sql$
 CREATE FUNCTION events_hold_partition(name text) RETURNS void
-LANGUAGE plpgsql SET lock_timeout = '50ms' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '50ms' AS $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM events_partitions p WHERE p.name = events_hold_partition.name
+    IF NOT EXISTS (SELECT FROM @.events_partitions p WHERE p.name = events_hold_partition.name
                    AND p.high <= now()) THEN
         RAISE '% is no partition of events whose time is over', name;
     END IF;
-    EXECUTE format('LOCK TABLE ONLY %I IN ACCESS EXCLUSIVE MODE', name);
+    EXECUTE format('LOCK TABLE ONLY @.%I IN ACCESS EXCLUSIVE MODE', name);
 END
 $$;
+$sql$, '@', quote_ident(current_schema())); END $do$;
 
 -- Drops it. DETACH PARTITION … CONCURRENTLY, which would let everybody go on, is refused
 -- where there is a default partition. DETACH PARTITION takes the same locks as DROP TABLE,
@@ -42,12 +45,14 @@ $$;
 -- what is waited for the longest is locked first: the partition and the default one, which
 -- readers hold and INSERTs do not want. Only then events itself, which INSERTs do want: it is
 -- held for the change in the catalogue alone, as files are removed when locks are gone.
+DO $do$ BEGIN EXECUTE replace($sql$
 CREATE FUNCTION events_drop_partition(name text) RETURNS void
-LANGUAGE plpgsql SET lock_timeout = '50ms' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '50ms' AS $$
 BEGIN
-    PERFORM events_hold_partition(name);
-    LOCK TABLE ONLY events_default IN ACCESS EXCLUSIVE MODE;
-    LOCK TABLE ONLY events IN ACCESS EXCLUSIVE MODE;
-    EXECUTE format('DROP TABLE %I', name);
+    PERFORM @.events_hold_partition(name);
+    LOCK TABLE ONLY @.events_default IN ACCESS EXCLUSIVE MODE;
+    LOCK TABLE ONLY @.events IN ACCESS EXCLUSIVE MODE;
+    EXECUTE format('DROP TABLE @.%I', name);
 END
 $$;
+$sql$, '@', quote_ident(current_schema())); END $do$;

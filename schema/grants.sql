@@ -1,27 +1,35 @@
 -- What the role of the worker and of the programs for cron needs where it owns neither
 -- the tables nor the database. For the owner, after each millrace-admin migrate:
 --     psql -d millrace -v role=www-data -v ON_ERROR_STOP=1 -f grants.sql
--- Nothing here is taken away from anybody else, and it may be run again.
+-- It may be run again. What it takes away: whoever may make things in the schema public can
+-- put them where the owner's statements find them, so nobody but its owner may any more. From
+-- PostgreSQL 15 on that is so in a new database; one that was upgraded is open until here.
+-- Where the schema belongs to somebody else than who runs this, it stays open, and that is said.
 
 BEGIN;
+SET LOCAL search_path = pg_catalog, public, pg_temp;
 
--- Partitions belong to the owner of the tables, whoever asks for them.
-ALTER FUNCTION events_make_partition(timestamptz, timestamptz)
-    SECURITY DEFINER SET search_path = public, pg_temp;
-ALTER FUNCTION events_make_partitions(integer)
-    SECURITY DEFINER SET search_path = public, pg_temp;
-REVOKE EXECUTE ON FUNCTION events_make_partition(timestamptz, timestamptz),
-    events_make_partitions(integer) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION events_make_partition(timestamptz, timestamptz),
-    events_make_partitions(integer) TO :"role";
+SELECT pg_catalog.has_schema_privilege('public', 'public', 'CREATE') AS open \gset
+\if :open
+    REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+    SELECT pg_catalog.has_schema_privilege('public', 'public', 'CREATE') AS open \gset
+\endif
+\if :open
+    \warn 'the schema public stays open to everybody: let its owner run REVOKE CREATE ON SCHEMA public FROM PUBLIC'
+\endif
 
--- Maintaining. Only what lies in the past can be dropped by it.
-ALTER FUNCTION events_hold_partition(text)
-    SECURITY DEFINER SET search_path = public, pg_temp;
-ALTER FUNCTION events_drop_partition(text)
-    SECURITY DEFINER SET search_path = public, pg_temp;
-REVOKE EXECUTE ON FUNCTION events_hold_partition(text), events_drop_partition(text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION events_hold_partition(text), events_drop_partition(text) TO :"role";
+-- Partitions belong to the owner of the tables, whoever asks for them. Maintaining: only what
+-- lies in the past can be dropped.
+ALTER FUNCTION public.events_make_partition(timestamptz, timestamptz) SECURITY DEFINER;
+ALTER FUNCTION public.events_make_partitions(integer) SECURITY DEFINER;
+ALTER FUNCTION public.events_hold_partition(text) SECURITY DEFINER;
+ALTER FUNCTION public.events_drop_partition(text) SECURITY DEFINER;
+REVOKE EXECUTE ON FUNCTION public.events_make_partition(timestamptz, timestamptz),
+    public.events_make_partitions(integer), public.events_hold_partition(text),
+    public.events_drop_partition(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION public.events_make_partition(timestamptz, timestamptz),
+    public.events_make_partitions(integer), public.events_hold_partition(text),
+    public.events_drop_partition(text) TO :"role";
 GRANT SELECT, INSERT, DELETE ON events_counted, events_counted_sites TO :"role";
 
 -- Collecting.

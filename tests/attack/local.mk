@@ -1,6 +1,7 @@
 # What a hostile client may try: it must hurt nobody else.
 
 attack_tests = \
+	tests/attack/test_access.py \
 	tests/attack/test_dedup.py
 
 TESTS += $(attack_tests)

@@ -1,0 +1,85 @@
+"""What somebody may who is not the administrator: the worker's role in the database, the
+worker's process, and what asks it without the token."""
+
+import os
+import subprocess
+
+from harness import postgres, proc, tap
+
+# Functions that fit better than pg_catalog's own what the partitions' function calls.
+SHADOWS = """
+    CREATE FUNCTION public.to_char(date, text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+        EXECUTE 'ALTER ROLE millrace SUPERUSER';
+        RETURN pg_catalog.to_char($1::timestamp, $2);
+    END $$;
+    CREATE FUNCTION public.format(text, text, timestamptz, timestamptz) RETURNS text
+    LANGUAGE plpgsql AS $$ BEGIN
+        EXECUTE 'ALTER ROLE millrace SUPERUSER';
+        RETURN pg_catalog.format($1, $2, $3, $4);
+    END $$;
+    CREATE TEMP TABLE events_default (created_at timestamptz);
+    CREATE TEMP TABLE events (created_at timestamptz) PARTITION BY RANGE (created_at)"""
+
+
+def migrate(owner):
+    subprocess.run([os.path.join(proc.BUILDDIR, "cron", "millrace-admin"), "-c", "/dev/null",
+                    "migrate"], check=True, capture_output=True, env=proc.clean_env(DATABASE_URL=owner))
+
+
+def grant(pg, owner):
+    """What grants.sql says on stderr."""
+    done = subprocess.run([os.path.join(pg.bin, "psql"), "-Xq", "-v", "ON_ERROR_STOP=1", "-v",
+                           f"role={postgres.OWNER}", "-f",
+                           os.path.join(proc.SRCDIR, "schema", "grants.sql"), owner],
+                          capture_output=True, text=True, check=False, env=proc.clean_env())
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return done.stderr
+
+
+def is_kept_down(t, pg, database):
+    """The restricted role does what it may, with its own things in front of the owner's."""
+    pg.execute("DROP TABLE public.events_" + pg.value(
+        "SELECT to_char(now() AT TIME ZONE 'UTC' + interval '1 day', 'YYYYMMDD')", database), database)
+    t.is_(pg.execute("SET search_path = pg_temp, public; SELECT public.events_make_partitions(7)",
+                     database, postgres.OWNER), "1\n", "it makes the missing partition")
+    t.is_(pg.value("SELECT rolsuper FROM pg_roles WHERE rolname = 'millrace'"), False,
+          "it is no superuser")
+
+
+def shadows(t, pg):
+    """As it is up to PostgreSQL 14, and in what was upgraded from there."""
+    pg.create_database("shadow", owner=postgres.SUPERUSER)
+    pg.execute("GRANT CREATE ON SCHEMA public TO PUBLIC", "shadow")
+    owner = pg.dsn("shadow", postgres.SUPERUSER)
+    migrate(owner)
+    pg.execute(SHADOWS, "shadow", postgres.OWNER)
+    t.is_(grant(pg, owner), "", "grants.sql has nothing to say")
+    is_kept_down(t, pg, "shadow")
+    try:
+        pg.execute("CREATE FUNCTION public.now() RETURNS int LANGUAGE sql AS 'SELECT 1'", "shadow",
+                   postgres.OWNER)
+        t.fail("it can make nothing more in public")
+    except postgres.SqlError as refused:
+        t.like(str(refused), "permission denied for schema public",
+               "it can make nothing more in public")
+
+
+def stays_open(t, pg):
+    pg.execute("CREATE ROLE keeper LOGIN", "postgres")
+    pg.create_database("kept", owner=postgres.SUPERUSER)
+    pg.execute("GRANT CREATE ON SCHEMA public TO PUBLIC", "kept")
+    owner = pg.dsn("kept", "keeper")
+    migrate(owner)
+    pg.execute(SHADOWS.replace("SUPERUSER", "INHERIT"), "kept", postgres.OWNER)
+    t.like(grant(pg, owner), "the schema public stays open to everybody: let its owner run REVOKE",
+           "grants.sql says what to do")
+    is_kept_down(t, pg, "kept")
+
+
+postgres.need()
+with tap.Suite() as t, postgres.Postgres() as pg:
+    with t.case("a shadowing function in an open schema public"):
+        shadows(t, pg)
+    with t.case("an open schema public of somebody else"):
+        stays_open(t, pg)
