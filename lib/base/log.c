@@ -47,10 +47,18 @@ static const struct {
 	[MR_LOG_ERROR] = { "ERROR", LOG_ERR },
 };
 
+/* Root writes here too, and whose folder it is must not choose where: no symbolic link. */
 static int
 open_file(const char *file)
 {
-	return open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+	return open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0640);
+}
+
+static enum mr_err
+fail_open(struct mr_error *err, const char *file)
+{
+	return mr_fail(err, MR_EIO, "log file %s: %s", file, errno != ELOOP ? strerror(errno) :
+	    "is a symbolic link; write the path of the file itself, or log = stderr");
 }
 
 static void
@@ -77,7 +85,7 @@ mr_log_open(const char *new_name, const char *target, enum mr_log_level least,
 	if (!syslog_wanted && strcmp(target, "stderr") != 0) {
 		new_fd = open_file(target);
 		if (new_fd < 0)
-			return mr_fail(err, MR_EIO, "log file %s: %s", target, strerror(errno));
+			return fail_open(err, target);
 		new_path = strdup(target);
 		if (new_path == NULL) {
 			close(new_fd);
@@ -168,7 +176,7 @@ follow_rotation(void)
 	if (path == NULL || now - checked_ms < 1000)
 		return;
 	checked_ms = now;
-	if (fstat(fd, &mine) == 0 && stat(path, &theirs) == 0 &&
+	if (fstat(fd, &mine) == 0 && lstat(path, &theirs) == 0 &&
 	    mine.st_ino == theirs.st_ino && mine.st_dev == theirs.st_dev)
 		return;
 	new_fd = open_file(path);

@@ -14,7 +14,8 @@
 enum mr_log_level { MR_LOG_DEBUG, MR_LOG_INFO, MR_LOG_WARNING, MR_LOG_ERROR };
 
 /*
- * target: "stderr", "syslog", or the path of a file, created with mode 0640.
+ * target: "stderr", "syslog", or the path of a file, created with mode 0640; never
+ * through a symbolic link, which could lead anywhere when root follows it.
  * name: what the lines are marked with; must stay valid. Until the first
  * call, lines of level info and above go to stderr. On error the old target
  * stays.

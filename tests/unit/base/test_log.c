@@ -262,6 +262,43 @@ test_failed_open(void)
 	free(text);
 }
 
+/* Logs for as long as it takes until the path was surely looked at once more. */
+static void
+log_past_a_look(void)
+{
+	int64_t until = mr_clock_mono_ms() + 1100;
+	struct timespec pause = { .tv_nsec = 20000000 };
+
+	while (mr_clock_mono_ms() < until) {
+		mr_log_info("not there");
+		nanosleep(&pause, NULL);
+	}
+	mr_log_info("not there");
+}
+
+/* Who may write to the log's folder must not choose what root writes to. */
+static void
+test_links(void)
+{
+	char *text;
+
+	unlink(other);
+	open_log(MR_LOG_INFO);
+	if (rename(path, moved) != 0 || symlink(other, path) != 0)
+		bail("cannot put a link at %s", path);
+	is_int(mr_log_open("test", path, MR_LOG_INFO, &err), MR_EIO, "a symbolic link");
+	is_part(err.text, "is a symbolic link; write the path of the file itself", "its error says it");
+	is_int(access(other, F_OK), -1, "nothing is made where it points");
+	log_past_a_look();
+	is_int(access(other, F_OK), -1, "nor when the file was replaced by one");
+	text = content(moved);
+	is_part(text, "not there", "the old file stays");
+	free(text);
+	mr_log_close();
+	unlink(path);
+	unlink(moved);
+}
+
 /* Another file, and back: each gets its own lines. */
 static void
 test_switch(void)
@@ -508,6 +545,7 @@ main(void)
 	test_file();
 	test_errno();
 	test_failed_open();
+	test_links();
 	test_switch();
 	test_rotation();
 	test_stderr();
