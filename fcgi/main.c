@@ -13,9 +13,11 @@
 #endif
 
 #include "base/log.h"
+#include "base/process.h"
 #include "conf/conf.h"
 #include "conf/options.h"
 #include "db/connection.h"
+#include "secret/secret.h"
 #include "worker.h"
 
 #define PROGRAM "millrace.fcgi"
@@ -82,6 +84,9 @@ main(int argc, char **argv)
 		return status;
 	options.config = mr_conf_file(options.config);
 	umask(027);
+	/* Whoever takes over a request gets nothing that is not this user's already. */
+	mr_process_gain_nothing();
+	mr_secret_no_core();
 	/* The log follows its file by itself; there is nothing to reload. */
 	(void)signal(SIGHUP, SIG_IGN);
 #ifdef HAVE_MALLOPT

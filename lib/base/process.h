@@ -11,4 +11,10 @@
  */
 void mr_process_be_patient(void);
 
+/*
+ * Whatever this process starts from now on has no more privileges than it has itself: neither
+ * a set-user-ID bit nor sudo counts. Before any thread is started.
+ */
+void mr_process_gain_nothing(void);
+
 #endif

@@ -4,7 +4,7 @@ worker's process, and what asks it without the token."""
 import os
 import subprocess
 
-from harness import postgres, proc, tap
+from harness import fcgi, postgres, proc, tap
 
 # Functions that fit better than pg_catalog's own what the partitions' function calls.
 SHADOWS = """
@@ -77,9 +77,20 @@ def stays_open(t, pg):
     is_kept_down(t, pg, "kept")
 
 
+def process(t, pg):
+    with fcgi.Worker({"database": {"url": pg.dsn()}}) as w:
+        w.wait_healthy()
+        status = proc.read_text(f"/proc/{w.pid}/status")
+        t.like(status, r"(?m)^NoNewPrivs:\s+1$", "neither sudo nor a set-user-ID bit counts")
+        t.like(proc.read_text(f"/proc/{w.pid}/limits"), r"(?m)^Max core file size +0 +0 ",
+               "it leaves no core file, and is not dumpable for the same call")
+
+
 postgres.need()
 with tap.Suite() as t, postgres.Postgres() as pg:
     with t.case("a shadowing function in an open schema public"):
         shadows(t, pg)
     with t.case("an open schema public of somebody else"):
         stays_open(t, pg)
+    with t.case("the worker's process"):
+        process(t, pg)

@@ -1,8 +1,9 @@
-/* base/process: how threads that are woken are scheduled. */
+/* base/process: how threads that are woken are scheduled, and what is started may. */
 #include "base/process.h"
 
 #include <pthread.h>
 #include <sched.h>
+#include <sys/prctl.h>
 
 #include "../tap.h"
 
@@ -26,5 +27,7 @@ main(void)
 		bail("no thread");
 	pthread_join(thread, NULL);
 	is_int(policy, SCHED_BATCH, "a thread that it starts then");
+	mr_process_gain_nothing();
+	is_int(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 1, "no new privileges");
 	return done();
 }
