@@ -22,34 +22,85 @@ has_token(const struct mr_worker *worker, const struct mr_request *request)
 	return mr_secret_matches(header, worker->conf->token_sha256);
 }
 
+static struct mr_str
+without_port(struct mr_str host)
+{
+	const char *colon = host.n > 0 ? memchr(host.p, ':', host.n) : NULL;
+
+	return colon == NULL ? host : (struct mr_str){ host.p, (size_t)(colon - host.p) };
+}
+
+static bool
+is_localhost(struct mr_str name)
+{
+	static const char localhost[] = "localhost";
+
+	return name.n == sizeof localhost - 1 && strncasecmp(name.p, localhost, name.n) == 0;
+}
+
+/* Any other name is one that somebody else's DNS may have led here. */
+static bool
+has_local_name(const struct mr_request *request)
+{
+	struct mr_ip ip;
+
+	if (request->host.n == 0)
+		return false;
+	return is_localhost(without_port(request->host)) ||
+	    (mr_ip_parse(request->host, &ip) && mr_ip_is_loopback(&ip));
+}
+
+/* Whether an Origin is this server's own: what is behind the scheme is the Host. */
+static bool
+is_own_origin(const struct mr_request *request)
+{
+	static const char *const schemes[] = { "http://", "https://" };
+	struct mr_str origin = request->origin, host = request->host;
+
+	for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+		size_t n = strlen(schemes[i]);
+
+		if (origin.n == n + host.n && memcmp(origin.p, schemes[i], n) == 0 &&
+		    strncasecmp(origin.p + n, host.p, host.n) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Whether a page of somebody else's makes a browser on this machine ask. */
 static bool
 is_foreign_page(const struct mr_request *request)
 {
 	struct mr_str site = request->fetch_site;
 
+	if (request->origin.p != NULL && !is_own_origin(request))
+		return true;
 	return site.p != NULL && !mr_str_eq(site, MR_STR_LIT("same-origin")) &&
 	    !mr_str_eq(site, MR_STR_LIT("none"));
 }
 
-/* A proxy on this machine makes every client look local; its header gives it away. */
-static bool
-is_local(const struct mr_worker *worker, const struct mr_request *request)
+/* Why one without a token may not, when none is configured; NULL: it may. */
+static const char *
+refuse_tokenless(const struct mr_worker *worker, const struct mr_request *request)
 {
-	struct mr_ip peer, client = mr_client_address(worker, request);
-
-	if (!mr_ip_parse(request->remote_addr, &peer) || !mr_ip_is_loopback(&client) ||
-	    is_foreign_page(request))
-		return false;
-	return request->forwarded_for.p == NULL ||
-	    mr_ip_in(&peer, worker->conf->trusted_proxies, worker->conf->n_trusted_proxies);
+	if (mr_str_eq(request->method, MR_STR_LIT("POST")))
+		return "POST needs the admin token, and none is configured: put the SHA-256 of one "
+		    "into token_sha256 under [admin]";
+	if (!mr_client_is_local(worker, request))
+		return "no admin token is configured: only this machine itself may ask";
+	if (!has_local_name(request))
+		return "no admin token is configured: only this machine itself may ask, as localhost or "
+		    "by a loopback address";
+	if (is_foreign_page(request))
+		return "no admin token is configured: no other site's page may ask";
+	return NULL;
 }
 
 bool
 mr_admin_may(const struct mr_worker *worker, const struct mr_request *request)
 {
 	if (worker->conf->token_sha256[0] == '\0')
-		return is_local(worker, request);
+		return refuse_tokenless(worker, request) == NULL;
 	return has_token(worker, request);
 }
 
@@ -60,8 +111,7 @@ mr_admin_allow(const struct mr_worker *worker, const struct mr_request *request,
 	if (mr_admin_may(worker, request))
 		return true;
 	if (worker->conf->token_sha256[0] == '\0') {
-		mr_response_fail(response, 403, "no admin token is configured: only this "
-		    "machine itself may ask");
+		mr_response_fail(response, 403, refuse_tokenless(worker, request));
 		return false;
 	}
 	mr_response_fail(response, 401, request->authorization.p == NULL ?

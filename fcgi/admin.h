@@ -11,7 +11,8 @@
 
 /*
  * Whether the request may use the admin endpoints: with the token, or, in
- * development without one configured, from this machine itself.
+ * development without one configured, when it only reads and comes from this
+ * machine itself, which it calls localhost, and from no page of another site.
  */
 bool mr_admin_may(const struct mr_worker *worker, const struct mr_request *request);
 

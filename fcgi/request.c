@@ -131,6 +131,7 @@ static const struct {
 	VARIABLE("QUERY_STRING", query),
 	VARIABLE("CONTENT_LENGTH", content_length),
 	VARIABLE("HTTP_CONTENT_ENCODING", content_encoding),
+	VARIABLE("HTTP_HOST", host),
 	VARIABLE("HTTP_ORIGIN", origin),
 	VARIABLE("HTTP_REFERER", referer),
 	VARIABLE("HTTP_USER_AGENT", user_agent),

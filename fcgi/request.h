@@ -27,6 +27,7 @@ struct mr_request {
 	struct mr_str query;
 	struct mr_str content_length;
 	struct mr_str content_encoding;
+	struct mr_str host;
 	struct mr_str origin;
 	struct mr_str referer;
 	struct mr_str user_agent;

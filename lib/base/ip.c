@@ -173,17 +173,20 @@ mr_ip_format(const struct mr_ip *ip, char text[MR_IP_TEXT])
 		(void)inet_ntop(AF_INET6, ip->bytes, text, MR_IP_TEXT);
 }
 
-struct mr_ip
-mr_ip_client(const struct mr_ip *peer, struct mr_str forwarded,
-    const struct mr_ip_block *trusted, size_t n_trusted)
+/* The client; *whole says whether nothing that was read of the header was rubbish. */
+static struct mr_ip
+follow(const struct mr_ip *peer, struct mr_str forwarded, const struct mr_ip_block *trusted,
+    size_t n_trusted, bool *whole)
 {
 	struct mr_ip client = *peer, entry;
 	size_t start, end = forwarded.n;
 
+	*whole = true;
 	while (forwarded.p != NULL && mr_ip_in(&client, trusted, n_trusted)) {
 		for (start = end; start > 0 && forwarded.p[start - 1] != ','; start--)
 			;
-		if (!mr_ip_parse((struct mr_str){ forwarded.p + start, end - start }, &entry))
+		*whole = mr_ip_parse((struct mr_str){ forwarded.p + start, end - start }, &entry);
+		if (!*whole)
 			break;
 		client = entry;
 		if (start == 0)
@@ -191,6 +194,26 @@ mr_ip_client(const struct mr_ip *peer, struct mr_str forwarded,
 		end = start - 1;
 	}
 	return client;
+}
+
+struct mr_ip
+mr_ip_client(const struct mr_ip *peer, struct mr_str forwarded,
+    const struct mr_ip_block *trusted, size_t n_trusted)
+{
+	bool whole;
+
+	return follow(peer, forwarded, trusted, n_trusted, &whole);
+}
+
+bool
+mr_ip_client_is_loopback(const struct mr_ip *peer, struct mr_str forwarded,
+    const struct mr_ip_block *trusted, size_t n_trusted)
+{
+	bool whole;
+	struct mr_ip client = follow(peer, forwarded, trusted, n_trusted, &whole);
+
+	return whole && mr_ip_is_loopback(&client) &&
+	    (forwarded.p == NULL || mr_ip_in(peer, trusted, n_trusted));
 }
 
 void

@@ -48,6 +48,13 @@ void mr_ip_format(const struct mr_ip *ip, char text[MR_IP_TEXT]);
 struct mr_ip mr_ip_client(const struct mr_ip *peer, struct mr_str forwarded,
     const struct mr_ip_block *trusted, size_t n_trusted);
 
+/*
+ * Whether that client is surely the machine itself: an entry that is no address could be
+ * anybody, and so could be who an untrusted proxy on this machine asks for.
+ */
+bool mr_ip_client_is_loopback(const struct mr_ip *peer, struct mr_str forwarded,
+    const struct mr_ip_block *trusted, size_t n_trusted);
+
 /* Applies [privacy] anonymize_ip: IPv4 to /24, IPv6 to /48, or no address. */
 void mr_ip_anonymize(struct mr_ip *ip, enum mr_ip_privacy how);
 

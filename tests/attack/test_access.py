@@ -86,6 +86,53 @@ def process(t, pg):
                "it leaves no core file, and is not dumpable for the same call")
 
 
+NAMES = (("localhost", 200), ("localhost:8000", 200), ("LocalHost", 200), ("127.0.0.1", 200),
+         ("127.8.8.8:8000", 200), ("[::1]", 200), ("[::1]:8000", 200),
+         # A name whose address somebody changed after the page was loaded, and other aliases.
+         ("rebound.test", 403), ("rebound.test:8000", 403), ("localhost.evil.test", 403),
+         ("0.0.0.0", 403), ("0.0.0.0:8000", 403), ("[::]:8000", 403), ("evil.localhost", 403),
+         ("127.0.0.1.evil.test", 403), ("127.1", 403), ("", 403), (None, 403))
+PAGES = ((None, "localhost:8000", 200), ("http://localhost:8000", "localhost:8000", 200),
+         ("https://localhost:8000", "localhost:8000", 200),
+         ("http://localhost:3000", "localhost:8000", 403), ("http://localhost", "localhost:8000", 403),
+         ("https://evil.test", "localhost:8000", 403), ("http://localhost:80000", "localhost:8000", 403),
+         ("null", "localhost", 403), ("", "localhost", 403), ("localhost", "localhost", 403))
+HOW = r"POST needs the admin token, and none is configured: put the SHA-256 of one into token_sha256"
+PROXIED = (("127.0.0.1", 200), ("203.0.113.9", 403), ("203.0.113.9, rubbish", 403),
+           ("rubbish, 127.0.0.1", 403), ("rubbish", 403), ("", 403), (",", 403),
+           ("127.0.0.1, 203.0.113.9, unknown", 403), ("unknown, 127.0.0.1", 403))
+
+
+def tokenless(t, w):
+    """What development without a token lets through from the machine itself."""
+    def status(method="GET", path="/events/recent", params=None, **headers):
+        return w.request(method, path, remote_addr="127.0.0.1", params=params, headers={
+            name.replace("_", "-"): value for name, value in headers.items() if value is not None})
+    for name, want in NAMES:
+        t.is_(status(params={"HTTP_HOST": name}).status, want, f"Host: {name}")
+    for origin, host, want in PAGES:
+        for path in ("/events/recent", "/metrics"):
+            t.is_(status(path=path, Host=host, Origin=origin).status, want,
+                  f"{path}, a page of {origin} at {host}")
+    for headers in ({}, {"Host": "alias.test"}, {"Origin": "http://localhost"},
+                    {"Authorization": "Bearer any"}):
+        answer = status("POST", "/export/run", **headers)
+        t.is_(answer.status, 403, f"POST /export/run with {headers}")
+        t.like(answer.json()["message"], HOW, f"says how to allow it, with {headers}")
+    t.is_(w.request("POST", "/collect", {"eventType": "x"}, headers={
+        "Host": "any.test", "Origin": "https://any.test"}).status, 200, "events are taken of anybody")
+
+
+def proxied(t, pg):
+    with fcgi.Worker({"database": {"url": pg.dsn()},
+                      "collector": {"trusted_proxies": "127.0.0.1"}}) as w:
+        w.wait_healthy()
+        for chain, want in PROXIED:
+            t.is_(w.request("GET", "/events/recent", remote_addr="127.0.0.1",
+                            headers={"X-Forwarded-For": chain}).status, want,
+                  f"X-Forwarded-For: {chain}")
+
+
 postgres.need()
 with tap.Suite() as t, postgres.Postgres() as pg:
     with t.case("a shadowing function in an open schema public"):
@@ -94,3 +141,8 @@ with tap.Suite() as t, postgres.Postgres() as pg:
         stays_open(t, pg)
     with t.case("the worker's process"):
         process(t, pg)
+    with t.case("without a token"), fcgi.Worker({"database": {"url": pg.dsn()}}) as worker:
+        worker.wait_healthy()
+        tokenless(t, worker)
+    with t.case("behind a proxy on the same machine"):
+        proxied(t, pg)

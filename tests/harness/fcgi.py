@@ -160,7 +160,8 @@ def make_params(method="GET", path="/", body=b"", headers=None, params=None,
     out = {"GATEWAY_INTERFACE": "CGI/1.1", "SERVER_PROTOCOL": "HTTP/1.1",
            "REQUEST_METHOD": method, "SCRIPT_NAME": path, "PATH_INFO": "",
            "REQUEST_URI": path + ("?" + query if query else ""), "QUERY_STRING": query,
-           "REMOTE_ADDR": remote_addr, "SERVER_NAME": "localhost", "SERVER_PORT": "80"}
+           "REMOTE_ADDR": remote_addr, "SERVER_NAME": "localhost", "SERVER_PORT": "80",
+           "HTTP_HOST": "localhost"}
     if content_length is AUTO:
         out["CONTENT_LENGTH"] = str(len(body)) if body or method == "POST" else ""
     elif content_length is not None:

@@ -341,6 +341,50 @@ test_client(void)
 	row(0);
 }
 
+/* Trusted: 127.0.0.1, ::1, 10.0.0.0/8. */
+static void
+test_client_is_loopback(void)
+{
+	static const struct {
+		int line;
+		const char *peer;
+		const char *forwarded;
+		bool loopback;
+	} rows[] = {
+		{ __LINE__, "127.0.0.1", NULL, true },
+		{ __LINE__, "127.8.8.8", NULL, true },
+		{ __LINE__, "::1", NULL, true },
+		{ __LINE__, "192.0.2.1", NULL, false },
+		{ __LINE__, "10.0.0.1", NULL, false },
+		{ __LINE__, "127.0.0.1", "127.0.0.1", true },
+		{ __LINE__, "127.0.0.1", "198.51.100.7, 127.0.0.2", true },
+		{ __LINE__, "10.0.0.1", "::1", true },
+		{ __LINE__, "127.0.0.1", "198.51.100.7", false },
+		/* who asks is not known */
+		{ __LINE__, "127.0.0.1", "", false },
+		{ __LINE__, "127.0.0.1", "unknown", false },
+		{ __LINE__, "127.0.0.1", "198.51.100.7, unknown", false },
+		{ __LINE__, "127.0.0.1", "unknown, 127.0.0.1", false },
+		{ __LINE__, "::1", ",127.0.0.1", false },
+		/* a proxy that nobody trusts */
+		{ __LINE__, "127.8.8.8", "127.0.0.1", false },
+		{ __LINE__, "192.0.2.1", "127.0.0.1", false },
+	};
+	struct mr_ip_block trusted[3];
+
+	mr_ip_block_parse(mr_str("127.0.0.1"), &trusted[0]);
+	mr_ip_block_parse(mr_str("::1"), &trusted[1]);
+	mr_ip_block_parse(mr_str("10.0.0.0/8"), &trusted[2]);
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		struct mr_ip peer = ip_of(rows[i].peer);
+
+		row(rows[i].line);
+		is_int(mr_ip_client_is_loopback(&peer, mr_str(rows[i].forwarded), trusted, 3),
+		    rows[i].loopback, "whether it is the machine itself");
+	}
+	row(0);
+}
+
 static void
 test_client_without(void)
 {
@@ -406,6 +450,7 @@ main(void)
 	test_in_many();
 	test_loopback();
 	test_client();
+	test_client_is_loopback();
 	test_client_without();
 	test_anonymize();
 	return done();
