@@ -9,8 +9,9 @@
 #include "format/jsonwriter.h"
 #include "response.h"
 
-/* Counting goes no further. */
+/* Counting goes no further, of the clients of one frequency together. */
 #define MAX_PENDING 1000000
+#define N_FREQUENCIES (MR_DAILY + 1)
 
 struct mr_db *
 mr_export_connect(const struct mr_worker *worker, struct mr_response *response)
@@ -64,24 +65,21 @@ put_destination(struct mr_json_writer *w, const struct mr_db_rows *rows, int i, 
 	}
 }
 
-static enum mr_err
-put_client(struct mr_json_writer *w, struct mr_db *db, const struct mr_conf *conf,
-    const struct mr_conf_client *client, struct totals *t, struct mr_error *err)
+/* Row r of the destinations, and those behind it of the same client; returns the next one. */
+static int
+put_client(struct mr_json_writer *w, const struct mr_conf_client *client,
+    const struct mr_db_rows *rows, int r, struct totals *t)
 {
-	struct mr_db_rows *rows;
-	enum mr_err e = mr_state_destinations(db, conf, client, MAX_PENDING, &rows, err);
+	int64_t place = mr_db_int(rows, r, MR_STATE_CLIENT);
 
-	if (e != MR_OK)
-		return e;
 	mr_json_object(w, NULL);
 	mr_json_text(w, "client", mr_str(client->name));
 	mr_json_array(w, "destinations");
-	for (int i = 0; i < mr_db_n_rows(rows); i++)
-		put_destination(w, rows, i, t);
+	for (; r < mr_db_n_rows(rows) && mr_db_int(rows, r, MR_STATE_CLIENT) == place; r++)
+		put_destination(w, rows, r, t);
 	mr_json_end(w);
 	mr_json_end(w);
-	mr_db_rows_free(rows);
-	return MR_OK;
+	return r;
 }
 
 static const char *
@@ -123,19 +121,38 @@ put_runs(struct mr_json_writer *w, struct mr_db *db, struct mr_error *err)
 	return MR_OK;
 }
 
+/* The clients in the order of the configuration, each with the rows of its frequency. */
+static void
+put_clients(struct mr_json_writer *w, const struct mr_conf *conf,
+    struct mr_db_rows *const rows[N_FREQUENCIES], struct totals *t)
+{
+	int at[N_FREQUENCIES] = { 0 };
+
+	for (size_t i = 0; i < conf->n_clients; i++) {
+		int64_t f = conf->clients[i].frequency;
+
+		at[f] = put_client(w, &conf->clients[i], rows[f], at[f], t);
+	}
+}
+
 /* The array of clients, to be put behind what all of them add up to. */
 static enum mr_err
 write_clients(struct mr_buf *to, struct mr_db *db, const struct mr_conf *conf, struct totals *t,
     struct mr_error *err)
 {
+	struct mr_db_rows *rows[N_FREQUENCIES] = { NULL };
 	struct mr_json_writer w;
 	enum mr_err e = MR_OK;
 
+	for (int f = 0; f < N_FREQUENCIES && e == MR_OK; f++)
+		e = mr_state_destinations(db, conf, (enum mr_frequency)f, MAX_PENDING, &rows[f], err);
 	mr_json_begin(&w, to);
 	mr_json_array(&w, NULL);
-	for (size_t i = 0; i < conf->n_clients && e == MR_OK; i++)
-		e = put_client(&w, db, conf, &conf->clients[i], t, err);
+	if (e == MR_OK)
+		put_clients(&w, conf, rows, t);
 	mr_json_end(&w);
+	for (int f = 0; f < N_FREQUENCIES; f++)
+		mr_db_rows_free(rows[f]);
 	return e;
 }
 

@@ -11,6 +11,7 @@
 
 #define TIMEOUT_MS 1000  /* of connecting, and of each statement */
 #define DEADLINE_MS 2000 /* no statement is begun later */
+#define MOST_ROWS 100000 /* that wait and are looked at: the oldest are the first of them */
 #define LABELS_SIZE 192
 
 /* One destination. */
@@ -31,8 +32,8 @@ static const struct {
 } families[] = {
 	{ "export_last_success_timestamp_seconds", "gauge", "When a batch was last delivered to "
 	    "the destination, since 1970; 0: never.", MR_STATE_SUCCESS_S },
-	{ "export_lag_seconds", "gauge", "How long events have waited for the destination; 0: none "
-	    "wait.", MR_STATE_LAG_S },
+	{ "export_lag_seconds", "gauge", "Age of the oldest event that waits for the destination; 0: "
+	    "none waits.", MR_STATE_LAG_S },
 	{ "export_events_total", "counter", "Events delivered to the destination.",
 	    MR_STATE_EVENTS },
 	{ "export_objects_total", "counter", "Objects delivered to the destination.",
@@ -41,36 +42,31 @@ static const struct {
 };
 
 static void
-take_row(struct sample *s, const char *client, const struct mr_db_rows *rows, int i)
+take_row(struct sample *s, const struct mr_conf *conf, const struct mr_db_rows *rows, int i)
 {
 	struct mr_str name = mr_db_value(rows, i, MR_STATE_NAME);
 
 	/* The configuration lets no client have a name that had to be escaped. */
-	(void)snprintf(s->labels, sizeof s->labels, "client=\"%s\",destination=\"%.*s\"", client,
-	    (int)name.n, name.p);
+	(void)snprintf(s->labels, sizeof s->labels, "client=\"%s\",destination=\"%.*s\"",
+	    conf->clients[mr_db_int(rows, i, MR_STATE_CLIENT)].name, (int)name.n, name.p);
 	for (int c = MR_STATE_EVENTS; c <= MR_STATE_SUCCESS_S; c++)
 		s->values[c] = mr_db_int(rows, i, c);
 	s->failing = mr_db_value(rows, i, MR_STATE_ERROR).p != NULL;
 }
 
-/*
- * Whether there is anything that waits is looked up, but not how much: that
- * would read all of it with every scrape.
- */
 static bool
 read_samples(struct mr_db *db, const struct mr_conf *conf, struct samples *samples)
 {
 	int64_t deadline_ms = mr_clock_mono_ms() + DEADLINE_MS;
-	struct mr_db_rows *rows = NULL;
+	struct mr_db_rows *rows;
 
-	for (size_t i = 0; i < conf->n_clients; i++) {
+	for (int f = MR_REALTIME; f <= MR_DAILY; f++) {
 		if (mr_clock_mono_ms() > deadline_ms || mr_state_destinations(db, conf,
-		    &conf->clients[i], 1, &rows, NULL) != MR_OK)
+		    (enum mr_frequency)f, MOST_ROWS, &rows, NULL) != MR_OK)
 			return false;
-		for (int r = 0; r < mr_db_n_rows(rows); r++)
-			take_row(&samples->of[samples->n++], conf->clients[i].name, rows, r);
+		for (int r = 0; rows != NULL && r < mr_db_n_rows(rows); r++)
+			take_row(&samples->of[samples->n++], conf, rows, r);
 		mr_db_rows_free(rows);
-		rows = NULL;
 	}
 	return true;
 }

@@ -11,6 +11,7 @@ MIGRATIONS = \
 	schema/007-export-ends.sql \
 	schema/008-partitions.sql \
 	schema/009-retention.sql
+	schema/010-export-waiting.sql
 schemadir = $(pkgdatadir)/schema
 dist_schema_DATA = $(MIGRATIONS) schema/grants.sql
 

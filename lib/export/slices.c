@@ -9,7 +9,7 @@
 #define COUNT_TIMEOUT_MS INT64_C(86400000)
 
 /*
- * The rows of the batch by site and hour, as an array for each column: a query
+ * The rows of the batch by site and hour, as an array for each column, and the oldest: a query
  * that several processes of PostgreSQL may answer, what INSERT … SELECT is not.
  * date_bin() costs much less than date_trunc().
  * Sites that are left out are left out of the slices: of the rows they would
@@ -21,13 +21,13 @@ put_query(struct mr_buf *sql, const struct mr_snapshot *from, const struct mr_sn
 {
 	mr_buf_add_cstr(sql, "SELECT array_agg(site_id), array_agg(hour), array_agg(n), "
 	    "array_agg(first_xid), array_agg(last_xid), array_agg(part), array_agg(low), "
-	    "array_agg(high) FROM ("
+	    "array_agg(high), min(oldest) FROM ("
 	    "SELECT * FROM (SELECT site_id, date_bin('1 hour', created_at, 'epoch') AS hour, "
 	    "count(*) AS n, min(ingest_xid)");
 	if (from != NULL)
 		mr_buf_printf(sql, " FILTER (WHERE ingest_xid >= %" PRIu64 ")", from->xmax);
-	mr_buf_add_cstr(sql, " AS first_xid, max(ingest_xid) AS last_xid, min(tableoid) AS part, min(ctid) AS low, "
-	    "max(ctid) AS high FROM events WHERE ");
+	mr_buf_add_cstr(sql, " AS first_xid, max(ingest_xid) AS last_xid, min(tableoid) AS part, "
+	    "min(ctid) AS low, max(ctid) AS high, min(created_at) AS oldest FROM events WHERE ");
 	mr_planned_put_span(sql, from, to, filter);
 	if (filter->sites == MR_SITES_LISTED) {
 		mr_buf_add_cstr(sql, " AND ");
@@ -55,10 +55,12 @@ replace(struct mr_db *db, int64_t id, const struct mr_db_rows *arrays, struct mr
 	enum mr_err e;
 
 	mr_db_arg_int(&batch, id);
+	mr_db_arg_text(&batch, mr_db_value(arrays, 0, 8).p);
 	mr_db_arg_int(&args, id);
 	for (int i = 0; i < 8; i++)
 		mr_db_arg_text(&args, mr_db_value(arrays, 0, i).p);
-	e = mr_db_tell(db, "DELETE FROM export_slices WHERE batch = $1::bigint", &batch, err);
+	e = mr_db_tell(db, "WITH d AS (DELETE FROM export_slices WHERE batch = $1::bigint) UPDATE "
+	    "export_batches SET oldest_at = $2::timestamptz WHERE id = $1::bigint", &batch, err);
 	return e == MR_OK ? mr_db_tell(db, insert, &args, err) : e;
 }
 

@@ -1,67 +1,201 @@
 /* How far the export is: see state.h. */
 #include "export/state.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "db/locks.h"
-#include "export/planned.h"
 #include "export/sql.h"
+#include "format/jsonwriter.h"
 
 /*
- * The destinations $4 of client $1, also those without a cursor yet; $2, $3: its
- * sites, or those that it does not take. What is not planned yet is counted
- * from the chain's last snapshot. A destination that nothing has reached yet waits
- * since the first event, which is the first row there is, or nearly.
+ * Where the clients $1 stand: their snapshots, the lowest of the places behind which rows
+ * wait, all such places, and the transactions below them that were in progress. A client
+ * without a chain waits for all rows.
+ */
+static const char places_sql[] =
+    "WITH c AS (SELECT n, coalesce(h.snapshot, '1:1:')::pg_snapshot AS s, "
+    "set_config('enable_seqscan', 'off', false) FROM unnest($1::text[]) WITH ORDINALITY c "
+    "(name, n) LEFT JOIN export_chains h ON h.client = c.name) "
+    "SELECT array_agg(s::text ORDER BY n), min(pg_snapshot_xmax(s)::text::bigint), "
+    "array_agg(DISTINCT pg_snapshot_xmax(s)::text::bigint), "
+    "ARRAY(SELECT DISTINCT x::text::bigint FROM c, pg_snapshot_xip(s) x) FROM c";
+
+/* What of the events no batch has, by site and by which of the places $8 it is behind. */
+#define WAITING \
+	"SELECT site_id, width_bucket(ingest_xid, $8::bigint[]) AS place, " \
+	"CASE WHEN ingest_xid = ANY ($9::bigint[]) THEN ingest_xid END AS late, " \
+	"count(*) AS rows, min(created_at) AS oldest FROM (" \
+	"SELECT site_id, ingest_xid, created_at FROM events WHERE " \
+	"(ingest_xid >= $7::bigint OR ingest_xid = ANY ($9::bigint[]))"
+/* The first ones of them, as they lie. */
+#define UP_TO_MOST " LIMIT $10::bigint) e GROUP BY 1, 2, 3"
+
+/*
+ * Clients: $1 names, $2 whether they take all sites that no other one lists, $3 whether they
+ * have a backup, $4 places in the configuration, $6 snapshots; $5: pairs of site and such a
+ * place, of all clients. $7 to $9: see places_sql; $10: so many rows are read. A row of a late
+ * transaction waits for those that saw it in progress. In CASE, as the index is not to be
+ * asked for each of the sites.
  */
 static const char destinations_sql[] =
-    "SELECT d.name, c.url, " MR_SQL_TEXT_MS("c.succeeded_at") ", "
-    MR_SQL_TEXT_MS("c.failed_at") ", c.error, c.events, "
-    "c.bytes, c.objects, w.pending, "
-    "CASE WHEN w.pending > 0 THEN greatest(0, extract(epoch FROM now() - coalesce(c.reached_at, "
-    "(SELECT created_at FROM events LIMIT 1), now())))::bigint ELSE 0 END, "
-    "coalesce(extract(epoch FROM c.succeeded_at), 0)::bigint "
-    "FROM unnest($4::text[]) d (name) LEFT JOIN export_cursors c ON c.client = $1 AND "
-    "c.destination = d.name LEFT JOIN LATERAL (SELECT sum(b.rows)::bigint AS rows "
-    "FROM export_batches b WHERE b.client = c.client AND b.id > c.batch AND b.kind <> 'manual' "
-    "AND (b.destination IS NULL OR b.destination = c.destination)) p ON true, "
-    "(SELECT count(*) AS rows FROM (SELECT FROM events WHERE (ingest_xid >= coalesce((SELECT "
-    "pg_snapshot_xmax(snapshot::pg_snapshot)::text::bigint FROM export_chains WHERE client = $1), "
-    "0) OR ingest_xid = ANY (ARRAY(SELECT pg_snapshot_xip(snapshot::pg_snapshot)::text::bigint "
-    "FROM export_chains WHERE client = $1))) AND ($2::text[] IS NULL OR site_id = ANY "
-    "($2::text[])) AND site_id <> ALL ($3::text[]) LIMIT $5::bigint) e) u, "
-    "LATERAL (SELECT coalesce(p.rows, 0) + u.rows AS pending) w "
-    "ORDER BY d.name DESC";
+    "WITH c AS (SELECT c.*, width_bucket(pg_snapshot_xmax(s::pg_snapshot)::text::bigint, "
+    "$8::bigint[]) AS place, ARRAY(SELECT x::text::bigint FROM pg_snapshot_xip(s::pg_snapshot) x) "
+    "AS late FROM unnest($1::text[], $2::boolean[], $3::boolean[], $4::integer[], $6::text[]) c "
+    "(client, takes_all, backup, n, s)), "
+    "l AS (SELECT p->>0 AS site, (p->>1)::integer AS n FROM json_array_elements($5::json) p), "
+    "s AS (SELECT ARRAY(SELECT site FROM l JOIN c USING (n)) AS sites, bool_or(takes_all) AS all "
+    "FROM c), "
+    "w1 AS MATERIALIZED (" WAITING " AND CASE WHEN (SELECT s.all FROM s) THEN true ELSE "
+    "site_id = ANY ((SELECT sites FROM s)::text[]) END" UP_TO_MOST "), "
+    "w2 AS MATERIALIZED (" WAITING " AND (SELECT sum(rows) FROM w1) >= $10::bigint AND CASE WHEN "
+    "site_id IN (SELECT site_id FROM w1) THEN false WHEN (SELECT s.all FROM s) THEN true ELSE "
+    "site_id = ANY ((SELECT sites FROM s)::text[]) END" UP_TO_MOST "), "
+    "w AS (SELECT * FROM w1 UNION ALL SELECT * FROM w2), "
+    "u AS (SELECT c.n, w.* FROM c JOIN l USING (n) JOIN w ON w.site_id = l.site WHERE "
+    "NOT takes_all AND (w.place >= c.place OR w.late = ANY (c.late)) UNION ALL "
+    "SELECT c.n, w.* FROM c, w WHERE takes_all AND (w.place >= c.place OR w.late = ANY (c.late)) "
+    "AND NOT EXISTS (SELECT FROM l WHERE l.site = w.site_id AND l.n <> c.n)), "
+    "v AS (SELECT n, sum(rows)::bigint AS rows, min(oldest) AS oldest FROM u GROUP BY n) "
+    "SELECT d.name, k.url, " MR_SQL_TEXT_MS("k.succeeded_at") ", "
+    MR_SQL_TEXT_MS("k.failed_at") ", k.error, k.events, k.bytes, k.objects, "
+    "coalesce(p.rows, 0) + coalesce(v.rows, 0), "
+    "greatest(0, extract(epoch FROM now() - least(p.oldest, v.oldest)))::bigint, "
+    "coalesce(extract(epoch FROM k.succeeded_at), 0)::bigint, c.n "
+    "FROM c CROSS JOIN LATERAL (SELECT 'bucket' AS name UNION ALL SELECT 'backup' WHERE c.backup) d "
+    "LEFT JOIN export_cursors k ON k.client = c.client AND k.destination = d.name "
+    "LEFT JOIN v USING (n) LEFT JOIN LATERAL (SELECT sum(b.rows)::bigint AS rows, "
+    "min(coalesce(b.oldest_at, b.planned_at)) AS oldest FROM export_batches b WHERE "
+    "b.client = k.client AND b.id > k.batch AND b.kind <> 'manual' AND b.rows > 0 AND "
+    "(b.destination IS NULL OR b.destination = k.destination)) p ON true "
+    "ORDER BY c.n, d.name DESC";
 
-enum mr_err
-mr_state_destinations(struct mr_db *db, const struct mr_conf *conf,
-    const struct mr_conf_client *client, int64_t count_most, struct mr_db_rows **rows,
+/* The clients of one frequency as parameters. */
+struct clients {
+	struct mr_buf names, takes_all, backups, places;
+	struct mr_buf sites; /* of all clients: JSON, pairs of a site and a client's place */
+	size_t n;
+};
+
+static void
+init_clients(struct clients *c)
+{
+	struct mr_buf *all[] = { &c->names, &c->takes_all, &c->backups, &c->places, &c->sites };
+
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		mr_buf_init(all[i], MR_SQL_MAX);
+	c->n = 0;
+}
+
+static void
+free_clients(struct clients *c)
+{
+	mr_buf_free(&c->names);
+	mr_buf_free(&c->takes_all);
+	mr_buf_free(&c->backups);
+	mr_buf_free(&c->places);
+	mr_buf_free(&c->sites);
+}
+
+/* Makes room for the next item of an array literal; none that follow have to be quoted. */
+static void
+put_comma(struct mr_buf *array)
+{
+	mr_buf_add_char(array, array->len == 0 ? '{' : ',');
+}
+
+static void
+put_flag(struct mr_buf *array, bool flag)
+{
+	put_comma(array);
+	mr_buf_add_char(array, flag ? 't' : 'f');
+}
+
+static void
+put_client(struct clients *c, const struct mr_conf_client *client, size_t place)
+{
+	put_comma(&c->names);
+	mr_buf_add_cstr(&c->names, client->name);
+	put_flag(&c->takes_all, mr_conf_client_takes_all(client));
+	put_flag(&c->backups, client->has_backup);
+	put_comma(&c->places);
+	mr_buf_printf(&c->places, "%zu", place);
+	c->n++;
+}
+
+static void
+put_sites(struct mr_json_writer *w, const struct mr_conf_client *client, size_t place)
+{
+	for (size_t i = 0; i < client->sites.n; i++) {
+		if (strcmp(client->sites.items[i], "*") == 0)
+			continue;
+		mr_json_array(w, NULL);
+		mr_json_text(w, NULL, mr_str(client->sites.items[i]));
+		mr_json_int(w, NULL, (int64_t)place);
+		mr_json_end(w);
+	}
+}
+
+static enum mr_err
+put_clients(struct clients *c, const struct mr_conf *conf, enum mr_frequency frequency,
     struct mr_error *err)
 {
-	struct mr_conf_list others = { NULL, 0 };
-	struct mr_db_args args = MR_DB_ARGS_INIT;
-	struct mr_buf sites, except;
-	bool complete;
+	struct mr_json_writer w;
+
+	mr_json_begin(&w, &c->sites);
+	mr_json_array(&w, NULL);
+	for (size_t i = 0; i < conf->n_clients; i++) {
+		put_sites(&w, &conf->clients[i], i);
+		if (conf->clients[i].frequency == (int64_t)frequency)
+			put_client(c, &conf->clients[i], i);
+	}
+	mr_json_end(&w);
+	mr_buf_add(&c->names, "}", sizeof "}");
+	mr_buf_add(&c->takes_all, "}", sizeof "}");
+	mr_buf_add(&c->backups, "}", sizeof "}");
+	mr_buf_add(&c->places, "}", sizeof "}");
+	mr_buf_add_char(&c->sites, '\0');
+	return c->names.failed || c->places.failed || c->sites.failed || c->takes_all.failed ||
+	    c->backups.failed ? mr_fail(err, MR_ENOMEM, "no memory for the clients") : MR_OK;
+}
+
+static enum mr_err
+ask(struct mr_db *db, const struct clients *c, int64_t most, struct mr_db_rows **rows,
+    struct mr_error *err)
+{
+	struct mr_db_args names = MR_DB_ARGS_INIT, args = MR_DB_ARGS_INIT;
+	struct mr_db_rows *places;
+	enum mr_err e;
+
+	mr_db_arg_text(&names, c->names.p);
+	if ((e = mr_db_ask(db, places_sql, &names, &places, err)) != MR_OK)
+		return e;
+	mr_db_arg_text(&args, c->names.p);
+	mr_db_arg_text(&args, c->takes_all.p);
+	mr_db_arg_text(&args, c->backups.p);
+	mr_db_arg_text(&args, c->places.p);
+	mr_db_arg_text(&args, c->sites.p);
+	for (int i = 0; i < 4; i++)
+		mr_db_arg_text(&args, mr_db_value(places, 0, i).p);
+	mr_db_arg_int(&args, most);
+	e = mr_db_ask(db, destinations_sql, &args, rows, err);
+	mr_db_rows_free(places);
+	return e;
+}
+
+enum mr_err
+mr_state_destinations(struct mr_db *db, const struct mr_conf *conf, enum mr_frequency frequency,
+    int64_t most, struct mr_db_rows **rows, struct mr_error *err)
+{
+	struct clients c;
 	enum mr_err e;
 
 	*rows = NULL;
-	mr_buf_init(&sites, MR_SQL_MAX);
-	mr_buf_init(&except, MR_SQL_MAX);
-	complete = mr_conf_client_others(conf, client, &others);
-	mr_planned_put_array(&sites, &client->sites);
-	mr_buf_add_char(&sites, '\0');
-	mr_planned_put_array(&except, &others);
-	mr_buf_add_char(&except, '\0');
-	mr_db_arg_text(&args, client->name);
-	mr_db_arg_text(&args, mr_conf_client_takes_all(client) ? NULL : sites.p);
-	mr_db_arg_text(&args, except.p);
-	mr_db_arg_text(&args, client->has_backup ? "{bucket,backup}" : "{bucket}");
-	mr_db_arg_int(&args, count_most);
-	e = !complete || sites.failed || except.failed ? mr_fail(err, MR_ENOMEM, "no memory") :
-	    mr_db_ask(db, destinations_sql, &args, rows, err);
-	mr_buf_free(&sites);
-	mr_buf_free(&except);
-	free(others.items);
+	init_clients(&c);
+	e = put_clients(&c, conf, frequency, err);
+	if (e == MR_OK && c.n > 0)
+		e = ask(db, &c, most, rows, err);
+	free_clients(&c);
 	return e;
 }
 

@@ -23,18 +23,21 @@ enum mr_state_column {
 	MR_STATE_BYTES,
 	MR_STATE_OBJECTS,
 	MR_STATE_PENDING,
-	MR_STATE_LAG_S,     /* since all that was visible had been exported; 0: nothing waits */
-	MR_STATE_SUCCESS_S  /* since 1970; 0: never */
+	MR_STATE_LAG_S,     /* age of the oldest event that waits; 0: none does */
+	MR_STATE_SUCCESS_S, /* since 1970; 0: never */
+	MR_STATE_CLIENT     /* its place in the configuration */
 };
 
 /*
- * A row for each destination of the client, in *rows, to be freed by the
- * caller. Of the events that no batch has yet, at most count_most are counted:
- * counting reads them. MR_ENOMEM, or as mr_db_ask().
+ * A row for each destination of the clients of that frequency, in *rows, to be freed by the
+ * caller; in the order of the configuration, NULL where there are no such clients. They stand
+ * at about the same place, and share one look at the events that no batch has yet: of those
+ * `most` are read in the order in which they lie, and as many again of the sites that were not
+ * among them. Sets enable_seqscan = off for the connection: what is new is found by the index,
+ * whatever statistics say. MR_ENOMEM, or as mr_db_ask().
  */
 enum mr_err mr_state_destinations(struct mr_db *db, const struct mr_conf *conf,
-    const struct mr_conf_client *client, int64_t count_most, struct mr_db_rows **rows,
-    struct mr_error *err);
+    enum mr_frequency frequency, int64_t most, struct mr_db_rows **rows, struct mr_error *err);
 
 /* Whether an export is at work on the database. As mr_db_ask(). */
 enum mr_err mr_state_is_at_work(struct mr_db *db, bool *at_work, struct mr_error *err);

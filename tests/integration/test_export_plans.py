@@ -1,9 +1,11 @@
 """How millrace-export reads: no statement of it loops over events, however many sites there are
 and whatever the planner knows, and a backlog is counted about once."""
 
+import hashlib
 import os
 import re
 
+from common import BEARER, TOKEN, worker
 from exporting import Setting, check_complete, client
 from harness import postgres, proc, tap
 
@@ -118,11 +120,83 @@ def late(t, pg, folder):
          s.value("SELECT count(*) FROM export_batches"))
 
 
+CLIENTS = 20
+# Clients that a site belongs to, as SQL: c0 has s0 and s1, c1 has s2 and s3, and so on.
+OWNED = "site_id = ANY ('{{s{0},s{1}}}')"
+
+
+def clients(folder):
+    """{section: keys}: many with two sites each, one of them daily, one that shares another's
+    sites, and two that take what is left."""
+    listed = {f"client c{i}": client(folder, sites=f"s{2 * i}, s{2 * i + 1}", prefix=f"c{i}")
+              for i in range(CLIENTS)}
+    listed["client c1"]["frequency"] = "daily"
+    return {**listed, "client copy": client(folder, sites="s0, s1", prefix="copy"),
+            "client rest": client(folder, sites="*", prefix="rest"),
+            "client hours": client(folder, sites="*", prefix="hours", frequency="hourly")}
+
+
+def waiting(s):
+    """{client: (events that wait, age of the oldest in seconds)}, by the table."""
+    listed = [f"s{i}" for i in range(2 * CLIENTS)]
+    where = {f"c{i}": OWNED.format(2 * i, 2 * i + 1) for i in range(CLIENTS)}
+    where |= {"copy": where["c0"], **dict.fromkeys(
+        ("rest", "hours"), f"site_id <> ALL ('{{{','.join(listed)}}}')")}
+    rows = s.pg.query(" UNION ALL ".join(
+        f"SELECT '{name}' AS client, count(*) AS n, coalesce(extract(epoch FROM now() - "
+        f"min(created_at)), 0)::integer AS age FROM events, export_chains WHERE client = '{name}' "
+        f"AND {w} AND NOT pg_visible_in_snapshot(ingest_xid::text::xid8, snapshot::pg_snapshot)"
+        for name, w in where.items()), s.name)
+    return {row["client"]: (row["n"], row["age"]) for row in rows}
+
+
+def status(t, pg, folder):
+    """How far the exports are is told from what is new, in one look for many clients."""
+    s = Setting(pg, folder, "status")
+    s.exporter.configure(clients(s.bucket))
+    s.insert(2000, site=f"'s' || i % {2 * CLIENTS + 20}")
+    s.exporter.good(t, "all clients")
+    # As if this had been under way when the plans were made, and had ended later.
+    s.insert(1, site="'s4'", created="now() - interval '1 minute'")
+    s.exporter.good(t, "once more")
+    pg.execute("UPDATE export_chains SET snapshot = x || ':' || pg_snapshot_xmax(snapshot::"
+               "pg_snapshot) || ':' || x FROM (SELECT max(ingest_xid) AS x FROM events) e "
+               "WHERE client = 'c2'", s.name)
+    s.insert(50, site=f"'s' || i % {2 * CLIENTS + 20}", created="now() - interval '1 hour'")
+    sections = {**clients(s.bucket),
+                "admin": {"token_sha256": hashlib.sha256(TOKEN.encode()).hexdigest()}}
+    with worker(pg, s.name, sections) as w:
+        w.wait_healthy()
+        before = len(pg.log_text())
+        found = {c["client"]: c["destinations"][0] for c in
+                 w.request("GET", "/export/status", headers=BEARER).json()["clients"]}
+        log = pg.log_text()[before:]
+        t.is_(list(found), [name.removeprefix("client ") for name in clients(s.bucket)],
+              "clients are told in their order")
+        want = waiting(s)
+        t.is_({name: d["pending_events"] for name, d in found.items()},
+              {name: want[name][0] for name in found}, "what waits for each")
+        t.is_(found["c2"]["pending_events"], 3, "with the late one")
+        # What was asked later is older, by no more than a test may take.
+        wrong = {name: (d["lag_seconds"], want[name]) for name, d in found.items()
+                 if not 0 <= want[name][1] - d["lag_seconds"] < proc.DEADLINE_S}
+        t.is_(wrong, {}, "since the oldest came")
+        t.ok(found["c2"]["lag_seconds"] >= 3600, "which is told by its row")
+        read = [text for text in plans(log) if "width_bucket" in text]
+        t.is_(len(read), 3, "one look for the clients of a frequency")
+        t.is_([line for plan in read for line in loops(plan)], [], "no scan is repeated")
+        t.is_([line for plan in read for line in plan.splitlines() if "Seq Scan on events" in line],
+              [], "and none is of the whole table")
+        values = w.request("GET", "/metrics", headers=BEARER).text
+        t.is_(len(re.findall(r"(?m)^millrace_export_lag_seconds", values)), len(found),
+              "the metrics have them, too")
+
+
 def main():
     postgres.need()
     settings = {**postgres.EXPLAIN, "autovacuum": "off"}
     with tap.Suite() as t, postgres.Postgres(settings=settings) as pg, proc.temp_dir() as folder:
-        for case in (many_sites, moved_rows, listed, uneven, late):
+        for case in (many_sites, moved_rows, listed, uneven, late, status):
             with t.case(case.__name__.replace("_", " ")):
                 case(t, pg, folder)
 
