@@ -10,7 +10,7 @@ MIGRATIONS = \
 	schema/006-export-slices.sql \
 	schema/007-export-ends.sql \
 	schema/008-partitions.sql \
-	schema/009-retention.sql
+	schema/009-retention.sql \
 	schema/010-export-waiting.sql
 schemadir = $(pkgdatadir)/schema
 dist_schema_DATA = $(MIGRATIONS) schema/grants.sql

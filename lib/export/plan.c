@@ -172,7 +172,8 @@ plan_stretch(struct planner *p, const struct stretch *whole, bool empty_wanted,
 	bool kept = false, any = false, done = false;
 	enum mr_err e;
 
-	s.after = s.from;
+	if (s.after == NULL)
+		s.after = s.from;
 	while (!done) {
 		if ((e = mr_snapshot_copy(whole->to, &to, p->err)) != MR_OK ||
 		    (e = plan_batch(p, &s, &cut, empty_wanted && !any, &to, &kept)) != MR_OK)
@@ -206,9 +207,19 @@ out:
 
 struct chain {
 	bool exists;
-	struct mr_snapshot snapshot;
+	struct mr_snapshot snapshot; /* where the last batch ended */
+	struct mr_snapshot idle;     /* no rows are between; xip NULL: look from the snapshot on */
 	bool due;
 };
+
+/* From where on there may be rows; NULL: from the first one. */
+static const struct mr_snapshot *
+look_from(const struct chain *c)
+{
+	if (!c->exists)
+		return NULL;
+	return c->idle.xip != NULL ? &c->idle : &c->snapshot;
+}
 
 static enum mr_err
 check_cluster(struct planner *p, struct mr_str cluster, const struct chain *c)
@@ -218,11 +229,19 @@ check_cluster(struct planner *p, struct mr_str cluster, const struct chain *c)
 		    "cluster (%.*s, this is %.*s); if its data were moved here, run "
 		    "millrace-admin rebind", p->request->client, (int)cluster.n, cluster.p,
 		    (int)p->cluster.n, p->cluster.p);
-	if (c->snapshot.xmax > p->now.xmax)
+	if (look_from(c)->xmax > p->now.xmax)
 		return mr_fail(p->err, MR_EINVAL, "client %s: the database is at transaction %" PRIu64
 		    ", but was exported up to %" PRIu64 "; if a backup was restored, run "
-		    "millrace-admin rebind", p->request->client, p->now.xmax, c->snapshot.xmax);
+		    "millrace-admin rebind", p->request->client, p->now.xmax, look_from(c)->xmax);
 	return MR_OK;
+}
+
+/* The two lists of sites, as parameters. */
+static void
+put_sites(struct mr_db_args *args, const struct planner *p)
+{
+	mr_db_arg_text(args, p->request->sites != NULL ? p->sites.p : NULL);
+	mr_db_arg_text(args, p->except.p);
 }
 
 static enum mr_err
@@ -238,17 +257,25 @@ load_chain(struct planner *p, struct chain *c)
 	p->empty_wanted = true;
 	mr_db_arg_text(&args, p->request->client);
 	mr_db_arg_text(&args, spans[p->request->frequency]);
-	/* A plan of the future was made by a clock that was wrong; it holds up nothing. */
+	put_sites(&args, p);
+	/*
+	 * A plan of the future was made by a clock that was wrong; it holds up nothing. Where other
+	 * sites were idle nothing is known of these.
+	 */
 	e = mr_db_ask(p->db, "SELECT system_identifier, snapshot, "
 	    "(planned_at < date_trunc($2, now()) OR planned_at > now())::int, "
-	    "(planned_at < date_trunc('hour', now()) OR planned_at > now())::int "
-	    "FROM export_chains WHERE client = $1 FOR UPDATE", &args, &rows, p->err);
+	    "(planned_at < date_trunc('hour', now()) OR planned_at > now())::int, "
+	    "CASE WHEN sites IS NOT DISTINCT FROM $3::text[] AND except_sites = $4::text[] THEN "
+	    "idle_until END FROM export_chains WHERE client = $1 FOR UPDATE", &args, &rows, p->err);
 	if (e != MR_OK || mr_db_n_rows(rows) == 0)
 		goto out;
 	c->exists = true;
 	c->due = mr_db_int(rows, 0, 2) != 0;
 	p->empty_wanted = mr_db_int(rows, 0, 3) != 0;
-	if ((e = mr_snapshot_parse(mr_db_value(rows, 0, 1), &c->snapshot, p->err)) == MR_OK)
+	if ((e = mr_snapshot_parse(mr_db_value(rows, 0, 1), &c->snapshot, p->err)) == MR_OK &&
+	    mr_db_value(rows, 0, 4).p != NULL)
+		e = mr_snapshot_parse(mr_db_value(rows, 0, 4), &c->idle, p->err);
+	if (e == MR_OK)
 		e = check_cluster(p, mr_db_value(rows, 0, 0), c);
 out:
 	mr_db_rows_free(rows);
@@ -266,14 +293,6 @@ load_now(struct planner *p)
 	p->now_text = mr_db_value(p->now_rows, 0, 0);
 	p->cluster = mr_db_value(p->now_rows, 0, 1);
 	return mr_snapshot_parse(p->now_text, &p->now, p->err);
-}
-
-/* The two lists of sites, as parameters. */
-static void
-put_sites(struct mr_db_args *args, const struct planner *p)
-{
-	mr_db_arg_text(args, p->request->sites != NULL ? p->sites.p : NULL);
-	mr_db_arg_text(args, p->except.p);
 }
 
 /* What sites the chain has not had so far gets a stretch of its own. */
@@ -355,8 +374,8 @@ end_at_period(struct planner *p, const struct chain *c, struct mr_snapshot *to)
 	mr_buf_init(&sql, MR_SQL_MAX);
 	mr_buf_printf(&sql, "SELECT min(ingest_xid) FROM events WHERE created_at >= "
 	    "date_trunc('%s', now()) AND ", p->request->frequency == MR_HOURLY ? "hour" : "day");
-	mr_snapshot_between(&sql, c->exists ? &c->snapshot : NULL, to);
-	mr_buf_printf(&sql, " AND ingest_xid >= %" PRIu64, c->snapshot.xmax);
+	mr_snapshot_between(&sql, look_from(c), to);
+	mr_buf_printf(&sql, " AND ingest_xid >= %" PRIu64, c->exists ? look_from(c)->xmax : 0);
 	mr_buf_add_char(&sql, '\0');
 	e = sql.failed ? no_memory(p) : mr_db_ask(p->db, sql.p, NULL, &rows, p->err);
 	mr_buf_free(&sql);
@@ -368,52 +387,68 @@ end_at_period(struct planner *p, const struct chain *c, struct mr_snapshot *to)
 	return MR_OK;
 }
 
+/* reached: where the last new batch ended; xip NULL: there was none. idle: see struct chain. */
 static enum mr_err
-save_chain(struct planner *p, const struct chain *c, const struct mr_snapshot *reached, bool planned)
+save_chain(struct planner *p, const struct chain *c, const struct mr_snapshot *reached,
+    const struct mr_snapshot *idle)
 {
 	static const char sql[] =
 	    "INSERT INTO export_chains (client, system_identifier, snapshot, sites, except_sites) "
 	    "VALUES ($1, $2::bigint, $3, $4::text[], $5::text[]) ON CONFLICT (client) DO UPDATE SET "
 	    "snapshot = excluded.snapshot, sites = excluded.sites, "
-	    "except_sites = excluded.except_sites, "
+	    "except_sites = excluded.except_sites, idle_until = $7, "
 	    "planned_at = CASE WHEN $6::boolean THEN now() ELSE export_chains.planned_at END";
+	bool planned = reached->xip != NULL;
 	struct mr_db_args args = MR_DB_ARGS_INIT;
-	struct mr_buf text;
+	struct mr_buf text, idle_text;
 	enum mr_err e;
 
 	mr_buf_init(&text, MR_SNAPSHOT_MAX_TEXT);
-	mr_snapshot_put(&text, reached->xip != NULL ? reached : &c->snapshot);
+	mr_buf_init(&idle_text, MR_SNAPSHOT_MAX_TEXT);
+	mr_snapshot_put(&text, planned ? reached : &c->snapshot);
+	mr_snapshot_put(&idle_text, idle);
 	mr_db_arg_text(&args, p->request->client);
 	mr_db_arg_text(&args, p->cluster.p);
 	mr_db_arg_text(&args, text_of(&text));
 	put_sites(&args, p);
 	mr_db_arg_text(&args, planned ? "true" : "false");
-	e = text.failed ? no_memory(p) : mr_db_tell(p->db, sql, &args, p->err);
+	mr_db_arg_text(&args, !planned && idle->xip != NULL ? text_of(&idle_text) : NULL);
+	e = text.failed || idle_text.failed ? no_memory(p) : mr_db_tell(p->db, sql, &args, p->err);
 	mr_buf_free(&text);
+	mr_buf_free(&idle_text);
 	return e;
+}
+
+/* The stretch of a client that is due; *to becomes where it ends, *reached as of plan_stretch(). */
+static enum mr_err
+plan_due(struct planner *p, const struct chain *c, struct mr_snapshot *to,
+    struct mr_snapshot *reached)
+{
+	struct stretch s = { .kind = "cursor", .to = to, .from = look_from(c),
+		.after = c->exists ? &c->snapshot : NULL,
+		.sites = p->request->sites != NULL ? p->sites.p : NULL, .except = p->except.p };
+	enum mr_err e;
+
+	if ((e = mr_snapshot_copy(&p->now, to, p->err)) != MR_OK ||
+	    (e = end_at_period(p, c, to)) != MR_OK)
+		return e;
+	return plan_stretch(p, &s, p->empty_wanted, reached);
 }
 
 static enum mr_err
 plan_chain(struct planner *p)
 {
 	struct mr_snapshot to = { .xip = NULL }, reached = { .xip = NULL };
-	struct stretch s = { .kind = "cursor", .to = &to,
-		.sites = p->request->sites != NULL ? p->sites.p : NULL, .except = p->except.p };
 	struct chain c = { .exists = false };
 	enum mr_err e;
 
-	if ((e = load_now(p)) != MR_OK || (e = load_chain(p, &c)) != MR_OK ||
-	    (c.exists && (e = plan_new_sites(p, &c)) != MR_OK) ||
-	    (e = plan_new_destinations(p, &c)) != MR_OK)
-		goto out;
-	s.from = c.exists ? &c.snapshot : NULL;
-	if (c.due && ((e = mr_snapshot_copy(&p->now, &to, p->err)) != MR_OK ||
-	    (e = end_at_period(p, &c, &to)) != MR_OK ||
-	    (e = plan_stretch(p, &s, p->empty_wanted, &reached)) != MR_OK))
-		goto out;
-	e = save_chain(p, &c, &reached, reached.xip != NULL);
-out:
+	if ((e = load_now(p)) == MR_OK && (e = load_chain(p, &c)) == MR_OK &&
+	    (!c.exists || (e = plan_new_sites(p, &c)) == MR_OK) &&
+	    (e = plan_new_destinations(p, &c)) == MR_OK &&
+	    (!c.due || (e = plan_due(p, &c, &to, &reached)) == MR_OK))
+		e = save_chain(p, &c, &reached, c.due ? &to : &c.idle);
 	mr_snapshot_free(&c.snapshot);
+	mr_snapshot_free(&c.idle);
 	mr_snapshot_free(&to);
 	mr_snapshot_free(&reached);
 	return e;

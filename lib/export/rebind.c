@@ -58,7 +58,7 @@ static const char move_sql[] =
     "export_cursors c WHERE c.client = b.client); "
     "DELETE FROM events_counted; "
     "UPDATE export_cursors c SET batch = (SELECT coalesce(max(id), 0) FROM export_batches); "
-    "UPDATE export_chains SET snapshot = '" BEFORE_ALL "', "
+    "UPDATE export_chains SET snapshot = '" BEFORE_ALL "', idle_until = NULL, "
     "system_identifier = (SELECT system_identifier FROM pg_control_system()); COMMIT";
 
 static enum mr_err

@@ -14,7 +14,7 @@
  * without a chain waits for all rows.
  */
 static const char places_sql[] =
-    "WITH c AS (SELECT n, coalesce(h.snapshot, '1:1:')::pg_snapshot AS s, "
+    "WITH c AS (SELECT n, coalesce(h.idle_until, h.snapshot, '1:1:')::pg_snapshot AS s, "
     "set_config('enable_seqscan', 'off', false) FROM unnest($1::text[]) WITH ORDINALITY c "
     "(name, n) LEFT JOIN export_chains h ON h.client = c.name) "
     "SELECT array_agg(s::text ORDER BY n), min(pg_snapshot_xmax(s)::text::bigint), "

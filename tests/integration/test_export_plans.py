@@ -6,7 +6,7 @@ import os
 import re
 
 from common import BEARER, TOKEN, worker
-from exporting import Setting, check_complete, client
+from exporting import Setting, check_complete, client, manifests
 from harness import postgres, proc, tap
 
 SITES = 200
@@ -192,11 +192,35 @@ def status(t, pg, folder):
               "the metrics have them, too")
 
 
+def idle(t, pg, folder):
+    """A client to whom nothing came does not look again where it has looked."""
+    s = Setting(pg, folder, "idle", sites="s0")
+    s.insert(20, site="'s' || i % 2")
+    s.exporter.good(t, "a run")
+    batch = s.value("SELECT snapshot FROM export_chains")
+    s.insert(500, site="'s1'")
+    s.exporter.good(t, "nothing for the client")
+    t.is_(s.value("SELECT snapshot FROM export_chains"), batch, "makes no batch")
+    seen = s.value("SELECT max(ingest_xid) FROM events")
+    s.insert(20, site="'s1'")
+    log = run(t, pg, s, "nothing again")
+    counts = [text for text in plans(log) if "Query Text: SELECT array_agg(site_id)" in text]
+    t.ok(counts and all(int(xid) > seen for text in counts
+                        for xid in re.findall(r"WHERE \(ingest_xid >= (\d+)", text)),
+         "only what is new was counted", "\n".join(counts))
+    s.exporter.configure({"client acme": client(s.bucket, sites="s0, s1")})
+    s.insert(2, site="'s' || i % 2")
+    s.exporter.good(t, "another site")
+    check_complete(t, "which has what came meanwhile", s.bucket, pg, database=s.name)
+    said = [m["snapshot_from"] for m in manifests(s.bucket) if m["kind"] == "cursor"]
+    t.is_(said[1:], [batch], "a batch begins where the one before has ended")
+
+
 def main():
     postgres.need()
     settings = {**postgres.EXPLAIN, "autovacuum": "off"}
     with tap.Suite() as t, postgres.Postgres(settings=settings) as pg, proc.temp_dir() as folder:
-        for case in (many_sites, moved_rows, listed, uneven, late, status):
+        for case in (many_sites, moved_rows, listed, uneven, late, status, idle):
             with t.case(case.__name__.replace("_", " ")):
                 case(t, pg, folder)
 
