@@ -38,7 +38,8 @@ static const struct mr_option table[] = {
 	    "regular export, under manual/" },
 	{ 0, "until", "TIME", AT(until), "likewise, only those stored before then" },
 	{ 0, "dry-run", NULL, AT(options.dry_run), "say what would be exported; change nothing" },
-	{ 0, "force", NULL, AT(options.force), "write the last batch of each destination again" },
+	{ 0, "force", NULL, AT(options.force), "write the last batch of each destination again, or "
+	    "(since, until) those planned in that span" },
 	{ 0, "verify", NULL, AT(options.verify), "read back what was delivered last, or (since, "
 	    "until) was planned in that span, and compare it" },
 	{ 0, "requests", NULL, AT(options.requests), "do only what POST /export/run has asked for" },
@@ -95,8 +96,8 @@ conflict(const struct mr_export_options *o)
 
 	if (o->since_us != INT64_MIN && o->since_us >= o->until_us)
 		return "--since must be before --until";
-	if (o->force && (span || o->verify || o->dry_run))
-		return "--force goes with neither --since, --until, --verify nor --dry-run";
+	if (o->force && (o->verify || o->dry_run))
+		return "--force goes with neither --verify nor --dry-run";
 	if (o->verify && o->dry_run)
 		return "--verify does not go with --dry-run";
 	if (o->requests && (span || o->force || o->verify || o->dry_run || o->client != NULL ||

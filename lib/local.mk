@@ -102,6 +102,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/export/copyout.c lib/export/copyout.h \
 	lib/export/cut.c lib/export/cut.h \
 	lib/export/deliver.c lib/export/deliver.h \
+	lib/export/delivered.c lib/export/delivered.h \
 	lib/export/delivery.c lib/export/delivery.h \
 	lib/export/destination.c lib/export/destination.h \
 	lib/export/exporter.c lib/export/exporter.h \

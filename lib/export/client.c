@@ -11,6 +11,7 @@
 
 #include "db/query.h"
 #include "export/deliver.h"
+#include "export/delivered.h"
 #include "export/destination.h"
 #include "export/plan.h"
 #include "export/planned.h"
@@ -217,30 +218,6 @@ deliver_chain(struct client *c, struct mr_error *err)
 	return e;
 }
 
-/* The last batch of each destination once more. */
-static enum mr_err
-deliver_again(struct client *c, struct mr_error *err)
-{
-	struct mr_planned_batch batch;
-	enum mr_err e = MR_OK;
-
-	for (size_t i = 0; i < c->n_to && e == MR_OK; i++) {
-		struct mr_destination *to[MR_DESTINATIONS] = { &c->to[i] };
-		size_t n = 1;
-
-		if (c->to[i].cursor == 0 || (i > 0 && c->to[0].cursor == c->to[i].cursor))
-			continue;
-		for (size_t k = i + 1; k < c->n_to; k++)
-			if (c->to[k].cursor == c->to[i].cursor)
-				to[n++] = &c->to[k];
-		if ((e = mr_planned_load(c->x->db, c->to[i].cursor, &batch, err)) != MR_OK)
-			return e;
-		e = mr_deliver_batch(c->x, &batch, to, n, true, err);
-		mr_planned_free(&batch);
-	}
-	return e;
-}
-
 /* --- a span of time --- */
 
 static enum mr_err
@@ -305,6 +282,7 @@ record_failures(struct client *c, bool manual, struct mr_error *err)
 static enum mr_err
 deliver(struct client *c, bool manual, struct mr_error *err)
 {
+	struct mr_destination *all[MR_DESTINATIONS] = { &c->to[0], &c->to[1] };
 	const struct mr_export_options *o = c->x->options;
 	bool planned = false;
 	enum mr_err e = MR_OK;
@@ -315,13 +293,12 @@ deliver(struct client *c, bool manual, struct mr_error *err)
 		return e;
 	if (o->dry_run || (e = load_cursors(c, err)) != MR_OK)
 		return e;
-	if (o->verify) {
-		struct mr_destination *to[MR_DESTINATIONS] = { &c->to[0], &c->to[1] };
-
-		return mr_verify_client(c->x, to, c->n_to, err);
-	}
-	e = o->force ? deliver_again(c, err) : manual ? deliver_manual(c, err) :
-	    deliver_chain(c, err);
+	if (o->verify)
+		return mr_verify_client(c->x, all, c->n_to, err);
+	if (o->force)
+		e = mr_delivered_write_again(c->x, all, c->n_to, err);
+	else
+		e = manual ? deliver_manual(c, err) : deliver_chain(c, err);
 	mr_progress_clear(&c->x->journal->progress);
 	/* What a signal cut off is nobody's failure. */
 	return e == MR_OK && *c->x->stop == 0 ? record_failures(c, manual, err) : e;
@@ -332,8 +309,7 @@ mr_client_export(const struct mr_context *x, const struct mr_conf_client *client
     struct mr_error *err)
 {
 	struct client c = { .x = x, .conf = client };
-	bool manual = !x->options->verify &&
-	    (x->options->since_us != INT64_MIN || x->options->until_us != INT64_MAX);
+	bool manual = !x->options->verify && !x->options->force && mr_delivered_is_span(x->options);
 	enum mr_err e;
 
 	if (!mr_conf_client_others(x->conf, client, &c.except))

@@ -4,10 +4,13 @@
 #include <inttypes.h>
 
 #include "base/log.h"
+#include "db/query.h"
 #include "export/delivery.h"
 #include "export/manifest.h"
 #include "export/passes.h"
 #include "export/slices.h"
+
+#define ABORT_TIMEOUT_MS 5000
 
 /* All objects of the batch; d->differs when the table has changed. */
 static enum mr_err
@@ -22,6 +25,43 @@ deliver_objects(struct mr_delivery *d, bool force, struct mr_error *err)
 	return e;
 }
 
+/* What was delivered once is not written over with less: the slices stay as they are, too. */
+static enum mr_err
+refuse_less(const struct mr_delivery *d, int64_t rows, struct mr_error *err)
+{
+	const struct mr_planned_batch *b = d->batch;
+
+	mr_db_abort(d->x->db, ABORT_TIMEOUT_MS);
+	return mr_fail(err, MR_EINVAL, "client %.*s, batch %.*s: the table no longer has its rows, %"
+	    PRId64 " instead of %" PRId64 "; what lies at its destinations was left as it is",
+	    (int)b->client.n, b->client.p, (int)b->name.n, b->name.p, rows, b->rows);
+}
+
+static void
+warn_of_less(const struct mr_planned_batch *b, int64_t rows)
+{
+	mr_log_warning("client %.*s, batch %.*s: the table no longer has the rows that were planned, %"
+	    PRId64 " instead of %" PRId64 " (were partitions dropped or rows deleted?); what is there "
+	    "is exported", (int)b->client.n, b->client.p, (int)b->name.n, b->name.p, rows, b->rows);
+}
+
+static enum mr_err
+recount(const struct mr_delivery *d, bool force, struct mr_error *err)
+{
+	struct mr_db *db = d->x->db;
+	int64_t rows = 0;
+	enum mr_err e;
+
+	if ((e = mr_db_tell(db, "BEGIN", NULL, err)) != MR_OK ||
+	    (e = mr_slices_recount(db, d->batch, &rows, err)) != MR_OK)
+		return e;
+	if (rows != d->batch->rows && force)
+		return refuse_less(d, rows, err);
+	if (rows != d->batch->rows)
+		warn_of_less(d->batch, rows);
+	return mr_db_tell(db, "COMMIT", NULL, err);
+}
+
 /*
  * Rows that are no longer where, or as many as, they were planned: what there is is
  * delivered. Objects that are there already stay; they may have rows that are gone.
@@ -29,19 +69,12 @@ deliver_objects(struct mr_delivery *d, bool force, struct mr_error *err)
 static enum mr_err
 deliver_recounted(struct mr_delivery *d, bool force, struct mr_error *err)
 {
-	const struct mr_planned_batch *b = d->batch;
-	int64_t rows = 0;
-	enum mr_err e = mr_slices_recount(d->x->db, b, &rows, err);
+	enum mr_err e = recount(d, force, err);
 
-	if (e == MR_OK && rows != b->rows)
-		mr_log_warning("client %.*s, batch %.*s: the table no longer has the rows that were "
-		    "planned, %" PRId64 " instead of %" PRId64 " (were partitions dropped or rows "
-		    "deleted?); what is there is exported", (int)b->client.n, b->client.p,
-		    (int)b->name.n, b->name.p, rows, b->rows);
 	if (e != MR_OK || (e = deliver_objects(d, force, err)) != MR_OK || !d->differs)
 		return e;
 	return mr_fail(err, MR_EAGAIN, "batch %.*s: the rows of the table events change while they "
-	    "are read", (int)b->name.n, b->name.p);
+	    "are read", (int)d->batch->name.n, d->batch->name.p);
 }
 
 static enum mr_err

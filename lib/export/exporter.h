@@ -9,7 +9,7 @@
  *   deliver, passes, stream, manifest   one batch to its destinations
  *   read, ranges, readahead, copyout    its rows
  *   destination, target, objectkey      where they go
- *   verify                              reading it back
+ *   delivered, verify                   writing it again, reading it back
  *   upkeep, unclaimed                   old history, sites of no client
  *   state, rebind                       how far it is, for the worker; another cluster
  *

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 
 #include "db/query.h"
-#include "export/sql.h"
+#include "export/delivered.h"
 #include "secret/secret.h"
 
 struct sum {
@@ -28,8 +28,9 @@ differs(const struct mr_context *x, const struct mr_destination *d, const char *
 {
 	struct mr_error err = MR_ERROR_INIT;
 
-	(void)mr_fail(&err, MR_EINVAL, "client %s, %s: %s %s; --force writes the last batch again",
-	    d->client, d->at.url, key, how);
+	(void)mr_fail(&err, MR_EINVAL, "client %s, %s: %s %s; --force %s", d->client, d->at.url, key,
+	    how, mr_delivered_is_span(x->options) ? "with this --since and --until writes it again" :
+	    "writes the last batch again");
 	x->totals->differences++;
 	mr_journal_complain(x->journal, &err);
 }
@@ -90,28 +91,6 @@ check_batch(const struct mr_context *x, struct mr_destination *d, int64_t batch,
 	return MR_OK;
 }
 
-/* Those delivered in the span, or the last one. */
-static enum mr_err
-list_batches(const struct mr_context *x, const struct mr_destination *d, struct mr_db_rows **rows,
-    struct mr_error *err)
-{
-	static const char sql[] = "SELECT d.batch, d.manifest, d.sha256, d.rows "
-	    "FROM export_deliveries d JOIN export_batches b ON b.id = d.batch "
-	    "WHERE b.client = $1 AND d.destination = $2 AND (($3::bigint IS NULL AND "
-	    "$4::bigint IS NULL AND d.batch = (SELECT batch FROM export_cursors WHERE client = $1 "
-	    "AND destination = $2)) OR (($3::bigint IS NOT NULL OR $4::bigint IS NOT NULL) AND "
-	    "b.planned_at >= coalesce(" MR_SQL_TIME("$3") ", '-infinity') AND "
-	    "b.planned_at < coalesce(" MR_SQL_TIME("$4") ", 'infinity'))) ORDER BY d.batch";
-	const struct mr_export_options *o = x->options;
-	struct mr_db_args args = MR_DB_ARGS_INIT;
-
-	mr_db_arg_text(&args, d->client);
-	mr_db_arg_text(&args, d->name);
-	mr_sql_arg_time(&args, o->since_us);
-	mr_sql_arg_time(&args, o->until_us);
-	return mr_db_ask(x->db, sql, &args, rows, err);
-}
-
 static enum mr_err
 verify_destination(const struct mr_context *x, struct mr_destination *d, struct mr_error *err)
 {
@@ -119,12 +98,13 @@ verify_destination(const struct mr_context *x, struct mr_destination *d, struct 
 	struct mr_db_rows *rows;
 	enum mr_err e;
 
-	if ((e = list_batches(x, d, &rows, err)) != MR_OK)
+	if ((e = mr_delivered_list(x, d, &rows, err)) != MR_OK)
 		return e;
 	for (int r = 0; r < mr_db_n_rows(rows) && e == MR_OK && may_go_on(x, d); r++) {
-		x->totals->rows += mr_db_int(rows, r, 3);
-		e = check_batch(x, d, mr_db_int(rows, r, 0), mr_db_value(rows, r, 1).p,
-		    mr_db_value(rows, r, 2).p, err);
+		x->totals->rows += mr_db_int(rows, r, MR_DELIVERED_ROWS);
+		e = check_batch(x, d, mr_db_int(rows, r, MR_DELIVERED_BATCH),
+		    mr_db_value(rows, r, MR_DELIVERED_MANIFEST).p,
+		    mr_db_value(rows, r, MR_DELIVERED_SHA256).p, err);
 	}
 	mr_db_rows_free(rows);
 	/* What a signal cut off is nobody's failure. */

@@ -305,7 +305,7 @@ def failures(t, pg, folder):
             ("since behind until", r"--since must be before --until",
              ["--since", "2025-02-01", "--until", "2025-01-01"]),
             ("an argument", r"unexpected argument acme", ["acme"]),
-            ("force and since", r"--force goes with neither", ["--force", "--since", "2025-01-01"]),
+            ("force and dry-run", r"--force goes with neither", ["--force", "--dry-run"]),
             ("verify and dry-run", r"--verify does not go with", ["--verify", "--dry-run"])):
         s.exporter.refused(t, name, 2, pattern, *args)
     for name, pattern, more in (

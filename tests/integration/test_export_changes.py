@@ -111,6 +111,49 @@ def a_prefix_that_was_wrong(t, pg, folder):
     t.ok(all(key.startswith("right/") for key in s.bucket.keys()), "under the right one")
 
 
+def damaged_long_ago(t, pg, folder):
+    """Older batches are written again where they lie, and no others; unless rows are gone."""
+    s = Setting(pg, folder, "damaged")
+    s.exporter.configure({"client acme": client(s.bucket), "client other": client(s.folder("other")),
+                          "backup": {"bucket": s.backup.url, "prefix": "kept"}})
+    for days in (9, 5, 5, 1):
+        s.insert(10, site=f"'s' || i % {SITES}")
+        s.exporter.good(t, f"{days} days ago")
+        pg.execute(f"UPDATE export_batches SET planned_at = now() - interval '{days} days' "
+                   "WHERE planned_at > now() - interval '1 hour'", s.name)
+    # Manifests say when their batch was planned.
+    s.exporter.good(t, "all of them", "--force", "--since", "2000-01-01")
+    check_complete(t, "all of them again", s.bucket, pg, database=s.name)
+    before = s.bucket.everything(), s.backup.everything()
+    batches = [m["batch"] for m in manifests(s.bucket)]
+    for key in s.bucket.keys():
+        with open(os.path.join(s.bucket.path, key), "wb"):
+            pass
+    os.unlink(os.path.join(s.backup.path, next(
+        key for key in s.backup.keys() if batches[1] in key)))
+    since, until = s.pg.query("SELECT (now() - interval '6 days')::timestamp(0)::text AS a, "
+                              "(now() - interval '4 days')::timestamp(0)::text AS b",
+                              s.name)[0].values()
+    span = ("--since", since.replace(" ", "T"), "--until", until.replace(" ", "T"))
+    done = s.exporter.run("--verify", *span)
+    t.is_(done.returncode, 4, "the damage is found")
+    t.like(done.stderr, "--force with this --since and --until writes it again", "and the cure")
+    s.exporter.good(t, "they are written again", "--force", *span)
+    after = s.bucket.everything()
+    t.is_({key: data == before[0][key] for key, data in after.items()},
+          {key: any(batch in key for batch in batches[1:3]) for key in before[0]},
+          "those of the span, byte for byte, and no others")
+    t.is_(s.backup.everything() == before[1], True, "in the backup, too")
+    s.exporter.good(t, "nothing differs in the span", "--verify", *span)
+    pg.execute("DELETE FROM events WHERE id IN (SELECT min_id FROM export_objects JOIN "
+               f"export_batches ON id = batch WHERE name = '{batches[1]}')", s.name)
+    for name in ("rows are gone", "they are still gone"):
+        done = s.exporter.refused(t, name, 1, rf"batch {batches[1]}: the table no longer has its "
+                                  r"rows, 4 instead of 10; what lies .* was left as it is",
+                                  "--force", *span, "--client", "acme")
+        t.is_(s.bucket.everything() == after, True, f"{name}: nothing is written over")
+
+
 def deleted_after_delivery(t, pg, folder):
     """Objects that are there keep the rows that are gone from the table."""
     s = Setting(pg, folder, "deleted")
@@ -210,8 +253,9 @@ def main():
     postgres.need()
     with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as folder:
         for case in (lost_within_an_object, lost_within_small_objects, another_bucket,
-                     another_prefix, a_prefix_that_was_wrong, deleted_after_delivery,
-                     clock_that_ran_ahead, manual_failure, chained_manifests,
+                     another_prefix, a_prefix_that_was_wrong, damaged_long_ago,
+                     deleted_after_delivery, clock_that_ran_ahead, manual_failure,
+                     chained_manifests,
                      rebound_with_a_new_site, rebound_with_a_new_backup):
             with t.case(case.__name__.replace("_", " ")):
                 case(t, pg, folder)
