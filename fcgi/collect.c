@@ -303,6 +303,7 @@ count_written(const struct taking *t)
 		break;
 	}
 	mr_stat_add(MR_STAT_BAD_TIMESTAMPS, t->batch.bad_times);
+	mr_stat_add(MR_STAT_BAD_IDS, t->batch.bad_ids);
 	mr_hist_add(MR_HIST_REQUEST_EVENTS, t->batch.n_rows + t->batch.n_rejects);
 }
 

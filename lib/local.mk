@@ -36,6 +36,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/format/payload.c lib/format/payload.h \
 	lib/format/query.c lib/format/query.h \
 	lib/format/row.c lib/format/row.h \
+	lib/format/salvage.c lib/format/salvage.h \
 	lib/format/textout.c lib/format/textout.h \
 	lib/format/utf8.c lib/format/utf8.h \
 	lib/format/zstd.c lib/format/zstd.h \

@@ -26,6 +26,7 @@ static const char *const names[MR_STAT_N] = {
 	[MR_STAT_REFUSED_ENCODING] = "refused_encoding",
 	[MR_STAT_REFUSED_DATABASE] = "refused_database",
 	[MR_STAT_BAD_TIMESTAMPS] = "bad_timestamps",
+	[MR_STAT_BAD_IDS] = "bad_ids",
 	[MR_STAT_COMMITS] = "commits",
 	[MR_STAT_GROUPS_SPOOLED] = "groups_spooled",
 	[MR_STAT_GROUPS_FAILED] = "groups_failed",

@@ -10,6 +10,7 @@
 #include "format/jsonout.h"
 #include "format/payload.h"
 #include "format/query.h"
+#include "format/salvage.h"
 #include "format/utf8.h"
 
 /* What a row takes up on its way besides its texts. */
@@ -37,6 +38,8 @@ struct decoder {
 	const struct mr_event_context *ctx;
 	struct mr_batch *batch;
 	struct mr_json json;
+	struct mr_spoiled *spoiled; /* members that are no JSON, the next one first */
+	struct mr_error not_json;   /* with them */
 	struct mr_error *err;
 };
 
@@ -69,6 +72,12 @@ find_fields(const struct mr_json *json, int object, int found[N_FIELDS])
 	}
 }
 
+static bool
+is_absent(const struct decoder *d, int node)
+{
+	return node < 0 || d->json.nodes[node].type == MR_JSON_NULL;
+}
+
 /* A column's text from a scalar; *out stays for null, "" and an absent value. */
 static enum mr_err
 decode_text(struct decoder *d, enum field f, int node, struct mr_str *out)
@@ -76,11 +85,9 @@ decode_text(struct decoder *d, enum field f, int node, struct mr_str *out)
 	struct mr_str s;
 	int type;
 
-	if (node < 0)
+	if (is_absent(d, node))
 		return MR_OK;
 	type = d->json.nodes[node].type;
-	if (type == MR_JSON_NULL)
-		return MR_OK;
 	if (type == MR_JSON_STRING)
 		s = mr_json_string(d->arena, &d->json, node);
 	else if (type == MR_JSON_NUMBER || type == MR_JSON_TRUE || type == MR_JSON_FALSE)
@@ -98,12 +105,24 @@ decode_text(struct decoder *d, enum field f, int node, struct mr_str *out)
 	return MR_OK;
 }
 
+/* Who it was: what cannot be used is left out, and is in the payload. */
+static enum mr_err
+decode_id(struct decoder *d, enum field f, int node, struct mr_str *out)
+{
+	enum mr_err e = decode_text(d, f, node, out);
+
+	if (e != MR_EINVAL)
+		return e;
+	*out = MR_STR_NULL;
+	d->batch->bad_ids++;
+	return MR_OK;
+}
+
 static enum mr_err
 decode_type(struct decoder *d, int node, struct mr_event *row)
 {
 	row->event_type = MR_STR_NULL;
-	if (node >= 0 && d->json.nodes[node].type != MR_JSON_STRING &&
-	    d->json.nodes[node].type != MR_JSON_NULL)
+	if (!is_absent(d, node) && d->json.nodes[node].type != MR_JSON_STRING)
 		return mr_fail_at(d->err, MR_EINVAL, d->json.nodes[node].start,
 		    "eventType must be a string");
 	if (decode_text(d, TYPE, node, &row->event_type) != MR_OK)
@@ -128,8 +147,9 @@ decode_time(struct decoder *d, int node, struct mr_event *row)
 	struct mr_str text = MR_STR_NULL;
 	int type;
 
-	if (node < 0 || (type = d->json.nodes[node].type) == MR_JSON_NULL)
+	if (is_absent(d, node))
 		return MR_OK;
+	type = d->json.nodes[node].type;
 	if (type == MR_JSON_STRING) {
 		text = mr_json_string(d->arena, &d->json, node);
 		if (text.p == NULL)
@@ -169,9 +189,9 @@ decode_fields(struct decoder *d, const int found[N_FIELDS], struct mr_event *row
 
 	if ((e = decode_type(d, found[TYPE], row)) != MR_OK ||
 	    (e = decode_text(d, SITE, found[SITE], &row->site_id)) != MR_OK ||
-	    (e = decode_text(d, SESSION, found[SESSION], &row->session_id)) != MR_OK ||
+	    (e = decode_id(d, SESSION, found[SESSION], &row->session_id)) != MR_OK ||
 	    (!d->ctx->drop_visitor &&
-	    (e = decode_text(d, VISITOR, found[VISITOR], &row->visitor_id)) != MR_OK))
+	    (e = decode_id(d, VISITOR, found[VISITOR], &row->visitor_id)) != MR_OK))
 		return e;
 	return decode_time(d, found[TIME], row);
 }
@@ -248,20 +268,54 @@ decode_member(struct decoder *d, int node, const struct mr_event *envelope, stru
 }
 
 static enum mr_err
+add_reject(struct decoder *d, int64_t index, struct mr_str payload, struct mr_str reason)
+{
+	if (payload.p == NULL || reason.p == NULL)
+		return no_memory(d->err);
+	d->batch->rejects[d->batch->n_rejects++] = (struct mr_reject){ .index = index,
+		.payload = payload, .reason = reason };
+	d->batch->bytes += payload.n + reason.n + ROW_OVERHEAD;
+	return MR_OK;
+}
+
+static enum mr_err
 reject_member(struct decoder *d, int node, int64_t index)
 {
-	struct mr_reject *r = &d->batch->rejects[d->batch->n_rejects];
 	bool drop = d->ctx->drop_visitor && d->json.nodes[node].type == MR_JSON_OBJECT;
 
-	r->index = index;
-	r->payload = drop ? payload_of(d, node, false) : mr_json_raw(&d->json, node);
-	r->sqlstate = MR_STR_NULL;
-	r->reason = mr_arena_dup(d->arena, mr_str(d->err->text));
-	if (r->payload.p == NULL || r->reason.p == NULL)
-		return no_memory(d->err);
-	d->batch->n_rejects++;
-	d->batch->bytes += r->payload.n + r->reason.n + ROW_OVERHEAD;
-	return MR_OK;
+	return add_reject(d, index,
+	    drop ? payload_of(d, node, false) : mr_json_raw(&d->json, node),
+	    mr_arena_dup(d->arena, mr_str(d->err->text)));
+}
+
+/* Whether a member is one that was put aside; *m is what it was. */
+static bool
+is_spoiled(struct decoder *d, int node, const struct mr_spoiled **m)
+{
+	size_t start = (size_t)d->json.nodes[node].start;
+
+	while (d->spoiled != NULL && d->spoiled->start < start)
+		d->spoiled = d->spoiled->next;
+	*m = d->spoiled;
+	return *m != NULL && (*m)->start == start;
+}
+
+static enum mr_err
+take_member(struct decoder *d, int node, int64_t index, const struct mr_event *envelope)
+{
+	const struct mr_spoiled *spoiled;
+	struct mr_event row;
+	enum mr_err e;
+
+	if (is_spoiled(d, node, &spoiled))
+		return add_reject(d, index,
+		    d->ctx->drop_visitor ? MR_STR_LIT("") : spoiled->raw, spoiled->reason);
+	e = decode_member(d, node, envelope, &row);
+	if (e == MR_OK)
+		add_row(d->batch, &row);
+	else if (e == MR_EINVAL)
+		e = reject_member(d, node, index);
+	return e;
 }
 
 static enum mr_err
@@ -270,14 +324,10 @@ decode_members(struct decoder *d, int events)
 	struct mr_batch *batch = d->batch;
 	const struct mr_event envelope = batch->rows[0];
 	int n = d->json.nodes[events].size, node = events + 1;
-	struct mr_event row;
 	enum mr_err e;
 
 	for (int i = 0; i < n; i++) {
-		e = decode_member(d, node, &envelope, &row);
-		if (e == MR_OK)
-			add_row(batch, &row);
-		else if (e != MR_EINVAL || (e = reject_member(d, node, i)) != MR_OK)
+		if ((e = take_member(d, node, i, &envelope)) != MR_OK)
 			return e;
 		node = d->json.nodes[node].next;
 	}
@@ -321,7 +371,11 @@ decode_top(struct decoder *d)
 	    (e = decode_text(d, BATCH_ID, found[BATCH_ID], &d->batch->batch_id)) != MR_OK)
 		return e;
 	d->batch->is_batch = mr_str_eq(row.event_type, MR_STR_LIT("batch"));
-	events = d->batch->is_batch ? found[EVENTS] : -1;
+	events = d->batch->is_batch && !is_absent(d, found[EVENTS]) ? found[EVENTS] : -1;
+	if (events < 0 && d->spoiled != NULL) {
+		*d->err = d->not_json;
+		return d->err->code;
+	}
 	if (events >= 0 && json->nodes[events].type != MR_JSON_ARRAY)
 		return mr_fail_at(d->err, MR_EINVAL, json->nodes[events].start,
 		    "events must be an array");
@@ -335,6 +389,25 @@ decode_top(struct decoder *d)
 	return events >= 0 ? decode_members(d, events) : MR_OK;
 }
 
+/* The tree of a body, also when some of its members are no JSON. */
+static enum mr_err
+parse(struct decoder *d, char *body, size_t len)
+{
+	enum mr_err e = mr_json_parse(d->arena, body, len, &d->json, d->err);
+	struct mr_salvage left;
+
+	if (e != MR_EINVAL)
+		return e;
+	d->not_json = *d->err;
+	if (mr_salvage(d->arena, body, len, MR_STR_LIT("events"), d->ctx->max_batch_events,
+	    &left) && mr_json_parse(d->arena, left.text, left.len, &d->json, d->err) == MR_OK) {
+		d->spoiled = left.spoiled;
+		return MR_OK;
+	}
+	*d->err = d->not_json;
+	return e;
+}
+
 enum mr_err
 mr_event_decode(struct mr_arena *arena, char *body, size_t len,
     const struct mr_event_context *ctx, struct mr_batch *batch, struct mr_error *err)
@@ -345,7 +418,7 @@ mr_event_decode(struct mr_arena *arena, char *body, size_t len,
 	enum mr_err e;
 
 	*batch = (struct mr_batch){ .rows = NULL };
-	e = mr_json_parse(arena, body, len, &d.json, d.err);
+	e = parse(&d, body, len);
 	if (e == MR_OK)
 		e = decode_top(&d);
 	if (e != MR_OK) {
@@ -359,6 +432,10 @@ mr_event_decode(struct mr_arena *arena, char *body, size_t len,
 static enum mr_err
 query_text(struct decoder *d, enum field f, struct mr_str value, struct mr_str *out)
 {
+	if (value.n > MR_EVENT_MAX_TEXT && (f == SESSION || f == VISITOR)) {
+		d->batch->bad_ids++;
+		value = MR_STR_NULL;
+	}
 	if (value.n > MR_EVENT_MAX_TEXT)
 		return mr_fail(d->err, MR_EINVAL, "%s is longer than %d bytes", keys[f].name,
 		    MR_EVENT_MAX_TEXT);

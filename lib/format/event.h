@@ -35,7 +35,8 @@ struct mr_event {
 /* An event that was refused, and why: one row of `rejected_events`. */
 struct mr_reject {
 	int64_t index;         /* in the client's array; of an envelope -1, else 0 */
-	struct mr_str payload; /* its bytes as sent; with drop_visitor as payload.h says */
+	/* Its bytes as sent; with drop_visitor as payload.h says, and of what is no JSON nothing. */
+	struct mr_str payload;
 	struct mr_str reason;
 	struct mr_str sqlstate; /* when the database refused it; else p == NULL */
 };
@@ -54,6 +55,7 @@ struct mr_batch {
 	struct mr_str batch_id; /* p == NULL: none */
 	size_t bytes;         /* of all payloads and texts, for the writer's cap */
 	unsigned bad_times;   /* unreadable timestamps, replaced by received_us */
+	unsigned bad_ids;     /* sessionIds and visitorIds that are too long or no scalars: left out */
 };
 
 /* What the request itself contributes. */
@@ -71,7 +73,9 @@ struct mr_event_context {
  * visitorId, siteId and timestamp from the envelope. A batch becomes the
  * envelope (without its array) and then its members, in their order. The body
  * is edited in place (see json.h).
- * A member that is refused goes to batch->rejects, the others to rows.
+ * A member that is refused goes to batch->rejects, the others to rows; also one that is
+ * no JSON, when it can be told where it ends (see salvage.h). Bytes inside strings that
+ * are no UTF-8 become U+FFFD.
  * Errors: MR_EINVAL (not JSON, or nothing valid in it; err->offset says
  * where), MR_ELIMIT (too many members), MR_ENOMEM.
  */

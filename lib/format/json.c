@@ -28,6 +28,7 @@ struct checker {
 	int nodes;
 	int exponents; /* added up */
 	unsigned depth;
+	unsigned max_depth;
 	uint32_t in_object; /* bit d: the container at depth d + 1 is an object */
 	bool has_blanks;
 	struct mr_error *err;
@@ -288,7 +289,7 @@ check_key(struct checker *c)
 static enum mr_err
 open_container(struct checker *c, bool object, bool *empty)
 {
-	if (c->depth == MR_JSON_MAX_DEPTH)
+	if (c->depth == c->max_depth)
 		return wrong(c, c->pos, "nested deeper than 32 levels");
 	c->pos++;
 	skip_blanks(c);
@@ -385,6 +386,19 @@ check(struct checker *c)
 	return MR_OK;
 }
 
+enum mr_err
+mr_json_check(char *text, size_t from, size_t to, unsigned depth, struct mr_json_cost *cost,
+    struct mr_error *err)
+{
+	struct checker c = { .text = text, .len = to, .pos = from, .nodes = cost->nodes,
+		.exponents = cost->exponents, .max_depth = MR_JSON_MAX_DEPTH - depth, .err = err };
+	enum mr_err e = check(&c);
+
+	if (e == MR_OK)
+		*cost = (struct mr_json_cost){ .nodes = c.nodes, .exponents = c.exponents };
+	return e;
+}
+
 /* Whether a number is one that PostgreSQL writes without thousands of digits, also as jsonb. */
 static bool
 number_fits(const char *p, size_t n)
@@ -457,7 +471,8 @@ enum mr_err
 mr_json_parse(struct mr_arena *arena, char *text, size_t len, struct mr_json *json,
     struct mr_error *err)
 {
-	struct checker c = { .text = text, .len = len, .err = err };
+	struct checker c = { .text = text, .len = len, .max_depth = MR_JSON_MAX_DEPTH,
+		.err = err };
 	jsmn_parser parser;
 	jsmntok_t *tokens;
 	enum mr_err e;

@@ -66,6 +66,20 @@ struct mr_json {
 enum mr_err mr_json_parse(struct mr_arena *arena, char *text, size_t len,
     struct mr_json *json, struct mr_error *err);
 
+/* Of one text, what is limited for all of it. */
+struct mr_json_cost {
+	int nodes;
+	int exponents;
+};
+
+/*
+ * Checks that bytes from..to of a text are one value, `depth` levels inside it; edits as
+ * above. What it has is added to *cost, which stays as it was on failure.
+ * Errors: those of mr_json_parse() but MR_ENOMEM; offsets are of the whole text.
+ */
+enum mr_err mr_json_check(char *text, size_t from, size_t to, unsigned depth,
+    struct mr_json_cost *cost, struct mr_error *err);
+
 /* A node as it stands in the text; a string with its quotes. */
 struct mr_str mr_json_raw(const struct mr_json *json, int node);
 

@@ -30,11 +30,6 @@ NOT_JSON = [
     ("two values", GOOD + b" {}", r"", 21),
     ("line feed in a string", b'{"eventType":"a\nb"}', r"", 15),
     ("unknown escape", b'{"eventType":"a\\x"}', r"escape", 15),
-    ("stray byte", b'{"eventType":"\xff"}', r"UTF-8", 14),
-    ("overlong NUL", b'{"eventType":"\xc0\x80"}', r"UTF-8", 14),
-    ("encoded surrogate", b'{"eventType":"\xed\xa0\x80"}', r"UTF-8", 14),
-    ("beyond U+10FFFF", b'{"eventType":"\xf4\x90\x80\x80"}', r"UTF-8", 14),
-    ("cut character", b'{"eventType":"\xe2\x82"}', r"UTF-8", 14),
     ("NUL byte in a string", b'{"eventType":"a\x00b"}', r"NUL|control", 15),
     ("NUL byte at the end", GOOD + b"\x00", r"NUL|follows", 20),
     ("100,000 brackets", b"[" * 100_000, r"deep|depth|nest", 32),
@@ -56,8 +51,6 @@ NO_EVENT = [
     ("eventType empty", {"eventType": ""}, r"eventType"),
     ("eventType of 256 bytes", {"eventType": "é" * 128}, r"eventType.*255|255.*eventType"),
     ("siteId object", {"eventType": "x", "siteId": {}}, r"siteId"),
-    ("sessionId array", {"eventType": "x", "sessionId": []}, r"sessionId"),
-    ("visitorId of 256 bytes", {"eventType": "x", "visitorId": "v" * 256}, r"visitorId"),
     ("events object", {"eventType": "batch", "events": {}}, r"events"),
     ("events string", {"eventType": "batch", "events": "x"}, r"events"),
 ]
@@ -65,6 +58,24 @@ NO_EVENT = [
 # name, text of the number
 BAD_NUMBERS = [("1e131071", "1e131071"), ("1e-131071", "1e-131071"), ("exponent 401", "1e401"),
                ("129 digits", "1" * 129), ("129 digits of fraction", "0." + "1" * 129)]
+
+# name, what stands in the string: bytes that are no UTF-8, what is stored of them
+NO_UTF8 = [
+    ("stray byte", b"\xff", "\ufffd"),
+    ("overlong NUL", b"\xc0\x80", "\ufffd" * 2),
+    ("encoded surrogate", b"\xed\xa0\x80", "\ufffd" * 3),
+    ("beyond U+10FFFF", b"\xf4\x90\x80\x80", "\ufffd" * 4),
+    ("cut character", b"\xe2\x82", "\ufffd" * 2),
+    ("Latin-1", "café".encode("latin-1"), "caf\ufffd"),
+]
+
+# name, what the envelope says besides, the columns session_id and visitor_id of its rows
+FIELDS = [
+    ("visitorId of 300 bytes", {"visitorId": "v" * 300, "sessionId": "s"}, ("s", None)),
+    ("visitorId of 128 é", {"visitorId": "é" * 128}, (None, None)),
+    ("visitorId an object", {"visitorId": {"id": 1}}, (None, None)),
+    ("sessionId an array", {"sessionId": [], "visitorId": "v"}, (None, "v")),
+]
 
 # name, CONTENT_LENGTH, status
 LENGTHS = [
@@ -101,6 +112,51 @@ def no_event(t, w):
             check_error(t, post(w, '{"eventType":"x","n":%s}' % number), 400, r"number")
     with t.case("number alone"):
         check_error(t, post(w, "1e131071"), 400, r"object|number")
+
+
+def no_utf8(t, pg, w):
+    for i, (name, sent, stored) in enumerate(NO_UTF8):
+        with t.case(name):
+            body = b'{"eventType":"%s","siteId":"utf8-%d.test"}' % (sent, i)
+            t.is_(without_time(post(w, body)), success(1), "is stored")
+            t.is_([(row["event_type"], row["payload"]["eventType"])
+                   for row in pg.events(f"site_id = 'utf8-{i}.test'")], [(stored, stored)], "as")
+
+
+def fields(t, pg, w):
+    for i, (name, more, want) in enumerate(FIELDS):
+        with t.case(name):
+            site = f"fields-{i}.test"
+            answer = post(w, {"eventType": "batch", "siteId": site, **more,
+                              "events": [{"eventType": "a"}]})
+            t.is_(without_time(answer), success(2), "both are stored")
+            rows = pg.events(f"site_id = '{site}'")
+            t.is_([(row["session_id"], row["visitor_id"]) for row in rows], [want] * 2, "columns")
+            t.includes(rows[0]["payload"], more, "the original is in the payload")
+    with t.case("events null"):
+        t.is_(without_time(post(w, {"eventType": "batch", "events": None})), success(1), "is none")
+
+
+SPOILED = [
+    ("a key of 1,100 bytes", '{"eventType":"bad","%s":1}' % ("k" * 1100), r"key"),
+    ("40 levels", '{"eventType":"bad","a":%s1%s}' % ("[" * 40, "]" * 40), r"deep"),
+    ("too many values", '{"eventType":"bad","a":[%s1]}' % ("1," * 100_000), r"values"),
+    ("NaN", '{"eventType":"bad","a":NaN}', r"a value"),
+]
+
+
+def spoiled(t, pg, w):
+    for i, (name, member, reason) in enumerate(SPOILED):
+        with t.case(f"a member with {name}"):
+            site = f"spoiled-{i}.test"
+            answer = post(w, '{"eventType":"batch","siteId":"%s","events":[{"eventType":"good"},'
+                             '%s,{"eventType":"good"}]}' % (site, member))
+            t.includes(without_time(answer), {"status": "partial", "events_processed": 3,
+                                              "events_rejected": 1}, "the others are stored")
+            t.like(answer.json()["errors"][0]["error"], reason, "reason")
+            t.is_(len(pg.events(f"site_id = '{site}'")), 3, "rows")
+            t.is_(pg.value(f"SELECT convert_from(payload, 'UTF8') FROM rejected_events "
+                           f"WHERE site_id = '{site}' AND event_index = 1"), member, "is kept")
 
 
 def sizes(t, w):
@@ -286,5 +342,8 @@ with tap.Suite() as t, postgres.Postgres() as pg:
         lives(t, w, pid)
         sizes(t, w)
         partly_bad(t, pg, w)
+        no_utf8(t, pg, w)
+        fields(t, pg, w)
+        spoiled(t, pg, w)
         broken_connections(t, w, pid)
         t.unlike(w.log(), r"[^\x0a\x20-\x7e]", "the log is printable ASCII")

@@ -52,7 +52,7 @@ def traffic(t, w):
         t.is_([post(w, {"eventType": "x", "siteId": "a"}), post(w, batch),
                post(w, {**batch, "batchId": "one"}), post(w, {**batch, "batchId": "one"}),
                post(w, {**batch, "events": [{"eventType": "x"}, 1, 2]}),
-               post(w, {"eventType": "x", "timestamp": "yesterday"}),
+               post(w, {"eventType": "x", "timestamp": "yesterday", "visitorId": {}}),
                post(w, "{"), post(w, b"", content_length=None), post(w, b"x" * 5000),
                post(w, "{}", headers={"Content-Encoding": "br"})],
               [200, 200, 200, 200, 200, 200, 400, 411, 413, 415], "statuses")
@@ -77,6 +77,7 @@ WANT = {
     'millrace_events_rejected_total{reason="invalid"}': 2,
     'millrace_events_rejected_total{reason="database"}': 0,
     'millrace_bad_timestamps_total': 1,
+    'millrace_bad_ids_total': 1,
     'millrace_commits_total': 7,
     'millrace_request_events_count': 7,
     'millrace_request_events_sum': 37,

@@ -279,7 +279,8 @@ test_refused(void)
 		{ __LINE__, BYTES("{\"eventType\":\"x\"}{}"), "", 17 },
 		{ __LINE__, BYTES("{\"eventType\":\"x\0\"}"), "", 15 },
 		{ __LINE__, BYTES("{\"eventType\":\"x\"}\0"), "", 17 },
-		{ __LINE__, BYTES("{\"eventType\":\"\xff\"}"), "UTF-8", 14 },
+		{ __LINE__, BYTES("{\"eventType\":\"x\"\xff}"), "", 16 },
+		{ __LINE__, BYTES("{\"eventType\":\"\xff\\x\"}"), "UTF-8", 14 },
 		{ __LINE__, BYTES("eventType=x"), "", 0 },
 
 		/* no object */
@@ -300,9 +301,7 @@ test_refused(void)
 		{ __LINE__, BYTES("{\"eventType\":{\"x\":1}}"), "eventType", -2 },
 		{ __LINE__, BYTES("{\"eventType\":\"x\",\"eventType\":\"\"}"), "eventType", -2 },
 
-		/* ids: scalars */
-		{ __LINE__, BYTES("{\"eventType\":\"x\",\"sessionId\":{}}"), "sessionId", -2 },
-		{ __LINE__, BYTES("{\"eventType\":\"x\",\"visitorId\":[]}"), "visitorId", -2 },
+		/* a site: a scalar */
 		{ __LINE__, BYTES("{\"eventType\":\"x\",\"siteId\":{\"a\":1}}"), "siteId", -2 },
 
 		/* numbers that PostgreSQL would write out */
@@ -343,6 +342,7 @@ static void
 test_lengths(void)
 {
 	static const char *const keys[] = { "eventType", "siteId", "sessionId", "visitorId" };
+	enum { FIRST_ID = 2 }; /* from here on: left out when it does not fit */
 	static const struct {
 		int line;
 		const char *unit; /* as sent */
@@ -376,10 +376,12 @@ test_lengths(void)
 			for (size_t n = 0; n < rows[i].count; n++)
 				mr_buf_add_cstr(&body, rows[i].unit);
 			mr_buf_add_cstr(&body, "\"}");
-			ok((decode_with(mr_buf_str(&body), &ctx) == MR_OK) == fits, "%s is %s", keys[k],
-			    fits ? "taken" : "refused");
-			if (!fits)
+			ok((decode_with(mr_buf_str(&body), &ctx) == MR_OK) == (fits || k >= FIRST_ID),
+			    "%s is %s", keys[k], fits ? "taken" : "refused or left out");
+			if (!fits && k < FIRST_ID)
 				is_part(err.text, keys[k], "the reason names it");
+			if (k >= FIRST_ID)
+				is_int(batch.bad_ids, !fits, "left out");
 			mr_buf_free(&body);
 		}
 	}
@@ -566,8 +568,6 @@ test_members_refused(void)
 		{ __LINE__, "{\"eventType\":\"batch\"}", "batch" },
 		{ __LINE__, "{\"eventType\":\"batch\",\"events\":[{\"eventType\":\"x\"}]}", "batch" },
 		{ __LINE__, "{\"eventType\":\"bat\\u0063h\",\"events\":[]}", "batch" },
-		{ __LINE__, "{\"eventType\":\"x\",\"sessionId\":[]}", "sessionId" },
-		{ __LINE__, "{\"eventType\":\"x\",\"visitorId\":{}}", "visitorId" },
 		{ __LINE__, "{\"eventType\":\"x\",\"siteId\":[1]}", "siteId" },
 		{ __LINE__, "{\"eventType\":\"x\",\"n\":1e401}", "number" },
 		{ __LINE__, "{\"eventType\":\"x\",\"a\":{\"b\":[1,{\"c\":-1e-401}]}}", "number" },
@@ -622,12 +622,158 @@ test_many_refused(void)
 	is_int(batch.n_members, 3, "members");
 }
 
+/* One member that is no JSON between two good ones, and the same alone. */
+static void
+test_members_spoiled(void)
+{
+	const struct {
+		int line;
+		const char *head, *unit, *tail; /* the unit so often */
+		size_t times;
+		const char *reason; /* a part of it */
+	} rows[] = {
+		{ __LINE__, "{\"eventType\":\"bad\",\"", "k", "\":1}", 1100, "a key is longer" },
+		{ __LINE__, "{\"eventType\":\"bad\",\"a\":", "{\"a\":", "1", 31, "" },
+		{ __LINE__, "{\"eventType\":\"bad\",\"a\":[", "1,", "1]}", 100000, "values" },
+		{ __LINE__, "{\"eventType\":\"bad\",\"a\":[", "1e400,", "1]}", 3000, "exponents" },
+		{ __LINE__, "{\"eventType\":\"bad\",\"a\":\"\n\"}", "", "", 0, "control" },
+		{ __LINE__, "{\"eventType\":\"bad\",\"a\":\"\\x\"}", "", "", 0, "escape" },
+		{ __LINE__, "{\"eventType\":\"bad\",\"a\":NaN}", "", "", 0, "a value" },
+		{ __LINE__, "{\"eventType\":\"bad\",}", "", "", 0, "a key" },
+		{ __LINE__, "{\"eventType\":\"bad\" \"a\":\"]},\\\"{[\"}", "", "", 0, "" },
+		{ __LINE__, "{eventType:1}", "", "", 0, "a key" },
+		{ __LINE__, "undefined", "", "", 0, "a value" },
+		{ __LINE__, "-", "", "", 0, "a digit" },
+	};
+
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		struct mr_event_context ctx = context();
+		struct mr_buf member, body;
+
+		row(rows[i].line);
+		mr_buf_init(&member, 1u << 20);
+		mr_buf_add_cstr(&member, rows[i].head);
+		for (size_t n = 0; n < rows[i].times; n++)
+			mr_buf_add_cstr(&member, rows[i].unit);
+		mr_buf_add_cstr(&member, rows[i].tail);
+		for (size_t n = 0; n < 32 && rows[i].times == 31; n++)
+			mr_buf_add_char(&member, '}');
+		mr_buf_init(&body, 1u << 20);
+		mr_buf_add_cstr(&body, "{\"eventType\":\"batch\",\"sessionId\":\"s\",\"events\":["
+		    "{\"eventType\":\"a\"}, ");
+		mr_buf_add_str(&body, mr_buf_str(&member));
+		mr_buf_add_cstr(&body, " ,{\"eventType\":\"z\"}],\"n\":1}");
+		is_int(decode_with(mr_buf_str(&body), &ctx), MR_OK, "the others are taken");
+		is_int(batch.n_members, 3, "members");
+		is_int(batch.n_rows, 3, "rows");
+		is_int(batch.n_rejects, 1, "refusals");
+		if (batch.n_rows == 3 && batch.n_rejects == 1) {
+			is_str(batch.rows[0].payload,
+			    "{\"eventType\":\"batch\",\"sessionId\":\"s\",\"n\":1}", "the envelope");
+			is_str(batch.rows[1].payload, "{\"eventType\":\"a\"}", "before it");
+			is_str(batch.rows[2].payload, "{\"eventType\":\"z\"}", "behind it");
+			is_int(batch.rejects[0].index, 1, "its index");
+			ok(mr_str_eq(batch.rejects[0].payload, mr_buf_str(&member)), "as it was sent");
+			is_part(mr_arena_dup(&arena, batch.rejects[0].reason).p, rows[i].reason,
+			    "the reason says what");
+			check_sound();
+		}
+		mr_buf_reset(&body, 0);
+		mr_buf_add_cstr(&body, "{\"eventType\":\"x\",\"events\":[");
+		mr_buf_add_str(&body, mr_buf_str(&member));
+		mr_buf_add_cstr(&body, "]}");
+		is_int(decode_with(mr_buf_str(&body), &ctx), MR_EINVAL, "not in an event that is no batch");
+		mr_buf_free(&body);
+		mr_buf_free(&member);
+	}
+	row(0);
+}
+
+/* What cannot be told apart is refused with all that it is in. */
+static void
+test_batch_spoiled(void)
+{
+	static const struct {
+		int line;
+		const char *body;
+		int64_t offset;
+	} rows[] = {
+		{ __LINE__, "{\"eventType\":\"batch\",\"events\":[{\"eventType\":\"a},{\"eventType\":\"b\"}]}", 50 },
+		{ __LINE__, "{\"eventType\":\"batch\",\"events\":[{\"eventType\":\"a\"},]}", 49 },
+		{ __LINE__, "{\"eventType\":\"batch\",\"events\":[{\"a\":[}]},{\"eventType\":\"b\"}]}", 37 },
+		{ __LINE__, "{\"eventType\":\"batch\",\"events\":[{\"a\":x}]", 36 },
+		{ __LINE__, "{\"eventType\":\"batch\",\"n\":x,\"events\":[{\"eventType\":\"a\"}]}", 25 },
+		{ __LINE__, "{\"eventType\":\"batch\",\"events\":[{\"a\":x}],\"n\":}", 36 },
+		{ __LINE__, "{\"eventType\":\"batch\",\"events\":[{\"a\":x}]} x", 36 },
+	};
+
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		row(rows[i].line);
+		is_int(decode(rows[i].body), MR_EINVAL, "refused");
+		is_int(batch.n_rows, 0, "no rows");
+		is_int(err.offset, rows[i].offset, "the first wrong byte");
+	}
+	row(0);
+}
+
+/* What cannot be used as an id, and bytes that are no UTF-8. */
+static void
+test_fields(void)
+{
+	static const struct {
+		int line;
+		struct mr_str body;
+		const char *rows;
+		unsigned bad_ids;
+	} rows[] = {
+		{ __LINE__, BYTES("{\"eventType\":\"x\",\"sessionId\":{}}"),
+		    "x|default|-|-|=|{\"eventType\":\"x\",\"sessionId\":{}}\n", 1 },
+		{ __LINE__, BYTES("{\"eventType\":\"x\",\"visitorId\":[],\"sessionId\":\"s\"}"),
+		    "x|default|s|-|=|{\"eventType\":\"x\",\"visitorId\":[],\"sessionId\":\"s\"}\n", 1 },
+		{ __LINE__, BYTES("{\"eventType\":\"batch\",\"sessionId\":[1],\"visitorId\":{},\"events\":["
+		    "{\"eventType\":\"a\"},{\"eventType\":\"b\",\"visitorId\":\"w\"}]}"),
+		    "batch|default|-|-|=|{\"eventType\":\"batch\",\"sessionId\":[1],\"visitorId\":{}}\n"
+		    "a|default|-|-|=|{\"eventType\":\"a\"}\n"
+		    "b|default|-|w|=|{\"eventType\":\"b\",\"visitorId\":\"w\"}\n", 2 },
+		/* a member that says who it is, unreadably, is not the envelope's visitor */
+		{ __LINE__, BYTES("{\"eventType\":\"batch\",\"visitorId\":\"v\",\"events\":["
+		    "{\"eventType\":\"a\",\"visitorId\":{}}]}"),
+		    "batch|default|-|v|=|{\"eventType\":\"batch\",\"visitorId\":\"v\"}\n"
+		    "a|default|-|-|=|{\"eventType\":\"a\",\"visitorId\":{}}\n", 1 },
+		{ __LINE__, BYTES("{\"eventType\":\"batch\",\"events\":null}"),
+		    "batch|default|-|-|=|{\"eventType\":\"batch\",\"events\":null}\n", 0 },
+
+		{ __LINE__, BYTES("{\"eventType\":\"\xff\"}"),
+		    "\xef\xbf\xbd|default|-|-|=|{\"eventType\":\"\xef\xbf\xbd\"}\n", 0 },
+		{ __LINE__, BYTES("{\"eventType\":\"caf\xe9\", \"\xc3\":\"\xed\xa0\x80\xc3\xa9\"}"),
+		    "caf\xef\xbf\xbd|default|-|-|=|{\"eventType\":\"caf\xef\xbf\xbd\","
+		    "\"\xef\xbf\xbd\":\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xc3\xa9\"}\n", 0 },
+		{ __LINE__, BYTES("{\"eventType\":\"batch\",\"events\":[{\"eventType\":\"a\",\"x\":\"\xe2\x82\"},"
+		    "{\"x\":NaN,\"y\":\"\xff\"},{\"eventType\":\"b\"}]}"),
+		    "batch|default|-|-|=|{\"eventType\":\"batch\"}\n"
+		    "a|default|-|-|=|{\"eventType\":\"a\",\"x\":\"\xef\xbf\xbd\xef\xbf\xbd\"}\n"
+		    "b|default|-|-|=|{\"eventType\":\"b\"}\n"
+		    "refused 1|{\"x\":NaN,\"y\":\"\xef\xbf\xbd\"}\n", 0 },
+	};
+
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		struct mr_event_context ctx = context();
+
+		row(rows[i].line);
+		is_int(decode_with(rows[i].body, &ctx), MR_OK, "taken");
+		is_str(mr_str(rendered()), rows[i].rows, "the rows");
+		is_int(batch.bad_ids, rows[i].bad_ids, "ids that were left out");
+		check_sound();
+	}
+	row(0);
+}
+
 /* A bad envelope takes its members with it. */
 static void
 test_envelope_refused(void)
 {
-	is_int(decode("{\"eventType\":\"batch\",\"sessionId\":{},\"events\":[{\"eventType\":\"a\"}]}"),
-	    MR_EINVAL, "an object as the envelope's session");
+	is_int(decode("{\"eventType\":\"batch\",\"siteId\":{},\"events\":[{\"eventType\":\"a\"}]}"),
+	    MR_EINVAL, "an object as the envelope's site");
 	is_int(batch.n_rows, 0, "no rows");
 	is_int(decode("{\"eventType\":\"batch\",\"n\":1e999,\"events\":[{\"eventType\":\"a\"}]}"), MR_EINVAL,
 	    "a number beyond the limits in the envelope");
@@ -693,6 +839,9 @@ test_drop_visitor(void)
 	is_int(batch.n_rejects, 2, "refusals");
 	is_str(batch.rejects[0].payload, "{\"siteId\":[1]}", "a refused member");
 	is_str(batch.rejects[1].payload, "\"visitorId\"", "one that is no object is kept as sent");
+	is_int(decode_with(mr_str("{\"eventType\":\"batch\",\"events\":[{\"eventType\":\"a\"},"
+	    "{\"visitorId\":\"w\",}]}"), &ctx), MR_OK, "a batch with a member that is no JSON");
+	is_str(batch.rejects[0].payload, "", "nothing of it is kept");
 	fresh();
 	is_int(mr_event_decode_query(&arena, mr_str("visitorId=v&eventType=a&n=1"), &ctx, &batch, &err),
 	    MR_OK, "a query");
@@ -877,8 +1026,11 @@ test_query_refused(void)
 
 			memset(longest + at, 'v', n);
 			longest[at + n] = '\0';
-			is_int(decode_query(longest), n == 255 ? MR_OK : MR_EINVAL,
+			bool id = k == 1 || k == 2;
+
+			is_int(decode_query(longest), n == 255 || id ? MR_OK : MR_EINVAL,
 			    n == 255 ? "a value of 255 bytes" : "a value of 256 bytes");
+			is_int(batch.bad_ids, n == 256 && id, "left out");
 		}
 	}
 }
@@ -895,6 +1047,9 @@ main(void)
 	test_batch();
 	test_members_refused();
 	test_many_refused();
+	test_members_spoiled();
+	test_batch_spoiled();
+	test_fields();
 	test_envelope_refused();
 	test_drop_visitor();
 	test_limits();
