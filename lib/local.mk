@@ -16,6 +16,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/base/log.c lib/base/log.h \
 	lib/base/process.c lib/base/process.h \
 	lib/base/str.h \
+	lib/base/take.c lib/base/take.h \
 	lib/base/uuid.c lib/base/uuid.h \
 	lib/conf/client.c lib/conf/client.h \
 	lib/conf/conf.c lib/conf/conf.h \
@@ -38,6 +39,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/format/row.c lib/format/row.h \
 	lib/format/salvage.c lib/format/salvage.h \
 	lib/format/textout.c lib/format/textout.h \
+	lib/format/times.c lib/format/times.h \
 	lib/format/utf8.c lib/format/utf8.h \
 	lib/format/zstd.c lib/format/zstd.h \
 	lib/secret/copies.c lib/secret/copies.h \

@@ -3,6 +3,8 @@
 
 #include <time.h>
 
+#include "base/take.h"
+
 /* Values from here on are epoch milliseconds; below, seconds. */
 #define EPOCH_MS_FROM INT64_C(100000000000)
 /* 0001-01-01T00:00:00Z and the end of year 9999, in seconds. */
@@ -66,38 +68,8 @@ date_from_days(int64_t days, int64_t *y, int64_t *m, int64_t *d)
 	*y = year_of_era + era * 400 + (*m <= 2 ? 1 : 0);
 }
 
-/* Takes exactly n digits from the front of *s. */
-static bool
-take_digits(struct mr_str *s, size_t n, int64_t *value)
-{
-	int64_t v = 0;
-
-	if (s->n < n)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		if (s->p[i] < '0' || s->p[i] > '9')
-			return false;
-		v = v * 10 + (s->p[i] - '0');
-	}
-	s->p += n;
-	s->n -= n;
-	*value = v;
-	return true;
-}
-
-static bool
-take_char(struct mr_str *s, const char *any_of)
-{
-	if (s->n == 0 || s->p[0] == '\0' || strchr(any_of, s->p[0]) == NULL)
-		return false;
-	s->p++;
-	s->n--;
-	return true;
-}
-
-/* The digits behind a decimal point, at least one, as microseconds; the rest is cut. */
-static bool
-take_fraction_us(struct mr_str *s, int64_t *us)
+bool
+mr_clock_take_fraction(struct mr_str *s, int64_t *us)
 {
 	int64_t v = 0;
 	size_t n = 0;
@@ -114,16 +86,12 @@ take_fraction_us(struct mr_str *s, int64_t *us)
 	return n > 0;
 }
 
-static bool
-take_date(struct mr_str *s, int64_t *days)
+bool
+mr_clock_days(int64_t y, int64_t m, int64_t d, int64_t *days)
 {
 	static const int month_days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-	int64_t y, m, d;
 	bool leap;
 
-	if (!take_digits(s, 4, &y) || !take_char(s, "-") || !take_digits(s, 2, &m) ||
-	    !take_char(s, "-") || !take_digits(s, 2, &d))
-		return false;
 	leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
 	if (y < 1 || m < 1 || m > 12 || d < 1)
 		return false;
@@ -134,16 +102,25 @@ take_date(struct mr_str *s, int64_t *days)
 }
 
 static bool
+take_date(struct mr_str *s, int64_t *days)
+{
+	int64_t y, m, d;
+
+	return mr_take_digits(s, 4, &y) && mr_take_char(s, "-") && mr_take_digits(s, 2, &m) &&
+	    mr_take_char(s, "-") && mr_take_digits(s, 2, &d) && mr_clock_days(y, m, d, days);
+}
+
+static bool
 take_time(struct mr_str *s, int64_t *us)
 {
 	int64_t h, m, sec = 0, fraction = 0;
 
-	if (!take_digits(s, 2, &h) || !take_char(s, ":") || !take_digits(s, 2, &m))
+	if (!mr_take_digits(s, 2, &h) || !mr_take_char(s, ":") || !mr_take_digits(s, 2, &m))
 		return false;
-	if (take_char(s, ":")) {
-		if (!take_digits(s, 2, &sec))
+	if (mr_take_char(s, ":")) {
+		if (!mr_take_digits(s, 2, &sec))
 			return false;
-		if (take_char(s, ".") && !take_fraction_us(s, &fraction))
+		if (mr_take_char(s, ".") && !mr_clock_take_fraction(s, &fraction))
 			return false;
 	}
 	if (h > 23 || m > 59 || sec > 60)
@@ -159,17 +136,23 @@ take_offset(struct mr_str *s, int64_t *seconds)
 	int64_t sign, h, m = 0;
 
 	*seconds = 0;
-	if (s->n == 0 || take_char(s, "Zz"))
+	if (s->n == 0 || mr_take_char(s, "Zz"))
 		return true;
 	sign = s->p[0] == '-' ? -1 : 1;
-	if (!take_char(s, "+-") || !take_digits(s, 2, &h))
+	if (!mr_take_char(s, "+-") || !mr_take_digits(s, 2, &h))
 		return false;
-	if ((take_char(s, ":") || s->n > 0) && !take_digits(s, 2, &m))
+	if ((mr_take_char(s, ":") || s->n > 0) && !mr_take_digits(s, 2, &m))
 		return false;
 	if (h > 23 || m > 59)
 		return false;
 	*seconds = sign * (h * 60 + m) * 60;
 	return true;
+}
+
+bool
+mr_clock_in_range(int64_t us)
+{
+	return us >= FIRST_S * MR_US_PER_S && us < (LAST_S + 1) * MR_US_PER_S;
 }
 
 bool
@@ -179,13 +162,13 @@ mr_clock_parse_date(struct mr_str s, int64_t *us)
 
 	if (!take_date(&s, &days))
 		return false;
-	if (s.n > 0 && (!take_char(&s, "Tt ") || !take_time(&s, &time_us) ||
+	if (s.n > 0 && (!mr_take_char(&s, "Tt ") || !take_time(&s, &time_us) ||
 	    !take_offset(&s, &offset_s)))
 		return false;
 	if (s.n > 0)
 		return false;
 	result = (days * 86400 - offset_s) * MR_US_PER_S + time_us;
-	if (result < FIRST_S * MR_US_PER_S || result >= (LAST_S + 1) * MR_US_PER_S)
+	if (!mr_clock_in_range(result))
 		return false;
 	*us = result;
 	return true;
@@ -204,7 +187,7 @@ parse_epoch(struct mr_str s, int64_t *us)
 		s.p++;
 		s.n--;
 	}
-	if (n == 0 || (take_char(&s, ".") && !take_fraction_us(&s, &fraction)) || s.n > 0)
+	if (n == 0 || (mr_take_char(&s, ".") && !mr_clock_take_fraction(&s, &fraction)) || s.n > 0)
 		return false;
 	if (whole >= EPOCH_MS_FROM)
 		whole = whole * 1000 + fraction / 1000;

@@ -33,6 +33,15 @@ bool mr_clock_parse(struct mr_str s, int64_t *us);
 /* The same without the epoch, for times that people type: 20250622 is none. */
 bool mr_clock_parse_date(struct mr_str s, int64_t *us);
 
+/* Days from 1970-01-01 to a date of the Gregorian calendar; false: there is no such date. */
+bool mr_clock_days(int64_t y, int64_t m, int64_t d, int64_t *days);
+
+/* Takes the digits behind a decimal mark, at least one, as microseconds; the rest is cut. */
+bool mr_clock_take_fraction(struct mr_str *s, int64_t *us);
+
+/* Whether it is in the years 0001 to 9999. */
+bool mr_clock_in_range(int64_t us);
+
 /* Room for "2025-06-22T12:00:00.123Z" and its NUL. */
 #define MR_CLOCK_TEXT 32
 

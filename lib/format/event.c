@@ -5,12 +5,12 @@
 #include "format/event.h"
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "format/json.h"
 #include "format/jsonout.h"
 #include "format/payload.h"
 #include "format/query.h"
 #include "format/salvage.h"
+#include "format/times.h"
 #include "format/utf8.h"
 
 /* What a row takes up on its way besides its texts. */
@@ -132,13 +132,12 @@ decode_type(struct decoder *d, int node, struct mr_event *row)
 	return MR_OK;
 }
 
+/* One that cannot be read leaves what there is: the envelope's, or the time of receipt. */
 static void
-set_time(struct decoder *d, struct mr_str text, bool readable, struct mr_event *row)
+set_time(struct decoder *d, struct mr_str text, struct mr_event *row)
 {
-	if (readable && mr_clock_parse(text, &row->event_us))
-		return;
-	row->event_us = row->received_us;
-	d->batch->bad_times++;
+	if (!mr_times_parse(text, &row->event_us))
+		d->batch->bad_times++;
 }
 
 static enum mr_err
@@ -157,7 +156,7 @@ decode_time(struct decoder *d, int node, struct mr_event *row)
 	} else if (type == MR_JSON_NUMBER) {
 		text = mr_json_raw(&d->json, node);
 	}
-	set_time(d, text, text.p != NULL, row);
+	set_time(d, text, row);
 	return MR_OK;
 }
 
@@ -461,8 +460,10 @@ query_field(struct decoder *d, const struct mr_query_pair *pair, struct mr_event
 	for (int f = 0; f < N_FIELDS; f++) {
 		if (!mr_str_eq(pair->name, (struct mr_str){ keys[f].name, keys[f].length }))
 			continue;
-		if (f == TIME)
-			set_time(d, pair->value, true, row);
+		if (f == TIME) {
+			row->event_us = row->received_us;
+			set_time(d, pair->value, row);
+		}
 		if (columns[f] != NULL)
 			return query_text(d, (enum field)f, pair->value, columns[f]);
 	}

@@ -22,7 +22,7 @@
 /* One row of the table `events`. A slice with p == NULL is SQL NULL. */
 struct mr_event {
 	int64_t received_us;
-	int64_t event_us;  /* the client's timestamp, or received_us */
+	int64_t event_us;  /* the client's timestamp, or received_us; see times.h */
 	struct mr_str site_id;
 	struct mr_str event_type;
 	struct mr_str session_id;
@@ -54,7 +54,7 @@ struct mr_batch {
 	size_t n_members;     /* length of its events array */
 	struct mr_str batch_id; /* p == NULL: none */
 	size_t bytes;         /* of all payloads and texts, for the writer's cap */
-	unsigned bad_times;   /* unreadable timestamps, replaced by received_us */
+	unsigned bad_times;   /* unreadable timestamps: the envelope's instead, or received_us */
 	unsigned bad_ids;     /* sessionIds and visitorIds that are too long or no scalars: left out */
 };
 

@@ -5,9 +5,9 @@
 FUZZ_CC = clang
 FUZZ_SECONDS = 30
 FUZZ_TARGETS = fuzz_json fuzz_event
-FUZZ_LIB = base/arena base/buf base/clock base/error base/ip format/event \
+FUZZ_LIB = base/arena base/buf base/clock base/error base/ip base/take format/event \
 	format/json format/jsonout format/payload format/query format/salvage \
-	format/utf8
+	format/times format/utf8
 
 fuzz:
 	@$(MKDIR_P) tests/fuzz/corpus

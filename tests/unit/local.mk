@@ -29,6 +29,7 @@ unit_tests = \
 	tests/unit/format/test_payload \
 	tests/unit/format/test_query \
 	tests/unit/format/test_textout \
+	tests/unit/format/test_times \
 	tests/unit/format/test_utf8 \
 	tests/unit/format/test_zstd \
 	tests/unit/secret/test_secret \

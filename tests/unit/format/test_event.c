@@ -507,7 +507,7 @@ test_batch(void)
 		{ __LINE__, "{\"eventType\":\"batch\",\"siteId\":\"a\",\"events\":[]}",
 		    "batch|a|-|-|=|{\"eventType\":\"batch\",\"siteId\":\"a\"}\n", 0, 0 },
 
-		/* unreadable times: the received time, each one counted */
+		/* unreadable times: the envelope's, else the received time; each one is counted */
 		{ __LINE__, "{\"eventType\":\"batch\",\"timestamp\":\"no\",\"events\":["
 		    "{\"eventType\":\"x\"},{\"eventType\":\"y\",\"timestamp\":1750593600}]}",
 		    "batch|default|-|-|=|{\"eventType\":\"batch\",\"timestamp\":\"no\"}\n"
@@ -516,8 +516,8 @@ test_batch(void)
 		{ __LINE__, "{\"eventType\":\"batch\",\"timestamp\":1750593600,\"events\":["
 		    "{\"eventType\":\"x\",\"timestamp\":\"no\"},{\"eventType\":\"y\",\"timestamp\":[]}]}",
 		    "batch|default|-|-|2025-06-22T12:00:00.000Z|{\"eventType\":\"batch\",\"timestamp\":1750593600}\n"
-		    "x|default|-|-|=|{\"eventType\":\"x\",\"timestamp\":\"no\"}\n"
-		    "y|default|-|-|=|{\"eventType\":\"y\",\"timestamp\":[]}\n", 2, 2 },
+		    "x|default|-|-|2025-06-22T12:00:00.000Z|{\"eventType\":\"x\",\"timestamp\":\"no\"}\n"
+		    "y|default|-|-|2025-06-22T12:00:00.000Z|{\"eventType\":\"y\",\"timestamp\":[]}\n", 2, 2 },
 
 		/* members are edited like everything else */
 		{ __LINE__, "{\"eventType\":\"batch\",\"x\":\"\\u0000\",\"events\":[{\"eventType\":\"\\ud800\"}]}",
