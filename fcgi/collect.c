@@ -12,6 +12,7 @@
 #include "client.h"
 #include "cors.h"
 #include "counters/stats.h"
+#include "format/body.h"
 #include "format/event.h"
 #include "format/gzip.h"
 #include "format/utf8.h"
@@ -182,51 +183,55 @@ read_length(const struct mr_worker *worker, const struct mr_request *request, si
 	return 0;
 }
 
-/* 0, or the status of the refusal. */
+/* Undoes a compression. */
+typedef enum mr_err unpacker(struct mr_str in, struct mr_buf *out, struct mr_error *err);
+
+/* 0, or the status of the refusal. *unpack is NULL when there is nothing to undo. */
 static int
-read_encoding(struct mr_str encoding, bool *gzip, struct mr_error *err)
+read_encoding(struct mr_str encoding, unpacker **unpack, struct mr_error *err)
 {
 	static const struct {
 		const char *name;
-		bool gzip;
-	} known[] = { { "identity", false }, { "gzip", true }, { "x-gzip", true } };
+		unpacker *unpack;
+	} known[] = { { "identity", NULL }, { "gzip", mr_gunzip }, { "x-gzip", mr_gunzip },
+		{ "deflate", mr_inflate } };
 
-	*gzip = false;
+	*unpack = NULL;
 	if (encoding.n == 0)
 		return 0;
 	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
 		if (strlen(known[i].name) == encoding.n &&
 		    strncasecmp(known[i].name, encoding.p, encoding.n) == 0) {
-			*gzip = known[i].gzip;
+			*unpack = known[i].unpack;
 			return 0;
 		}
 	}
-	(void)mr_fail(err, MR_EINVAL, "Content-Encoding is neither gzip nor identity");
+	(void)mr_fail(err, MR_EINVAL, "Content-Encoding is neither gzip, deflate nor identity");
 	return 415;
 }
 
-/* Reads the body, gzip undone, into *body. 0, or the status of the refusal. */
+/* Reads the body, its compression undone, into *body. 0, or the status of the refusal. */
 static int
 read_body(const struct mr_worker *worker, struct mr_request *request, struct mr_buf *body,
     struct mr_error *err)
 {
 	struct mr_buf packed;
 	size_t length;
-	bool gzip;
+	unpacker *unpack;
 	int status;
 	enum mr_err e;
 
 	if ((status = read_length(worker, request, &length, err)) != 0 ||
-	    (status = read_encoding(request->content_encoding, &gzip, err)) != 0)
+	    (status = read_encoding(request->content_encoding, &unpack, err)) != 0)
 		return status;
-	if (!gzip) {
+	if (unpack == NULL) {
 		e = mr_request_body(request, length, body, err);
 		return e != MR_OK ? status_of(e) : 0;
 	}
 	mr_buf_init(&packed, length);
 	e = mr_request_body(request, length, &packed, err);
 	if (e == MR_OK)
-		e = mr_gunzip(mr_buf_str(&packed), body, err);
+		e = unpack(mr_buf_str(&packed), body, err);
 	mr_buf_free(&packed);
 	return e != MR_OK ? status_of(e) : 0;
 }
@@ -384,7 +389,8 @@ take_body(struct mr_worker *worker, struct mr_request *request, struct mr_respon
 	if (t->status != 0)
 		return;
 	ctx = context_of(worker, request, t);
-	e = mr_event_decode(request->arena, t->body.p, t->body.len, &ctx, &t->batch, &t->err);
+	e = mr_body_decode(request->arena, request->content_type, t->body.p, t->body.len, &ctx,
+	    &t->batch, &t->err);
 	if (e != MR_OK)
 		t->status = status_of(e);
 	else
@@ -498,6 +504,15 @@ finish_collect(struct mr_worker *worker, struct mr_request *request,
 	mr_buf_free(&t->body);
 }
 
+/* A form that only wants the pixel has what it says in its address. */
+static bool
+has_body(const struct mr_request *request)
+{
+	return mr_str_eq(request->method, MR_STR_LIT("POST")) &&
+	    (request->query.n == 0 || (request->content_length.n > 0 &&
+	    !mr_str_eq(request->content_length, MR_STR_LIT("0"))));
+}
+
 static const char *
 kept_word(enum mr_outcome outcome)
 {
@@ -516,11 +531,12 @@ finish_pixel(struct mr_worker *worker, struct mr_request *request, struct mr_res
 	if (response->job != NULL)
 		settle(t);
 	count(t);
+	mr_buf_free(&t->body);
 	response->status = 200;
 	response->content_type = "image/gif";
 	mr_buf_add(&response->body, pixel, sizeof pixel);
 	mr_buf_add_cstr(&response->headers, "Cache-Control: no-store\r\n");
-	if (t->status == 400 || t->status == 413) {
+	if (t->status >= 400 && t->status < 500) {
 		mr_buf_printf(&response->headers, "X-Millrace: rejected: %s\r\n", t->err.text);
 	} else if (t->status != 0 || t->job.receipt.outcome == MR_UNAVAILABLE) {
 		mr_buf_add_cstr(&response->headers, "X-Millrace: unavailable\r\n");
@@ -575,7 +591,10 @@ mr_collect_pixel(struct mr_worker *worker, struct mr_request *request,
 	if (t == NULL)
 		return;
 	response->finish = finish_pixel;
-	take_query(worker, request, response, t);
+	if (has_body(request))
+		take_body(worker, request, response, t);
+	else
+		take_query(worker, request, response, t);
 	if (response->job == NULL)
 		finish_pixel(worker, request, response);
 }

@@ -1,5 +1,5 @@
 /*
- * Taking events: POST and GET /collect, GET /pixel.gif.
+ * Taking events: POST and GET /collect, GET and POST /pixel.gif.
  */
 #ifndef MR_FCGI_COLLECT_H
 #define MR_FCGI_COLLECT_H

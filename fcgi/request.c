@@ -130,6 +130,7 @@ static const struct {
 	VARIABLE("REQUEST_METHOD", method),
 	VARIABLE("QUERY_STRING", query),
 	VARIABLE("CONTENT_LENGTH", content_length),
+	VARIABLE("CONTENT_TYPE", content_type),
 	VARIABLE("HTTP_CONTENT_ENCODING", content_encoding),
 	VARIABLE("HTTP_HOST", host),
 	VARIABLE("HTTP_ORIGIN", origin),

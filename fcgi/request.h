@@ -26,6 +26,7 @@ struct mr_request {
 	struct mr_str path; /* SCRIPT_NAME and PATH_INFO joined */
 	struct mr_str query;
 	struct mr_str content_length;
+	struct mr_str content_type;
 	struct mr_str content_encoding;
 	struct mr_str host;
 	struct mr_str origin;

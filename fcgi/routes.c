@@ -22,7 +22,7 @@ static const struct route {
 	void (*serve)(struct mr_worker *, struct mr_request *, struct mr_response *);
 } routes[] = {
 	{ "/collect", GET | POST, false, false, mr_collect_serve },
-	{ "/pixel.gif", GET, false, false, mr_collect_pixel },
+	{ "/pixel.gif", GET | POST, false, false, mr_collect_pixel },
 	{ "/health", GET | HEAD, false, true, mr_health_serve },
 	{ "/metrics", GET | HEAD, true, true, mr_metrics_serve },
 	{ "/events/recent", GET | HEAD, true, true, mr_recent_serve },

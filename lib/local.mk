@@ -28,6 +28,8 @@ lib_libmillrace_a_SOURCES = \
 	lib/counters/catalogue.c lib/counters/catalogue.h \
 	lib/counters/shared.c lib/counters/shared.h \
 	lib/counters/stats.c lib/counters/stats.h \
+	lib/format/base64.c lib/format/base64.h \
+	lib/format/body.c lib/format/body.h \
 	lib/format/event.c lib/format/event.h \
 	lib/format/gzip.c lib/format/gzip.h \
 	lib/format/json.c lib/format/json.h \

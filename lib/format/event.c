@@ -317,16 +317,16 @@ take_member(struct decoder *d, int node, int64_t index, const struct mr_event *e
 	return e;
 }
 
+/* `like`: what members have of their envelope, or of the request. */
 static enum mr_err
-decode_members(struct decoder *d, int events)
+decode_members(struct decoder *d, int events, const struct mr_event *like)
 {
 	struct mr_batch *batch = d->batch;
-	const struct mr_event envelope = batch->rows[0];
 	int n = d->json.nodes[events].size, node = events + 1;
 	enum mr_err e;
 
 	for (int i = 0; i < n; i++) {
-		if ((e = take_member(d, node, i, &envelope)) != MR_OK)
+		if ((e = take_member(d, node, i, like)) != MR_OK)
 			return e;
 		node = d->json.nodes[node].next;
 	}
@@ -355,16 +355,15 @@ make_room(struct decoder *d, int events)
 	return MR_OK;
 }
 
+/* The outer object: an event, or an envelope and its members. */
 static enum mr_err
-decode_top(struct decoder *d)
+decode_object(struct decoder *d)
 {
 	struct mr_event row = blank_row(d->ctx);
 	struct mr_json *json = &d->json;
 	int found[N_FIELDS], events;
 	enum mr_err e;
 
-	if (json->nodes[0].type != MR_JSON_OBJECT)
-		return mr_fail_at(d->err, MR_EINVAL, 0, "the body must be a JSON object");
 	find_fields(json, 0, found);
 	if ((e = decode_fields(d, found, &row)) != MR_OK ||
 	    (e = decode_text(d, BATCH_ID, found[BATCH_ID], &d->batch->batch_id)) != MR_OK)
@@ -385,7 +384,49 @@ decode_top(struct decoder *d)
 	if (row.payload.p == NULL)
 		return no_memory(d->err);
 	add_first_row(d->batch, &row);
-	return events >= 0 ? decode_members(d, events) : MR_OK;
+	return events >= 0 ? decode_members(d, events, &row) : MR_OK;
+}
+
+/* Of a batch that has no envelope, why nothing of it is taken. */
+static enum mr_err
+refuse_all(struct decoder *d)
+{
+	struct mr_str reason = d->batch->rejects[0].reason;
+
+	return mr_fail(d->err, MR_EINVAL, "no event of the array is valid: %.*s", (int)reason.n,
+	    reason.p);
+}
+
+static enum mr_err
+decode_array(struct decoder *d)
+{
+	struct mr_event row = blank_row(d->ctx);
+	struct mr_batch *batch = d->batch;
+	enum mr_err e;
+
+	if (d->json.nodes[0].size == 0)
+		return mr_fail_at(d->err, MR_EINVAL, 0,
+		    "the body must be a JSON object, or an array of some");
+	batch->is_batch = batch->bare = true;
+	batch->site_id = row.site_id;
+	batch->received_us = row.received_us;
+	batch->client_ip = row.client_ip;
+	if ((e = make_room(d, 0)) != MR_OK)
+		return e;
+	e = decode_members(d, 0, &row);
+	if (batch->n_rows > 0)
+		batch->site_id = batch->rows[0].site_id;
+	return e == MR_EINVAL ? refuse_all(d) : e;
+}
+
+static enum mr_err
+decode_top(struct decoder *d)
+{
+	if (d->json.nodes[0].type == MR_JSON_OBJECT)
+		return decode_object(d);
+	if (d->json.nodes[0].type == MR_JSON_ARRAY)
+		return decode_array(d);
+	return mr_fail_at(d->err, MR_EINVAL, 0, "the body must be a JSON object, or an array of some");
 }
 
 /* The tree of a body, also when some of its members are no JSON. */
@@ -407,9 +448,21 @@ parse(struct decoder *d, char *body, size_t len)
 	return e;
 }
 
-enum mr_err
-mr_event_decode(struct mr_arena *arena, char *body, size_t len,
-    const struct mr_event_context *ctx, struct mr_batch *batch, struct mr_error *err)
+static enum mr_err
+parse_lines(struct decoder *d, char *body, size_t len)
+{
+	struct mr_salvage lines;
+
+	if (!mr_salvage_lines(d->arena, body, len, d->ctx->max_batch_events, &lines))
+		return mr_fail(d->err, MR_EINVAL, "most lines are not JSON");
+	d->spoiled = lines.spoiled;
+	return mr_json_parse(d->arena, lines.text, lines.len, &d->json, d->err);
+}
+
+static enum mr_err
+decode_with(enum mr_err (*read)(struct decoder *, char *, size_t), struct mr_arena *arena,
+    char *body, size_t len, const struct mr_event_context *ctx, struct mr_batch *batch,
+    struct mr_error *err)
 {
 	struct mr_error local = MR_ERROR_INIT;
 	struct decoder d = { .arena = arena, .ctx = ctx, .batch = batch,
@@ -417,7 +470,7 @@ mr_event_decode(struct mr_arena *arena, char *body, size_t len,
 	enum mr_err e;
 
 	*batch = (struct mr_batch){ .rows = NULL };
-	e = parse(&d, body, len);
+	e = read(&d, body, len);
 	if (e == MR_OK)
 		e = decode_top(&d);
 	if (e != MR_OK) {
@@ -425,6 +478,20 @@ mr_event_decode(struct mr_arena *arena, char *body, size_t len,
 		batch->site_id = MR_STR_NULL;
 	}
 	return e;
+}
+
+enum mr_err
+mr_event_decode(struct mr_arena *arena, char *body, size_t len,
+    const struct mr_event_context *ctx, struct mr_batch *batch, struct mr_error *err)
+{
+	return decode_with(parse, arena, body, len, ctx, batch, err);
+}
+
+enum mr_err
+mr_event_decode_lines(struct mr_arena *arena, char *body, size_t len,
+    const struct mr_event_context *ctx, struct mr_batch *batch, struct mr_error *err)
+{
+	return decode_with(parse_lines, arena, body, len, ctx, batch, err);
 }
 
 /* The last of a repeated parameter counts, also when it is empty, which is as absent. */

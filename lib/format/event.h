@@ -51,6 +51,7 @@ struct mr_batch {
 	int64_t received_us;
 	struct mr_ip client_ip;
 	bool is_batch;        /* eventType "batch": rows[0] is the envelope, unless refused */
+	bool bare;            /* a batch that never had an envelope */
 	size_t n_members;     /* length of its events array */
 	struct mr_str batch_id; /* p == NULL: none */
 	size_t bytes;         /* of all payloads and texts, for the writer's cap */
@@ -73,6 +74,7 @@ struct mr_event_context {
  * visitorId, siteId and timestamp from the envelope. A batch becomes the
  * envelope (without its array) and then its members, in their order. The body
  * is edited in place (see json.h).
+ * An array of events is a batch without an envelope, which belongs where its first row does.
  * A member that is refused goes to batch->rejects, the others to rows; also one that is
  * no JSON, when it can be told where it ends (see salvage.h). Bytes inside strings that
  * are no UTF-8 become U+FFFD.
@@ -80,6 +82,10 @@ struct mr_event_context {
  * where), MR_ELIMIT (too many members), MR_ENOMEM.
  */
 enum mr_err mr_event_decode(struct mr_arena *arena, char *body, size_t len,
+    const struct mr_event_context *ctx, struct mr_batch *batch, struct mr_error *err);
+
+/* The same of events one a line (NDJSON): a batch without an envelope. */
+enum mr_err mr_event_decode_lines(struct mr_arena *arena, char *body, size_t len,
     const struct mr_event_context *ctx, struct mr_batch *batch, struct mr_error *err);
 
 /*

@@ -12,6 +12,10 @@
 /* 15 bits of window; + 16: gzip only, no zlib or raw deflate. */
 #define GZIP_WINDOW (15 + 16)
 
+/* zlib, RFC 1950; and what some call deflate, the bare RFC 1951. */
+#define ZLIB_WINDOW 15
+#define RAW_WINDOW (-15)
+
 /* RFC 1952 section 2.3.1: the file system is unknown. */
 #define GZIP_OS_UNKNOWN 255
 
@@ -35,16 +39,26 @@ inflate_step(z_stream *z, struct mr_buf *out, int *status, struct mr_error *err)
 		*status = inflate(z, Z_NO_FLUSH);
 		if (z->avail_out == 0)
 			return mr_fail(err, MR_ELIMIT,
-			    "the body is larger than %zu bytes after gzip is undone", out->max);
+			    "the body is larger than %zu bytes after its compression is undone", out->max);
 		return MR_OK;
 	}
 	z->next_out = (Bytef *)mr_buf_reserve(out, room);
 	if (z->next_out == NULL)
-		return mr_fail(err, MR_ENOMEM, "no memory to undo gzip");
+		return mr_fail(err, MR_ENOMEM, "no memory to undo the compression");
 	z->avail_out = (uInt)room;
 	*status = inflate(z, Z_NO_FLUSH);
 	out->len += room - z->avail_out;
 	return MR_OK;
+}
+
+/* Whether nothing follows but what fills a block up. */
+static bool
+only_zeros(const z_stream *z)
+{
+	for (uInt i = 0; i < z->avail_in; i++)
+		if (z->next_in[i] != 0)
+			return false;
+	return true;
 }
 
 static enum mr_err
@@ -57,38 +71,63 @@ inflate_all(z_stream *z, struct mr_buf *out, struct mr_error *err)
 		if ((e = inflate_step(z, out, &status, err)) != MR_OK)
 			return e;
 		if (status == Z_STREAM_END) {
-			if (z->avail_in == 0)
+			if (only_zeros(z))
 				return MR_OK;
 			if (inflateReset(z) != Z_OK)
-				return mr_fail(err, MR_ENOMEM, "no memory to undo gzip");
+				return mr_fail(err, MR_ENOMEM, "no memory to undo the compression");
 		} else if (status == Z_MEM_ERROR) {
-			return mr_fail(err, MR_ENOMEM, "no memory to undo gzip");
+			return mr_fail(err, MR_ENOMEM, "no memory to undo the compression");
 		} else if (status == Z_BUF_ERROR || (status == Z_OK && z->avail_in == 0 &&
 		    z->avail_out != 0)) {
 			return mr_fail_at(err, MR_EINVAL, (int64_t)z->total_in,
-			    "the gzip body ends early");
+			    "the gzip or deflate body ends early");
 		} else if (status != Z_OK) {
 			return mr_fail_at(err, MR_EINVAL, (int64_t)z->total_in,
-			    "the body is not valid gzip: %s",
+			    "the body is not valid gzip or deflate: %s",
 			    z->msg != NULL ? z->msg : "damaged");
 		}
 	}
 }
 
-enum mr_err
-mr_gunzip(struct mr_str in, struct mr_buf *out, struct mr_error *err)
+static enum mr_err
+undo(struct mr_str in, int window, struct mr_buf *out, struct mr_error *err)
 {
 	z_stream z = { .next_in = (const Bytef *)in.p };
 	enum mr_err e;
 
 	if (in.n > UINT_MAX)
-		return mr_fail(err, MR_ELIMIT, "the gzip body is larger than 4 GiB");
+		return mr_fail(err, MR_ELIMIT, "the gzip or deflate body is larger than 4 GiB");
 	z.avail_in = (uInt)in.n;
-	if (inflateInit2(&z, GZIP_WINDOW) != Z_OK)
-		return mr_fail(err, MR_ENOMEM, "no memory to undo gzip");
+	if (inflateInit2(&z, window) != Z_OK)
+		return mr_fail(err, MR_ENOMEM, "no memory to undo the compression");
 	e = inflate_all(&z, out, err);
 	inflateEnd(&z);
 	return e;
+}
+
+enum mr_err
+mr_gunzip(struct mr_str in, struct mr_buf *out, struct mr_error *err)
+{
+	return undo(in, GZIP_WINDOW, out, err);
+}
+
+/* RFC 1950 section 2.2: the method, the window, and a sum that 31 divides. */
+static bool
+has_zlib_header(struct mr_str in)
+{
+	unsigned first, second;
+
+	if (in.n < 2)
+		return false;
+	first = (unsigned char)in.p[0];
+	second = (unsigned char)in.p[1];
+	return (first & 0x0f) == Z_DEFLATED && first >> 4 <= 7 && (first << 8 | second) % 31 == 0;
+}
+
+enum mr_err
+mr_inflate(struct mr_str in, struct mr_buf *out, struct mr_error *err)
+{
+	return undo(in, has_zlib_header(in) ? ZLIB_WINDOW : RAW_WINDOW, out, err);
 }
 
 struct mr_gzip *

@@ -14,11 +14,14 @@
 #include "format/packed.h"
 
 /*
- * Inflates all members of `in` and appends them to `out`. Errors: MR_ELIMIT
- * when it would exceed out->max, MR_EINVAL when it is no gzip, is damaged, or
- * ends early; MR_ENOMEM.
+ * Inflates all members of `in`, zeros behind the last apart, and appends them to
+ * `out`. Errors: MR_ELIMIT when it would exceed out->max, MR_EINVAL when it is no
+ * gzip, is damaged, or ends early; MR_ENOMEM.
  */
 enum mr_err mr_gunzip(struct mr_str in, struct mr_buf *out, struct mr_error *err);
+
+/* The same of Content-Encoding: deflate, which is zlib's format or, from some, that without it. */
+enum mr_err mr_inflate(struct mr_str in, struct mr_buf *out, struct mr_error *err);
 
 /* One gzip file in the making, without time, name or system in its header. */
 struct mr_gzip;

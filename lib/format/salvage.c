@@ -257,3 +257,60 @@ mr_salvage(struct mr_arena *arena, char *text, size_t len, struct mr_str members
 	skip_blanks(&s);
 	return s.pos == s.len;
 }
+
+/* The line from..to, blanks around it apart; puts a comma at `comma` in front of it. */
+static bool
+scan_line(struct scan *s, size_t from, size_t to, size_t *comma)
+{
+	struct mr_error why = MR_ERROR_INIT;
+
+	s->pos = from;
+	skip_blanks(s);
+	if (s->pos >= to)
+		return true;
+	if (*comma < from)
+		s->text[*comma] = ',';
+	*comma = to;
+	return mr_json_check(s->text, s->pos, to, 1, &s->cost, &why) == MR_OK ||
+	    put_aside(s, s->pos, to, why.text);
+}
+
+static bool
+scan_lines(struct scan *s)
+{
+	size_t comma = s->len, to;
+
+	for (size_t from = 0; from < s->len; from = to + 1) {
+		const char *end = memchr(s->text + from, '\n', s->len - from);
+
+		to = end != NULL ? (size_t)(end - s->text) : s->len;
+		if (!scan_line(s, from, to, &comma))
+			return false;
+		if (end != NULL)
+			s->text[to] = ' ';
+	}
+	return true;
+}
+
+bool
+mr_salvage_lines(struct mr_arena *arena, char *text, size_t len, size_t most,
+    struct mr_salvage *out)
+{
+	struct scan s = { .arena = arena, .left = most, .end = &out->spoiled };
+	char *array;
+
+	if (!mend(arena, text, len, out))
+		return false;
+	s.text = out->text;
+	s.len = out->len;
+	if (!scan_lines(&s) || (array = mr_arena_alloc(arena, out->len + 2)) == NULL)
+		return false;
+	memcpy(array + 1, out->text, out->len);
+	array[0] = '[';
+	array[out->len + 1] = ']';
+	for (struct mr_spoiled *m = out->spoiled; m != NULL; m = m->next)
+		m->start++;
+	out->text = array;
+	out->len += 2;
+	return true;
+}

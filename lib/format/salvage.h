@@ -36,4 +36,12 @@ struct mr_salvage {
 bool mr_salvage(struct mr_arena *arena, char *text, size_t len, struct mr_str members,
     size_t most, struct mr_salvage *out);
 
+/*
+ * A text of which each line is a value (NDJSON), as an array of these, without those that
+ * are no JSON, as above; blank lines are none. False: more than `most` are no JSON, or
+ * there is no memory.
+ */
+bool mr_salvage_lines(struct mr_arena *arena, char *text, size_t len, size_t most,
+    struct mr_salvage *out);
+
 #endif

@@ -45,7 +45,7 @@ try_rows(struct search *s, size_t from, size_t to)
 static int64_t
 index_of(const struct mr_batch *batch, size_t row)
 {
-	int64_t index = (int64_t)row - 1;
+	int64_t index = (int64_t)row - (batch->bare ? 0 : 1);
 
 	if (!batch->is_batch)
 		return 0;

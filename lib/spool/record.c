@@ -2,7 +2,7 @@
 #include "spool/record.h"
 
 #define NO_VALUE UINT32_MAX
-enum kind { EVENT, BATCH, BATCH_WITHOUT_ENVELOPE };
+enum kind { EVENT, BATCH, BATCH_WITHOUT_ENVELOPE, BARE_BATCH };
 /* The least that a batch, a row and a refusal take up: what a count may promise. */
 #define MIN_BATCH 13
 #define MIN_ROW 41
@@ -37,12 +37,14 @@ put_row(struct mr_buf *out, const struct mr_event *e)
 	put_text(out, e->payload);
 }
 
-/* Of a batch whose envelope was refused, the first row need not be of its site. */
+/* Of a batch whose envelope was refused, or a bare one, the first row need not be of its site. */
 static enum kind
 kind_of(const struct mr_batch *batch)
 {
 	if (!batch->is_batch)
 		return EVENT;
+	if (batch->bare)
+		return BARE_BATCH;
 	return mr_str_eq(batch->site_id, batch->rows[0].site_id) ? BATCH : BATCH_WITHOUT_ENVELOPE;
 }
 
@@ -55,7 +57,7 @@ mr_record_encode(const struct mr_batch *const *batches, size_t n, struct mr_buf 
 
 		mr_buf_add_char(out, (char)kind);
 		put_text(out, batches[b]->batch_id);
-		if (kind == BATCH_WITHOUT_ENVELOPE)
+		if (kind >= BATCH_WITHOUT_ENVELOPE)
 			put_text(out, batches[b]->site_id);
 		mr_buf_add_be32(out, (uint32_t)batches[b]->n_rows);
 		mr_buf_add_be32(out, (uint32_t)batches[b]->n_rejects);
@@ -183,13 +185,13 @@ take_batch(struct mr_arena *arena, struct cursor *c, struct mr_batch *batch)
 {
 	uint64_t kind = take_number(c, 1);
 
-	*batch = (struct mr_batch){ .is_batch = kind != EVENT };
+	*batch = (struct mr_batch){ .is_batch = kind != EVENT, .bare = kind == BARE_BATCH };
 	batch->batch_id = take_text(c);
-	if (kind == BATCH_WITHOUT_ENVELOPE && (batch->site_id = take_text(c)).p == NULL)
+	if (kind >= BATCH_WITHOUT_ENVELOPE && (batch->site_id = take_text(c)).p == NULL)
 		c->bad = true;
 	batch->n_rows = take_count(c, MIN_ROW);
 	batch->n_rejects = take_count(c, MIN_REJECT);
-	if (kind > BATCH_WITHOUT_ENVELOPE || batch->n_rows == 0)
+	if (kind > BARE_BATCH || batch->n_rows == 0)
 		c->bad = true;
 	batch->rows = mr_arena_array(arena, batch->n_rows, sizeof *batch->rows);
 	batch->rejects = mr_arena_array(arena, batch->n_rejects, sizeof *batch->rejects);

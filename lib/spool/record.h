@@ -5,7 +5,8 @@
  * Layout, all numbers big-endian:
  *   u32 batches; for each:
  *     u8 kind: 0 an event, 1 a batch, 2 a batch without its envelope, which was
- *     refused; text batch_id; for kind 2 text site_id; u32 rows; u32 refusals;
+ *     refused, 3 one that never had one; text batch_id; for kinds 2 and 3 text
+ *     site_id; u32 rows; u32 refusals;
  *     each row:     i64 received_us, i64 event_us, ip, text site_id, event_type,
  *                   session_id, visitor_id, user_agent, payload
  *     each refusal: i64 index, text payload, reason, sqlstate

@@ -1,5 +1,6 @@
 """The documented requests through a web server: the same answers, rows and log lines everywhere."""
 
+import base64
 import contextlib
 import datetime
 import gzip
@@ -57,6 +58,25 @@ CONTEXT = {
         {"eventType": "form_focus", "eventData": {"field": "email"}},
     ],
 }
+
+
+EVENT = '{"eventType":"x"}'
+FORM = "application/x-www-form-urlencoded"
+
+# method, path, body, Content-Type: what other senders make of one event
+SENDERS = [
+    ("POST", "/collect/", EVENT, None),
+    ("POST", "/pixel.gif", EVENT, "text/plain"),
+    ("POST", "/pixel.gif/", EVENT, None),
+    ("POST", "/pixel.gif?eventType=x", b"", None),
+    ("POST", "/collect", "\ufeff" + EVENT, "application/json"),
+    ("POST", "/collect", EVENT.encode("utf-16"), "application/json"),
+    ("POST", "/collect", f"[{EVENT}]", "application/json"),
+    ("POST", "/collect", EVENT + "\n", "application/x-ndjson"),
+    ("POST", "/collect", "eventType=x&plan=pro", FORM),
+    ("POST", "/collect", EVENT, FORM),
+    ("POST", "/collect", "data=" + base64.b64encode(EVENT.encode()).decode(), FORM),
+]
 
 
 def run(server_class):
@@ -197,6 +217,18 @@ def other_methods(t, pg, server):
                                     "x-millrace": "stored"}, "headers")
         t.is_((len(answer.body), answer.body[:6]), (43, b"GIF89a"), "image")
         t.is_(len(pg.events("site_id = 'pixel.test'")), 1, "row")
+
+    for method, path, body, kind in SENDERS:
+        with t.case(f"{method} {path} {kind}"):
+            rows = len(pg.events("event_type = 'x'"))
+            answer = server.request(method, path, body,
+                                    headers={"Content-Type": kind} if kind else {})
+            t.is_(answer.status, 200, "status")
+            t.is_(len(pg.events("event_type = 'x'")), rows + 1, "row")
+    for path in ("/health/", "/metrics/", "/events/recent/", "/export/status/", "/export/config/",
+                 "/collect/?eventType=x", "/pixel.gif/?eventType=x"):
+        with t.case(f"GET {path}"):
+            t.is_(server.get(path).status, 200, "a slash behind the path does not matter")
 
     with t.case("preflight"):
         answer = server.request("OPTIONS", "/collect", headers={

@@ -20,6 +20,7 @@ unit_tests = \
 	tests/unit/counters/test_shared \
 	tests/unit/counters/test_stats \
 	tests/unit/counters/test_books \
+	tests/unit/format/test_body \
 	tests/unit/format/test_event \
 	tests/unit/format/test_gzip \
 	tests/unit/format/test_json \

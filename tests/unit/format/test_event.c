@@ -285,7 +285,8 @@ test_refused(void)
 
 		/* no object */
 		{ __LINE__, BYTES("[]"), "object", -2 },
-		{ __LINE__, BYTES("[{\"eventType\":\"x\"}]"), "object", -2 },
+		{ __LINE__, BYTES("[1]"), "object", -2 },
+		{ __LINE__, BYTES("[{\"siteId\":\"x\"},{}]"), "eventType is missing", -2 },
 		{ __LINE__, BYTES("\"eventType\""), "object", -2 },
 		{ __LINE__, BYTES("null"), "object", -2 },
 		{ __LINE__, BYTES("17"), "object", -2 },

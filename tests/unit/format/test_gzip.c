@@ -226,6 +226,61 @@ test_no_gzip(void)
 	mr_buf_free(&in);
 }
 
+/* What some senders put behind the last member, to fill a block. */
+static void
+test_zeros_behind(void)
+{
+	for (size_t n = 1; n <= 600; n += 599) {
+		struct mr_buf in, out;
+
+		mr_buf_init(&in, ROOM);
+		mr_buf_init(&out, 1000);
+		compress_to(&in, "hello", 5, GZIP);
+		for (size_t i = 0; i < n; i++)
+			mr_buf_add_char(&in, '\0');
+		is_int(gunzip(in.p, in.len, &out), MR_OK, "zeros behind a member");
+		is_str(mr_buf_str(&out), "hello", "the text");
+		mr_buf_add_char(&in, 1);
+		is_int(gunzip(in.p, in.len, &out), MR_EINVAL, "zeros and something else");
+		mr_buf_free(&out);
+		mr_buf_free(&in);
+	}
+}
+
+static void
+test_deflate(void)
+{
+	static const int formats[] = { ZLIB, RAW };
+	static const char *const texts[] = { "hello", "", "x", "hello hello hello hello hello hello" };
+
+	for (size_t f = 0; f < ROWS(formats); f++) {
+		for (size_t i = 0; i < ROWS(texts); i++) {
+			struct mr_buf in, out;
+
+			mr_buf_init(&in, ROOM);
+			mr_buf_init(&out, strlen(texts[i]));
+			compress_to(&in, texts[i], strlen(texts[i]), formats[f]);
+			is_int(mr_inflate(mr_buf_str(&in), &out, &err), MR_OK, "taken");
+			is_str(mr_buf_str(&out), texts[i], "its text");
+			mr_buf_free(&out);
+			mr_buf_init(&out, 100);
+			is_int(mr_inflate((struct mr_str){ in.p, in.len - 1 }, &out, &err), MR_EINVAL, "cut");
+			mr_buf_free(&out);
+			mr_buf_init(&out, 3);
+			if (strlen(texts[i]) > 3)
+				is_int(mr_inflate(mr_buf_str(&in), &out, &err), MR_ELIMIT, "beyond the maximum");
+			mr_buf_free(&out);
+			mr_buf_free(&in);
+		}
+	}
+	struct mr_buf out;
+
+	mr_buf_init(&out, 100);
+	is_int(mr_inflate(mr_str("{\"eventType\":\"x\"}"), &out, &err), MR_EINVAL, "text that is not deflated");
+	is_int(mr_inflate(MR_STR_LIT(""), &out, &err), MR_EINVAL, "nothing");
+	mr_buf_free(&out);
+}
+
 /* Ten megabytes of zeros pack into about ten kilobytes. */
 static void
 test_bomb(void)
@@ -337,6 +392,8 @@ main(void)
 	test_cut();
 	test_damaged();
 	test_no_gzip();
+	test_zeros_behind();
+	test_deflate();
 	test_bomb();
 	return done();
 }

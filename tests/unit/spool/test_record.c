@@ -24,7 +24,10 @@ static const struct mr_batch second = { .rows = rows + 2, .n_rows = 1, .site_id 
 static const struct mr_batch third = { .rows = rows + 1, .n_rows = 1, .rejects = rejects + 1,
 	.n_rejects = 1, .site_id = MR_STR_LIT("example-com"), .is_batch = true,
 	.batch_id = MR_STR_LIT("b-1") };
-static const struct mr_batch *const group[] = { &first, &second, &third };
+/* It never had one. */
+static const struct mr_batch fourth = { .rows = rows + 1, .n_rows = 2, .rejects = rejects,
+	.n_rejects = 1, .site_id = MR_STR_LIT("x"), .is_batch = true, .bare = true };
+static const struct mr_batch *const group[] = { &first, &second, &third, &fourth };
 
 static bool
 same_text(struct mr_str a, struct mr_str b)
@@ -66,6 +69,7 @@ test_round_trip(struct mr_arena *arena, struct mr_str bytes)
 		ok(got[b].received_us == group[b]->rows[0].received_us &&
 		    got[b].client_ip.family == group[b]->rows[0].client_ip.family, "its time and address");
 		is_int(got[b].is_batch, group[b]->is_batch, "whether it is a batch");
+		is_int(got[b].bare, group[b]->bare, "whether it is one that never had an envelope");
 		is_int(got[b].n_rows, group[b]->n_rows, "its rows");
 		is_int(got[b].n_rejects, group[b]->n_rejects, "its refusals");
 		for (size_t i = 0; i < group[b]->n_rows; i++)
