@@ -38,15 +38,33 @@ struct taking {
 	int status; /* 0: the job's receipt tells; else refused with err */
 };
 
+static bool
+is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* The length of the URL's scheme, RFC 3986 section 3.1; 0: it has none. */
+static size_t
+scheme_of(struct mr_str url)
+{
+	size_t n = 0;
+
+	if (url.n == 0 || !is_letter(url.p[0]))
+		return 0;
+	while (n < url.n && (is_letter(url.p[n]) || (url.p[n] >= '0' && url.p[n] <= '9') ||
+	    url.p[n] == '+' || url.p[n] == '-' || url.p[n] == '.'))
+		n++;
+	return n;
+}
+
 /* What is between the scheme and the path, RFC 3986 section 3.2; n == 0: nothing. */
 static struct mr_str
 authority_of(struct mr_str url)
 {
-	size_t start = 0, end;
+	size_t start = scheme_of(url), end;
 
-	while (start + 3 <= url.n && memcmp(url.p + start, "://", 3) != 0)
-		start++;
-	if (start + 3 > url.n)
+	if (start == 0 || url.n - start < 3 || memcmp(url.p + start, "://", 3) != 0)
 		return MR_STR_NULL;
 	start += 3;
 	for (end = start; end < url.n && strchr("/?#", url.p[end]) == NULL; end++)

@@ -14,8 +14,11 @@
 void mr_cors_answer(const struct mr_conf *conf, struct mr_str origin, struct mr_str site,
     struct mr_buf *headers);
 
-/* Those of the answer to a preflight, which names no site: any site's origins count. */
-void mr_cors_preflight(const struct mr_conf *conf, struct mr_str origin,
+/*
+ * Those of the answer to a preflight, which names no site: any site's origins count. Of the
+ * headers that it asks for all are allowed where any origin is, or where allow_headers says so.
+ */
+void mr_cors_preflight(const struct mr_conf *conf, struct mr_str origin, struct mr_str wanted,
     struct mr_buf *headers);
 
 #endif

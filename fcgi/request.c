@@ -5,6 +5,7 @@
  */
 #include "request.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -46,13 +47,28 @@ struct mr_exchange {
 };
 
 static size_t arena_max;
+static char client_ip_variable[80];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct mr_exchange *spare; /* guarded by lock */
 
+/* The variable of a header, RFC 3875 section 4.1.18. */
+static void
+set_client_ip_variable(const char *header)
+{
+	size_t n = sizeof "HTTP_" - 1;
+
+	memcpy(client_ip_variable, "HTTP_", n);
+	for (; *header != '\0' && n < sizeof client_ip_variable - 1; header++)
+		client_ip_variable[n++] = (char)(*header == '-' ? '_' : toupper((unsigned char)*header));
+	client_ip_variable[n] = '\0';
+}
+
 enum mr_err
-mr_request_init(size_t arena_bytes, const char *web_servers, struct mr_error *err)
+mr_request_init(size_t arena_bytes, const char *client_ip_header, const char *web_servers,
+    struct mr_error *err)
 {
 	arena_max = arena_bytes;
+	set_client_ip_variable(client_ip_header);
 	if (FCGX_Init() != 0)
 		return mr_fail(err, MR_EIO, "libfcgi: %s", strerror(errno));
 	return FCGX_IsCGI() ? MR_OK : mr_channel_init(web_servers, err);
@@ -138,6 +154,7 @@ static const struct {
 	VARIABLE("HTTP_USER_AGENT", user_agent),
 	VARIABLE("HTTP_AUTHORIZATION", authorization),
 	VARIABLE("HTTP_X_FORWARDED_FOR", forwarded_for),
+	VARIABLE("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", cors_headers),
 	VARIABLE("HTTP_SEC_FETCH_SITE", fetch_site),
 	VARIABLE("REMOTE_ADDR", remote_addr),
 #undef VARIABLE
@@ -164,7 +181,7 @@ join_path(struct mr_request *r, struct mr_str script, struct mr_str info)
 static enum mr_err
 read_environment(struct mr_exchange *x, char **envp)
 {
-	struct mr_str script = MR_STR_NULL, info = MR_STR_NULL;
+	struct mr_str script = MR_STR_NULL, info = MR_STR_NULL, wanted = mr_str(client_ip_variable);
 	struct mr_request *r = &x->request;
 
 	*r = (struct mr_request){ .arena = &x->arena, .exchange = x };
@@ -179,6 +196,8 @@ read_environment(struct mr_exchange *x, char **envp)
 			script = mr_str(value);
 		else if (mr_str_eq(name, MR_STR_LIT("PATH_INFO")))
 			info = mr_str(value);
+		if (mr_str_eq(name, wanted))
+			r->client_ip = mr_str(value);
 		for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
 			if (!mr_str_eq(name, variables[i].name))
 				continue;

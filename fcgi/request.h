@@ -34,6 +34,8 @@ struct mr_request {
 	struct mr_str user_agent;
 	struct mr_str authorization;
 	struct mr_str forwarded_for;
+	struct mr_str client_ip; /* the header of that configured name, of a proxy */
+	struct mr_str cors_headers; /* Access-Control-Request-Headers */
 	struct mr_str fetch_site; /* Sec-Fetch-Site: where a browser's page came from */
 	struct mr_str remote_addr;
 	struct mr_arena *arena;        /* freed when the request ends */
@@ -58,9 +60,10 @@ struct mr_response {
 
 /*
  * Once, before any thread: readies libfcgi and, unless it is CGI, the channels to these web
- * servers (see mr_channel_init()); or MR_EIO, MR_ENOMEM.
+ * servers (see mr_channel_init()); or MR_EIO, MR_ENOMEM. client_ip_header is a header's name.
  */
-enum mr_err mr_request_init(size_t arena_bytes, const char *web_servers, struct mr_error *err);
+enum mr_err mr_request_init(size_t arena_bytes, const char *client_ip_header,
+    const char *web_servers, struct mr_error *err);
 
 /* The end of what init made; when no thread uses it any more. */
 void mr_request_end(void);

@@ -71,7 +71,8 @@ serve_options(struct mr_worker *worker, const struct mr_request *request,
     struct mr_response *response)
 {
 	response->status = 204;
-	mr_cors_preflight(worker->conf, request->origin, &response->headers);
+	mr_cors_preflight(worker->conf, request->origin, request->cors_headers,
+	    &response->headers);
 }
 
 static void

@@ -281,8 +281,8 @@ mr_worker_run(const struct mr_conf *conf, const char *web_servers, struct mr_err
 	/* So more requests gather for one commit. */
 	mr_process_be_patient();
 	block_signals(&stop_signals);
-	if ((e = mr_request_init((size_t)conf->max_body_bytes * ARENA_BYTES_PER_BODY_BYTE, web_servers,
-	    err)) != MR_OK)
+	if ((e = mr_request_init((size_t)conf->max_body_bytes * ARENA_BYTES_PER_BODY_BYTE,
+	    conf->client_ip_header, web_servers, err)) != MR_OK)
 		return e;
 	options.alone = mr_request_is_cgi();
 	open_counters(conf);

@@ -31,6 +31,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/format/base64.c lib/format/base64.h \
 	lib/format/body.c lib/format/body.h \
 	lib/format/event.c lib/format/event.h \
+	lib/format/forwarded.c lib/format/forwarded.h \
 	lib/format/gzip.c lib/format/gzip.h \
 	lib/format/json.c lib/format/json.h \
 	lib/format/jsonout.c lib/format/jsonout.h \

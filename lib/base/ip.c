@@ -173,26 +173,35 @@ mr_ip_format(const struct mr_ip *ip, char text[MR_IP_TEXT])
 		(void)inet_ntop(AF_INET6, ip->bytes, text, MR_IP_TEXT);
 }
 
+/* Takes the last entry off the list; an empty one is left out. False: there is none. */
+static bool
+take_last(struct mr_str *list, struct mr_str *entry)
+{
+	do {
+		size_t start = list->n;
+
+		if (start == 0)
+			return false;
+		while (start > 0 && list->p[start - 1] != ',')
+			start--;
+		*entry = trim((struct mr_str){ list->p + start, list->n - start });
+		list->n = start > 0 ? start - 1 : 0;
+	} while (entry->n == 0);
+	return true;
+}
+
 /* The client; *whole says whether nothing that was read of the header was rubbish. */
 static struct mr_ip
 follow(const struct mr_ip *peer, struct mr_str forwarded, const struct mr_ip_block *trusted,
     size_t n_trusted, bool *whole)
 {
-	struct mr_ip client = *peer, entry;
-	size_t start, end = forwarded.n;
+	struct mr_ip client = *peer, next;
+	struct mr_str entry;
 
 	*whole = true;
-	while (forwarded.p != NULL && mr_ip_in(&client, trusted, n_trusted)) {
-		for (start = end; start > 0 && forwarded.p[start - 1] != ','; start--)
-			;
-		*whole = mr_ip_parse((struct mr_str){ forwarded.p + start, end - start }, &entry);
-		if (!*whole)
-			break;
-		client = entry;
-		if (start == 0)
-			break;
-		end = start - 1;
-	}
+	while (*whole && mr_ip_in(&client, trusted, n_trusted) && take_last(&forwarded, &entry))
+		if ((*whole = mr_ip_parse(entry, &next)))
+			client = next;
 	return client;
 }
 

@@ -42,8 +42,9 @@ void mr_ip_format(const struct mr_ip *ip, char text[MR_IP_TEXT]);
 /*
  * The client of a request: the peer, unless the peer is a trusted proxy; then
  * X-Forwarded-For is read from the right and the first address that is not
- * itself trusted wins. An entry that is no address ends the search: the last
- * good address before it counts. forwarded.p == NULL: no such header.
+ * itself trusted wins. An empty entry is none; one that is no address ends the
+ * search: the last good address before it counts. forwarded.p == NULL: no such
+ * header.
  */
 struct mr_ip mr_ip_client(const struct mr_ip *peer, struct mr_str forwarded,
     const struct mr_ip_block *trusted, size_t n_trusted);

@@ -121,7 +121,9 @@ struct mr_conf {
 	char *default_site;
 	struct mr_ip_block *trusted_proxies;
 	size_t n_trusted_proxies;
+	char *client_ip_header;              /* in which they say whom they ask for */
 	struct mr_conf_list origins;         /* "*" or exact origins */
+	struct mr_conf_list allow_headers;   /* what these may send besides; "*": anything */
 
 	/* [spool] */
 	char *spool_dir; /* "": no spool */

@@ -8,6 +8,7 @@
 
 /* A site's name is a column of every event. */
 #define MAX_SITE 255
+#define MAX_HEADER 64
 
 static void
 list_free(struct mr_conf_list *list)
@@ -77,30 +78,100 @@ set_origins(struct mr_conf_list *list, const char *text, struct mr_error *err)
 	return MR_OK;
 }
 
+static bool
+is_header(const char *text)
+{
+	size_t n = strlen(text);
+
+	/* '_' is left out: a web server cannot tell it from '-'. */
+	return n > 0 && n <= MAX_HEADER && strspn(text, "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") == n;
+}
+
+static enum mr_err
+set_headers(struct mr_conf_list *list, const char *text, struct mr_error *err)
+{
+	if (set_list(list, text) != MR_OK)
+		return mr_fail(err, MR_ENOMEM, "no memory for the configuration");
+	for (size_t i = 0; i < list->n; i++)
+		if (strcmp(list->items[i], "*") != 0 && !is_header(list->items[i]))
+			return mr_fail(err, MR_EINVAL, "'%s' is neither * nor the name of a header",
+			    list->items[i]);
+	return MR_OK;
+}
+
+static enum mr_err
+add_block(struct mr_conf *conf, struct mr_str text, struct mr_error *err)
+{
+	struct mr_ip_block *blocks = realloc(conf->trusted_proxies,
+	    (conf->n_trusted_proxies + 1) * sizeof *blocks);
+
+	if (blocks == NULL)
+		return mr_fail(err, MR_ENOMEM, "no memory for the configuration");
+	conf->trusted_proxies = blocks;
+	if (!mr_ip_block_parse(text, &blocks[conf->n_trusted_proxies]))
+		return mr_fail(err, MR_EINVAL, "'%.*s' is neither an address nor a block such as "
+		    "10.0.0.0/8", (int)text.n, text.p);
+	conf->n_trusted_proxies++;
+	return MR_OK;
+}
+
+/* Those of a line, up to a comment. */
+static enum mr_err
+add_blocks(struct mr_conf *conf, const char *text, struct mr_error *err)
+{
+	enum mr_err e = MR_OK;
+	size_t n;
+
+	for (; *(text += strspn(text, separators)) != '\0' && e == MR_OK; text += n) {
+		if (*text == '#' || *text == ';')
+			break;
+		n = strcspn(text, separators);
+		e = add_block(conf, (struct mr_str){ text, n }, err);
+	}
+	return e;
+}
+
+/* A file of addresses and blocks, as the operators of proxies publish them. */
+static enum mr_err
+add_file(struct mr_conf *conf, const char *path, struct mr_error *err)
+{
+	struct mr_error why = MR_ERROR_INIT;
+	FILE *file = fopen(path, "re");
+	enum mr_err e = MR_OK;
+	char line[256];
+
+	if (file == NULL)
+		return mr_fail(err, MR_EINVAL, "file %s: %s", path, strerror(errno));
+	for (int i = 1; e == MR_OK && fgets(line, sizeof line, file) != NULL; i++) {
+		line[strcspn(line, "\r\n")] = '\0';
+		e = add_blocks(conf, line, &why);
+		if (e != MR_OK)
+			(void)mr_fail(err, e, "file %s, line %d: %.300s", path, i, why.text);
+	}
+	if (e == MR_OK && ferror(file))
+		e = mr_fail(err, MR_EINVAL, "file %s: %s", path, strerror(errno));
+	fclose(file);
+	return e;
+}
+
 /* Sets trusted_proxies, the one list of blocks. */
 static enum mr_err
 set_blocks(struct mr_conf *conf, const char *text, struct mr_error *err)
 {
-	struct mr_ip_block *blocks;
-	size_t n;
+	struct mr_conf_list items = { NULL, 0 };
+	enum mr_err e = MR_OK;
 
 	free(conf->trusted_proxies);
 	conf->trusted_proxies = NULL;
 	conf->n_trusted_proxies = 0;
-	for (; *(text += strspn(text, separators)) != '\0'; text += n) {
-		n = strcspn(text, separators);
-		blocks = realloc(conf->trusted_proxies,
-		    (conf->n_trusted_proxies + 1) * sizeof *blocks);
-		if (blocks == NULL)
-			return mr_fail(err, MR_ENOMEM, "no memory for the configuration");
-		conf->trusted_proxies = blocks;
-		if (!mr_ip_block_parse((struct mr_str){ text, n },
-		    &blocks[conf->n_trusted_proxies]))
-			return mr_fail(err, MR_EINVAL, "'%.*s' is neither an address nor a "
-			    "block such as 10.0.0.0/8", (int)n, text);
-		conf->n_trusted_proxies++;
-	}
-	return MR_OK;
+	if (set_list(&items, text) != MR_OK)
+		e = mr_fail(err, MR_ENOMEM, "no memory for the configuration");
+	for (size_t i = 0; i < items.n && e == MR_OK; i++)
+		e = items.items[i][0] == '@' ? add_file(conf, items.items[i] + 1, err) :
+		    add_block(conf, mr_str(items.items[i]), err);
+	list_free(&items);
+	return e;
 }
 
 static enum mr_err
@@ -198,6 +269,9 @@ check_text(const struct mr_conf_key *k, const char *text, struct mr_error *err)
 	if (k->type == MR_T_SHA256 && n > 0 &&
 	    (n != 64 || strspn(text, "0123456789abcdefABCDEF") != n))
 		return mr_fail(err, MR_EINVAL, "it is not a SHA-256 in hex (64 digits)");
+	if (k->type == MR_T_HEADER && !is_header(text))
+		return mr_fail(err, MR_EINVAL, "'%s' is not the name of a header, such as "
+		    "X-Real-IP", text);
 	return MR_OK;
 }
 
@@ -264,8 +338,11 @@ mr_conf_set(const struct mr_conf_key *k, void *base, const char *text, struct mr
 			return e;
 		e = set_text(slot, text);
 		break;
+	case MR_T_HEADERS:
+		return set_headers(slot, text, err);
 	case MR_T_TEXT:
 	case MR_T_SITE:
+	case MR_T_HEADER:
 	case MR_T_SHA256:
 		if ((e = check_text(k, text, err)) != MR_OK)
 			return e;
@@ -291,12 +368,14 @@ mr_conf_clear(const struct mr_conf_key *k, void *base)
 
 	switch (k->type) {
 	case MR_T_ORIGINS:
+	case MR_T_HEADERS:
 	case MR_T_LIST:
 		list_free(slot);
 		break;
 	case MR_T_TEXT:
 	case MR_T_WORD:
 	case MR_T_SITE:
+	case MR_T_HEADER:
 	case MR_T_SHA256:
 		mr_conf_clear_text(slot);
 		break;

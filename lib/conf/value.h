@@ -19,6 +19,8 @@ enum mr_conf_type {
 	MR_T_LIST,    /* struct mr_conf_list */
 	MR_T_SITE,    /* char *, 1 to 255 bytes */
 	MR_T_SHA256,  /* char *, 64 hex digits or nothing */
+	MR_T_HEADER,  /* char *, the name of a header of HTTP */
+	MR_T_HEADERS, /* struct mr_conf_list of "*" and names of headers */
 	MR_T_ORIGINS, /* struct mr_conf_list of "*" and origins */
 	MR_T_BLOCKS   /* trusted_proxies */
 };

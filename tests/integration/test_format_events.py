@@ -115,6 +115,10 @@ def sites(t, pg, w):
              "host.test"),
             ("Referer with no host", {"Referer": "https://user@/x"}, "default"),
             ("Referer with a query", {"Referer": "https://q.test?x=@no.test"}, "q.test"),
+            ("Referer that is relative", {"Referer": "/foo?u=https://evil.example/"}, "default"),
+            ("Referer without a scheme", {"Referer": "://evil.example/"}, "default"),
+            ("Referer of an app", {"Referer": "android-app://com.example.app/x"},
+             "com.example.app"),
             ("neither", {}, "default")):
         with t.case(f"site from {name}"):
             pg.execute("DELETE FROM events")

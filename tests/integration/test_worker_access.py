@@ -1,6 +1,7 @@
 """Who is asking: client addresses and proxies, privacy, the admin token, CORS, routes."""
 
 import hashlib
+import itertools
 import json
 import re
 import socket
@@ -287,6 +288,71 @@ def cors(t, pg):
                     "Content-Type, Content-Encoding, Authorization"}, "preflight headers")
 
 
+USUAL = "Content-Type, Content-Encoding, Authorization"
+
+# sections, origin, what a preflight asks for, what is allowed besides the usual
+ASKED = [
+    ({}, "https://a.test", "content-type", ""),
+    ({}, "https://a.test", "traceparent", ", traceparent"),
+    ({}, "https://a.test", "baggage,content-type, x-datadog-trace-id , traceparent",
+     ", baggage, x-datadog-trace-id, traceparent"),
+    ({}, "https://a.test", "a\r\nSet-Cookie: b", ""),
+    ({}, "https://a.test", "x" * 2000, ""),
+    ({}, None, "traceparent", ", traceparent"),
+    (LISTED, "https://example.com", "traceparent", ""),
+    ({"collector": {**LISTED["collector"], "allow_headers": "traceparent, X-Trace"}},
+     "https://example.com", "traceparent, x-other", ", traceparent, X-Trace"),
+    ({"collector": {**LISTED["collector"], "allow_headers": "*"}},
+     "https://example.com", "traceparent, x-other", ", traceparent, x-other"),
+]
+
+
+def asked_headers(t, pg):
+    for sections, group in itertools.groupby(ASKED, key=lambda row: row[0]):
+        with worker(pg, sections=sections) as w:
+            for _, origin, wanted, more in group:
+                with t.case(f"preflight for {wanted[:40]!r}, {sections}"):
+                    headers = {"Access-Control-Request-Method": "POST",
+                               "Access-Control-Request-Headers": wanted}
+                    answer = w.request("OPTIONS", "/collect", headers=headers if origin is None
+                                       else {**headers, "Origin": origin})
+                    t.is_(answer.headers.get("access-control-allow-headers"), USUAL + more,
+                          "allowed")
+
+
+# client_ip_header, the header that is sent, its value, the address that is stored
+CLIENT_IPS = [
+    ("X-Real-IP", "X-Real-IP", "203.0.113.9", "203.0.113.9"),
+    ("X-Real-IP", "X-Forwarded-For", "203.0.113.9", "127.0.0.1"),
+    ("CF-Connecting-IP", "CF-Connecting-IP", "2001:db8::9", "2001:db8::9"),
+    ("True-Client-IP", "True-Client-IP", "203.0.113.9", "203.0.113.9"),
+    ("x-my-own-2", "X-My-Own-2", "6.6.6.6, 203.0.113.9", "203.0.113.9"),
+    ("Forwarded", "Forwarded", 'for="[2001:db8::9]:4711";proto=https', "2001:db8::9"),
+    ("Forwarded", "Forwarded", "for=6.6.6.6, for=203.0.113.9:80;by=_x, for=10.0.0.1",
+     "203.0.113.9"),
+    ("Forwarded", "Forwarded", "for=203.0.113.9, for=_hidden", "127.0.0.1"),
+    ("Forwarded", "X-Forwarded-For", "203.0.113.9", "127.0.0.1"),
+]
+
+
+def client_ip_header(t, pg):
+    with proc.temp_dir() as folder:
+        path = f"{folder}/proxies"
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("# a CDN\n10.0.0.0/8\n\n127.0.0.1, 192.0.2.0/24 ; ours\r\n")
+        for name, group in itertools.groupby(CLIENT_IPS, key=lambda row: row[0]):
+            sections = {"collector": {"trusted_proxies": f"::1, @{path}",
+                                      "client_ip_header": name}}
+            with worker(pg, sections=sections) as w:
+                w.wait_healthy()
+                for _, header, value, want in group:
+                    with t.case(f"client_ip_header {name}, {header}: {value}"):
+                        for peer, address in (("127.0.0.1", want), ("198.51.100.1",) * 2):
+                            pg.execute("DELETE FROM events")
+                            post(w, remote_addr=peer, headers={header: value})
+                            t.is_(pg.events()[0]["client_ip"], address, f"from {peer}")
+
+
 def routes(t, pg):
     with t.case("routes"), worker(pg) as w:
         w.wait_healthy()
@@ -309,7 +375,7 @@ def routes(t, pg):
                 ("DELETE", "/collect", "GET, OPTIONS, POST"), ("PUT", "/collect", None),
                 ("post", "/collect", None), ("", "/collect", None),
                 ("X" * 5000, "/collect", None), ("POST", "/health", None),
-                ("POST", "/events/recent", None), ("POST", "/pixel.gif", None)):
+                ("POST", "/events/recent", None), ("PUT", "/pixel.gif", "GET, OPTIONS, POST")):
             answer = w.request(method, path, remote_addr="127.0.0.1")
             t.is_(answer.status, 405, f"{method[:10]!r} {path}")
             got = sorted(re.split(r",\s*", answer.headers.get("allow", "")))
@@ -351,5 +417,7 @@ with tap.Suite() as t, postgres.Postgres() as pg:
     development(t, pg)
     production(t, pg)
     cors(t, pg)
+    asked_headers(t, pg)
+    client_ip_header(t, pg)
     routes(t, pg)
     web_servers(t, pg)

@@ -22,6 +22,7 @@ unit_tests = \
 	tests/unit/counters/test_books \
 	tests/unit/format/test_body \
 	tests/unit/format/test_event \
+	tests/unit/format/test_forwarded \
 	tests/unit/format/test_gzip \
 	tests/unit/format/test_json \
 	tests/unit/format/test_json_conformance \

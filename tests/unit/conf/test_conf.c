@@ -50,6 +50,7 @@ test_values(void)
 	    "[collector]\ningest = spool\nthreads = 8\nmax_body = 512k\nmax_batch_events = 250\n"
 	    "group_max_rows = 2000\ngroup_max_bytes = 2M\nretry_after_s = 9\n"
 	    "default_site = example.com\ntrusted_proxies = 127.0.0.1, 10.0.0.0/8 ::1\n"
+	    "client_ip_header = CF-Connecting-IP\nallow_headers = traceparent, X-Trace\n"
 	    "origins = https://a.example https://b.example\n"
 	    "[secrets]\nkey_file = /etc/millrace/other.key\n"
 	    "[privacy]\nanonymize_ip = truncate\nvisitor_id = hash\n"
@@ -92,6 +93,9 @@ test_values(void)
 	is_int(conf.trusted_proxies[0].bits, 32, "trusted_proxies: an address");
 	is_int(conf.trusted_proxies[1].bits, 8, "trusted_proxies: a block");
 	is_int(conf.trusted_proxies[2].ip.family, 6, "trusted_proxies: IPv6");
+	is_str(mr_str(conf.client_ip_header), "CF-Connecting-IP", "client_ip_header");
+	is_int((long long)conf.allow_headers.n, 2, "allow_headers");
+	is_str(mr_str(conf.allow_headers.items[1]), "X-Trace", "allow_headers: the second");
 	is_list(&conf.origins, "https://a.example|https://b.example", "origins");
 	is_str(mr_str(conf.key_file), "/etc/millrace/other.key", "key_file");
 	is_int(conf.client_ip, MR_IP_TRUNCATE, "anonymize_ip");
