@@ -17,7 +17,7 @@ set_format(struct mr_delivery *d, struct mr_error *err)
 	    !mr_compression_parse(b->compression, &d->format.compression))
 		return mr_fail(err, MR_EINVAL, "batch %.*s: its format is unknown", (int)b->name.n,
 		    b->name.p);
-	if (b->encoder_version != MR_ENCODER_VERSION)
+	if (b->encoder_version < MR_ENCODER_OLDEST || b->encoder_version > MR_ENCODER_VERSION)
 		mr_log_warning("batch %.*s was planned by another version of millrace: its objects may "
 		    "differ from those of an earlier try", (int)b->name.n, b->name.p);
 	return MR_OK;

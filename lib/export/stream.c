@@ -19,7 +19,7 @@ make_key(const struct mr_delivery *d, const struct mr_destination *to,
 
 	mr_buf_init(&key, MR_OBJECTKEY_MAX);
 	mr_objectkey_put(&key, to->prefix, d->folder, slice->site_id, slice->hour_us, d->batch->name,
-	    slice->number, mr_format_suffix(&d->format));
+	    slice->number, mr_format_suffix(&d->format), d->batch->encoder_version);
 	mr_buf_add_char(&key, '\0');
 	if (!key.failed)
 		return key.p;

@@ -9,9 +9,11 @@
 
 /*
  * Part of a batch's plan: raised whenever the same rows would become other
- * bytes, in any format. A new libzstd or zlib may do that as well.
+ * bytes, in any format, or lie under other keys. A new libzstd or zlib may do
+ * that as well. What was planned with one of OLDEST on still becomes the same.
  */
-#define MR_ENCODER_VERSION 2
+#define MR_ENCODER_VERSION 3
+#define MR_ENCODER_OLDEST 2
 
 struct mr_format_options {
 	enum mr_format format;

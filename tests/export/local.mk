@@ -9,6 +9,7 @@ TESTS += tests/export/test_formats.py
 
 EXTRA_DIST += \
 	tests/export/.npmrc \
+	tests/export/layout.mjs \
 	tests/export/package-lock.json \
 	tests/export/package.json \
 	tests/export/parquet.py \

@@ -196,6 +196,61 @@ def sites(t, pg, folder):
                    "site_id IN ('three', 'four')", s.name)
 
 
+# What becomes of a name in a key: itself, or, where it is long, its beginning.
+ODD_SITES = ["shop", "null", "NULL", "__HIVE_DEFAULT_PARTITION__", "2026-11-23", "007", "12", "1e5",
+             "true", "nan", " ", "\u3000", "~", ".", "..", "a/b=c", "%41", "+49 30", "\U0001f600",
+             "caf\u00e9"]
+LONG_SITES = ["\u00e9" * 127, "\u00e9" * 126 + "e", "x" + "\u00e9" * 127, "\U0001f600" * 63,
+              "\u6771" * 85, "y" * 255, "y" * 254 + "z"]
+
+
+def read_layout(t, place, options):
+    """[(id, site as the folder names it)], by DuckDB; None, and said, where it is not there."""
+    folder = os.path.join(proc.SRCDIR, "tests", "export")
+    node = proc.find("node", "/usr/bin")
+    if not node or not os.path.isdir(os.path.join(folder, "node_modules")):
+        t.skip("DuckDB", "node or tests/export/node_modules is missing (npm ci)")
+        return None
+    done = subprocess.run([node, os.path.join(folder, "layout.mjs"), place.path, options],
+                          capture_output=True, text=True, env=proc.clean_env(), check=False)
+    t.is_((done.returncode, done.stderr[-2000:]), (0, ""), "DuckDB reads all of the folders")
+    return [(row["id"], row["site"]) for row in json.loads(done.stdout or "[]")]
+
+
+def odd_sites(t, pg, folder):
+    """Whatever a site is called: every reader of such folders has its name back."""
+    s = Setting(pg, folder, "odd")
+    names = ODD_SITES + LONG_SITES
+    s.insert(len(names), site="(ARRAY[" + ", ".join(f"'{n}'" for n in names) + "])[i]")
+    s.exporter.good(t, "a run")
+    check_complete(t, "every site", s.bucket, pg, database=s.name)
+    for options in ("hive_types_autocast = false", "hive_types = {'site_id': VARCHAR}"):
+        found = read_layout(t, s.bucket, options)
+        if found is None:
+            return
+        t.is_([i for i, _ in found], list(range(1, len(names) + 1)), "each row once")
+        t.is_([site for _, site in found[:len(ODD_SITES)]], ODD_SITES, "names are as they are")
+        long = [site.rpartition("~")[0] for _, site in found[len(ODD_SITES):]]
+        t.is_([n for n, cut in zip(LONG_SITES, long) if not (cut and n.startswith(cut))], [],
+              "a long one is its beginning")
+        t.is_(len({site for _, site in found}), len(names), "and no two are the same")
+
+
+def planned_by_another_version(t, pg, folder):
+    """A batch that an earlier version began ends under the keys that it had then."""
+    s = Setting(pg, folder, "older")
+    s.insert(2, site="CASE i WHEN 1 THEN 'null' ELSE repeat('\u00e9', 127) END")
+    os.rename(s.bucket.path, s.bucket.path + ".away")
+    s.exporter.refused(t, "the folder is away", 1, "No such file")
+    pg.execute("UPDATE export_batches SET encoder_version = 2", s.name)
+    os.rename(s.bucket.path + ".away", s.bucket.path)
+    s.exporter.good(t, "it is back")
+    check_complete(t, "all is there", s.bucket, pg, database=s.name)
+    keys = [k for k in s.bucket.keys() if not is_manifest(k)]
+    t.like(keys[0], r"^site_id=(%C3%A9){28}%C3~[0-9a-f]{8}/", "a long name")
+    t.like(keys[1], r"^site_id=null/", "null")
+
+
 def later_destination(t, pg, folder):
     """A backup that is added later gets everything; one that is away catches up."""
     s = Setting(pg, folder, "later")
@@ -649,8 +704,8 @@ def help_and_version(t, folder):
 def main():
     postgres.need()
     with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as folder:
-        for case in (ordinary, hours_and_caps, backlog, frequencies, sites, later_destination,
-                     spans, dry_run, failures, moved, full_disk, deleted_rows, jsonb, lock,
+        for case in (ordinary, hours_and_caps, backlog, frequencies, sites, odd_sites,
+                     planned_by_another_version, later_destination, spans, dry_run, failures, moved, full_disk, deleted_rows, jsonb, lock,
                      environment, signal, signal_while_waiting, parts, parts_and_trouble):
             with t.case(case.__name__.replace("_", " ")):
                 case(t, pg, folder)
