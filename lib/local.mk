@@ -14,6 +14,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/base/file.c lib/base/file.h \
 	lib/base/ip.c lib/base/ip.h \
 	lib/base/log.c lib/base/log.h \
+	lib/base/md5.c lib/base/md5.h \
 	lib/base/process.c lib/base/process.h \
 	lib/base/str.h \
 	lib/base/take.c lib/base/take.h \
@@ -63,6 +64,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/spool/record.c lib/spool/record.h \
 	lib/spool/segment.c lib/spool/segment.h \
 	lib/spool/spool.c lib/spool/spool.h \
+	lib/s3/checksum.c lib/s3/checksum.h \
 	lib/s3/credhost.c \
 	lib/s3/creds.c lib/s3/creds.h \
 	lib/s3/credsrc.c lib/s3/credsrc.h \

@@ -202,6 +202,7 @@ inherit_backup(const struct mr_conf *conf, struct mr_conf_client *client, struct
 		return no_memory(err);
 	to->path_style = from.path_style;
 	to->insecure = from.insecure;
+	to->checksum = from.checksum;
 	to->if_none_match = from.if_none_match;
 	to->part_bytes = from.part_bytes;
 	client->has_backup = client->has_backup && to->bucket[0] != '\0';

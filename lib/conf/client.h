@@ -33,6 +33,8 @@ extern const struct mr_conf_choice mr_conf_path_styles[];
 	{ section, "kms_key_id", MR_T_TEXT, offsetof(type, at.kms_key_id), "", 0, 0, NULL, NULL }, \
 	{ section, "storage_class", MR_T_TEXT, offsetof(type, at.storage_class), "", 0, 0, NULL, \
 	    NULL }, \
+	{ section, "checksum", MR_T_CHOICE, offsetof(type, at.checksum), "auto", 0, 0, \
+	    mr_checksum_words, NULL }, \
 	{ section, "if_none_match", MR_T_BOOL, offsetof(type, at.if_none_match), "off", 0, 0, NULL, \
 	    NULL }, \
 	{ section, "part_size", MR_T_SIZE, offsetof(type, at.part_bytes), "8M", 5 * MR_CONF_MiB, \

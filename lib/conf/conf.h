@@ -68,6 +68,7 @@ struct mr_conf_bucket {
 	char *sse;
 	char *kms_key_id;
 	char *storage_class;
+	int64_t checksum; /* enum mr_checksum */
 	bool if_none_match;
 	int64_t part_bytes;
 };

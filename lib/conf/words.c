@@ -1,4 +1,4 @@
-/* The words for formats and compressions: see words.h. */
+/* The words for formats, compressions and checksums: see words.h. */
 #include "conf/words.h"
 
 const struct mr_conf_choice mr_format_words[] = { { "ndjson", MR_FORMAT_NDJSON },
@@ -6,6 +6,9 @@ const struct mr_conf_choice mr_format_words[] = { { "ndjson", MR_FORMAT_NDJSON }
 	{ NULL, 0 } };
 const struct mr_conf_choice mr_compression_words[] = { { "none", MR_COMPRESSION_NONE },
 	{ "gzip", MR_COMPRESSION_GZIP }, { "zstd", MR_COMPRESSION_ZSTD }, { NULL, 0 } };
+const struct mr_conf_choice mr_checksum_words[] = { { "auto", MR_CHECKSUM_AUTO },
+	{ "sha256", MR_CHECKSUM_SHA256 }, { "crc32c", MR_CHECKSUM_CRC32C }, { "md5", MR_CHECKSUM_MD5 },
+	{ "none", MR_CHECKSUM_NONE }, { NULL, 0 } };
 
 static const struct mr_conf_choice *
 find(const struct mr_conf_choice *words, struct mr_str word)

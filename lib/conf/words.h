@@ -1,5 +1,5 @@
 /*
- * The words for formats and compressions: in the configuration, on command lines, in
+ * The words for formats, compressions and checksums: in the configuration, on command lines, in
  * requests and in the database. Here, since the configuration may not know the rooms that
  * make the formats, and they may know it.
  */
@@ -18,11 +18,15 @@ struct mr_conf_choice {
 };
 
 enum mr_format { MR_FORMAT_NDJSON, MR_FORMAT_CSV, MR_FORMAT_PARQUET };
+/* How a bucket is told what it should have received; AUTO is what costs nothing. */
+enum mr_checksum { MR_CHECKSUM_AUTO, MR_CHECKSUM_SHA256, MR_CHECKSUM_CRC32C, MR_CHECKSUM_MD5,
+	MR_CHECKSUM_NONE };
 enum mr_compression { MR_COMPRESSION_NONE, MR_COMPRESSION_GZIP, MR_COMPRESSION_ZSTD };
 
 /* json is ndjson. */
 extern const struct mr_conf_choice mr_format_words[];
 extern const struct mr_conf_choice mr_compression_words[];
+extern const struct mr_conf_choice mr_checksum_words[];
 
 /* False when it is no word for one. */
 bool mr_format_parse(struct mr_str word, enum mr_format *format);

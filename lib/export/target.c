@@ -109,6 +109,7 @@ mr_target_s3_options(const struct mr_conf_bucket *c)
 		.sse = c->sse,
 		.kms_key_id = c->kms_key_id,
 		.storage_class = c->storage_class,
+		.checksum = (enum mr_checksum)c->checksum,
 		.if_none_match = c->if_none_match,
 		.part_bytes = c->part_bytes,
 	};

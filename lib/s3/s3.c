@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "s3/checksum.h"
 #include "s3/s3call.h"
 #include "s3/sigv4.h"
 #include "s3/xml.h"
@@ -175,7 +176,9 @@ struct attempt {
 	char part[16];
 	char host[MAX_HOST];
 	struct mr_buf path; /* not encoded */
-	char body_sha256[MR_SHA256_HEX];
+	unsigned char sha256[MR_SHA256_BYTES]; /* of the body */
+	char body_sha256[MR_SHA256_HEX];       /* the same */
+	char checksum[MR_S3_CHECKSUM_TEXT];
 	bool delivered;     /* a piece of the body was handed over */
 	const struct mr_s3_call *call;
 };
@@ -187,17 +190,35 @@ add_header(struct attempt *a, const char *name, const char *value)
 		a->headers[a->n_headers++] = (struct mr_pair){ name, mr_str(value) };
 }
 
+/* That of the body, or which one the parts will have. */
 static void
-set_headers(struct attempt *a, const struct mr_s3_options *o, const struct mr_s3_call *call)
+set_checksum(struct attempt *a, enum mr_checksum kind)
 {
+	enum mr_s3_op op = a->call->op;
+	const char *header = mr_s3_checksum_header(kind);
+
+	if (op == MR_S3_CREATE_UPLOAD)
+		add_header(a, "x-amz-checksum-algorithm", mr_s3_checksum_algorithm(kind));
+	if (header == NULL || (op != MR_S3_PUT_OBJECT && op != MR_S3_UPLOAD_PART))
+		return;
+	mr_s3_checksum_put(kind, a->call->body, a->sha256, a->checksum);
+	add_header(a, header, a->checksum);
+}
+
+static void
+set_headers(struct attempt *a, const struct mr_s3_options *o)
+{
+	const struct mr_s3_call *call = a->call;
 	enum mr_s3_op op = call->op;
 
+	a->n_headers = 0;
 	if (op == MR_S3_PUT_OBJECT || op == MR_S3_CREATE_UPLOAD) {
 		add_header(a, "Content-Type", call->content_type);
 		add_header(a, "x-amz-server-side-encryption", o->sse);
 		add_header(a, "x-amz-server-side-encryption-aws-kms-key-id", o->kms_key_id);
 		add_header(a, "x-amz-storage-class", o->storage_class);
 	}
+	set_checksum(a, o->checksum);
 	if (o->if_none_match && (op == MR_S3_PUT_OBJECT || op == MR_S3_COMPLETE_UPLOAD))
 		add_header(a, "If-None-Match", "*");
 	if (op == MR_S3_COMPLETE_UPLOAD)
@@ -244,6 +265,17 @@ check_names(const struct mr_s3_call *call, struct mr_error *err)
 	return MR_OK;
 }
 
+static void
+hash_body(struct attempt *a)
+{
+	struct mr_sha256 sha256;
+
+	mr_sha256_init(&sha256);
+	mr_sha256_add(&sha256, a->call->body.p, a->call->body.n);
+	mr_sha256_final(&sha256, a->sha256);
+	mr_secret_hex(a->sha256, sizeof a->sha256, a->body_sha256);
+}
+
 static enum mr_err
 prepare(struct attempt *a, const struct mr_s3 *s3, const struct mr_s3_call *call,
     struct mr_error *err)
@@ -263,9 +295,9 @@ prepare(struct attempt *a, const struct mr_s3 *s3, const struct mr_s3_call *call
 	mr_buf_printf(&a->path, "/%s", key != NULL ? key : "");
 	if (!host && key == NULL)
 		a->path.len--; /* a bucket by itself has no slash behind it */
-	set_headers(a, &s3->options, call);
+	hash_body(a);
+	set_headers(a, &s3->options);
 	set_query(a, call);
-	mr_sha256_hex(call->body, a->body_sha256);
 	return a->path.failed ? mr_fail(err, MR_ENOMEM, "no memory for a request") : MR_OK;
 }
 
@@ -411,6 +443,16 @@ describe(const struct mr_s3 *s3, const struct mr_s3_call *call, enum mr_err code
 	    mr_s3_op_name(call->op), what, advice);
 }
 
+/* Stores that do not know these headers say NotImplemented, or name the one they met. */
+static bool
+refuses_checksum(const struct attempt *a, int status, const char *message)
+{
+	for (size_t i = 0; i < a->n_headers; i++)
+		if (strncmp(a->headers[i].name, "x-amz-checksum-", 15) == 0)
+			return status == 501 || (status == 400 && strstr(message, "checksum") != NULL);
+	return false;
+}
+
 /*
  * One attempt, judged. MR_OK: done. Else *err says what was wrong and *verdict
  * what to do.
@@ -444,7 +486,10 @@ attempt_once(struct mr_s3 *s3, struct attempt *a, enum mr_s3_verdict *verdict,
 	(void)mr_xml_text(body, "Code", s3->code, sizeof s3->code);
 	(void)mr_xml_text(body, "Message", message, sizeof message);
 	/* A 200 that turned into an error while it was written is S3's own fault. */
-	*verdict = status / 100 == 2 ? mr_s3_judge(500, s3->code) : mr_s3_judge(status, s3->code);
+	*verdict = status / 100 == 2 ? mr_s3_judge(500, s3->code) :
+	    mr_s3_judge(status, s3->code);
+	if (*verdict == MR_S3_FINAL && refuses_checksum(a, status, message))
+		*verdict = MR_S3_CHECKSUM;
 	snprintf(text, sizeof text, "%s%sstatus %d%s%s", s3->code, s3->code[0] != '\0' ? ", " : "",
 	    status, message[0] != '\0' ? ", " : "", message);
 	return describe(s3, call, *verdict == MR_S3_RETRY ? MR_EAGAIN : MR_EINVAL, text, err);
@@ -462,10 +507,24 @@ correct_clock(struct mr_s3 *s3)
 	return llabs(s3->skew_us - before) > 60 * MR_US_PER_S;
 }
 
+/* From here on with a checksum that every store takes, if it was free to choose; else false. */
+static bool
+change_checksum(struct mr_s3 *s3, struct attempt *a)
+{
+	if (s3->options.checksum != MR_CHECKSUM_AUTO)
+		return false;
+	s3->options.checksum = MR_CHECKSUM_MD5;
+	set_headers(a, &s3->options);
+	return true;
+}
+
 /* Whether what stood in the way was put right, so that it can be sent again at once. */
 static bool
-put_right(struct mr_s3 *s3, enum mr_s3_verdict verdict, bool *clock, bool *creds)
+put_right(struct mr_s3 *s3, struct attempt *a, enum mr_s3_verdict verdict, bool *clock,
+    bool *creds)
 {
+	if (verdict == MR_S3_CHECKSUM)
+		return change_checksum(s3, a);
 	if (verdict == MR_S3_SKEWED && !*clock) {
 		*clock = true;
 		return correct_clock(s3);
@@ -511,7 +570,7 @@ mr_s3_do(struct mr_s3 *s3, const struct mr_s3_call *call, struct mr_s3_outcome *
 		if (verdict == MR_S3_RETRY && failed < s3->options.max_attempts && !stopped(s3)) {
 			uncertain = true;
 			wait_ms(s3, asked_ms(s3) + backoff_ms(s3, failed - 1));
-		} else if (!put_right(s3, verdict, &clock, &creds)) {
+		} else if (!put_right(s3, &a, verdict, &clock, &creds)) {
 			break;
 		}
 		s3->retries++;
@@ -520,6 +579,8 @@ mr_s3_do(struct mr_s3 *s3, const struct mr_s3_call *call, struct mr_s3_outcome *
 	mr_buf_free(&a.path);
 	s3->response.take = NULL;
 	if (outcome != NULL)
-		*outcome = (struct mr_s3_outcome){ s3->response.status, uncertain };
+		*outcome = (struct mr_s3_outcome){ s3->response.status, uncertain, "" };
+	if (outcome != NULL && e == MR_OK)
+		memcpy(outcome->checksum, a.checksum, sizeof a.checksum);
 	return e == MR_OK ? MR_OK : give_up(e, failed, &why, err);
 }

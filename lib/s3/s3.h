@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "conf/words.h"
 #include "s3/creds.h"
 
 #define MR_S3_PART_BYTES (INT64_C(8) << 20)
@@ -44,6 +45,11 @@ struct mr_s3_options {
 	const char *sse;            /* "AES256" or "aws:kms" */
 	const char *kms_key_id;     /* with aws:kms; default: the account's key */
 	const char *storage_class;  /* "STANDARD_IA" */
+	/*
+	 * Of each object and part; see checksum.h. AUTO: the SHA-256, which is signed anyway,
+	 * and MD5 from the first request on that the server refuses because of that.
+	 */
+	enum mr_checksum checksum;
 	bool if_none_match;         /* refuse to replace an object */
 	int64_t part_bytes;         /* default MR_S3_PART_BYTES; also the memory of an upload */
 	int64_t max_attempts;       /* of each request; default 8 */

@@ -4,6 +4,7 @@
 #ifndef MR_S3_S3CALL_H
 #define MR_S3_S3CALL_H
 
+#include "s3/checksum.h"
 #include "s3/http.h"
 #include "s3/s3.h"
 
@@ -37,6 +38,7 @@ struct mr_s3_call {
 struct mr_s3_outcome {
 	int status;     /* of the last answer; 0: none */
 	bool uncertain; /* an attempt before the last may have been carried out */
+	char checksum[MR_S3_CHECKSUM_TEXT]; /* that it was sent with; "": none */
 };
 
 struct mr_s3 {
@@ -64,7 +66,8 @@ enum mr_s3_verdict {
 	MR_S3_FINAL,  /* the same request would fail again */
 	MR_S3_RETRY,  /* it may pass */
 	MR_S3_SKEWED, /* our clock is off */
-	MR_S3_EXPIRED /* the credentials are */
+	MR_S3_EXPIRED, /* the credentials are */
+	MR_S3_CHECKSUM /* the server does not know the kind of checksum */
 };
 
 /* The operation's name in S3's API, and its HTTP method. */

@@ -66,7 +66,7 @@ static const struct {
 	{ "NoSuchUpload", MR_S3_FINAL, "the upload was aborted or completed meanwhile; does a "
 	    "lifecycle rule or another run abort it? Upload again" },
 	{ "NotImplemented", MR_S3_FINAL, "the server does not know a header or an operation; check "
-	    "sse, storage_class and if_none_match" },
+	    "sse, storage_class, checksum and if_none_match" },
 	{ "OperationAborted", MR_S3_RETRY, "something else changes the bucket; try again later" },
 	{ "PermanentRedirect", MR_S3_FINAL, NULL },
 	{ "PreconditionFailed", MR_S3_FINAL, "the object exists already and if_none_match is set" },

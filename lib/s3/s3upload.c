@@ -230,11 +230,11 @@ begin_parts(struct mr_s3_upload *u, struct mr_error *err)
 
 /* Writes the part into the list; its ETag has quotes, which XML wants escaped. */
 static void
-list_part(struct mr_s3_upload *u, struct mr_str etag)
+list_part(struct mr_s3_upload *u, struct mr_str etag, const char *checksum)
 {
 	static const char special[] = "\"&<>";
 	static const char *const escaped[] = { "&quot;", "&amp;", "&lt;", "&gt;" };
-	const char *found;
+	const char *algorithm = mr_s3_checksum_algorithm(u->s3->options.checksum), *found;
 
 	mr_buf_printf(&u->list, "<Part><PartNumber>%d</PartNumber><ETag>", u->parts);
 	for (size_t i = 0; i < etag.n; i++) {
@@ -244,7 +244,10 @@ list_part(struct mr_s3_upload *u, struct mr_str etag)
 		else
 			mr_buf_add_char(&u->list, etag.p[i]);
 	}
-	mr_buf_add_cstr(&u->list, "</ETag></Part>");
+	mr_buf_add_cstr(&u->list, "</ETag>");
+	if (algorithm != NULL)
+		mr_buf_printf(&u->list, "<Checksum%s>%s</Checksum%s>", algorithm, checksum, algorithm);
+	mr_buf_add_cstr(&u->list, "</Part>");
 }
 
 static enum mr_err
@@ -252,6 +255,7 @@ send_part(struct mr_s3_upload *u, struct mr_error *err)
 {
 	struct mr_s3_call call = { .op = MR_S3_UPLOAD_PART, .bucket = u->bucket, .key = u->key,
 		.upload_id = u->id, .body = mr_buf_str(&u->part) };
+	struct mr_s3_outcome outcome;
 	enum mr_err e;
 
 	if (u->id[0] == '\0' && (e = begin_parts(u, err)) != MR_OK)
@@ -261,9 +265,9 @@ send_part(struct mr_s3_upload *u, struct mr_error *err)
 		    "%" PRId64 " bytes; use larger parts", u->bucket, MR_S3_MAX_PARTS,
 		    u->s3->options.part_bytes);
 	call.part = ++u->parts;
-	if ((e = mr_s3_do(u->s3, &call, NULL, err)) != MR_OK)
+	if ((e = mr_s3_do(u->s3, &call, &outcome, err)) != MR_OK)
 		return e;
-	list_part(u, mr_http_header(&u->s3->response, "ETag"));
+	list_part(u, mr_http_header(&u->s3->response, "ETag"), outcome.checksum);
 	if (u->list.failed)
 		return mr_fail(err, MR_ENOMEM, "no memory for the list of parts");
 	mr_buf_reset(&u->part, u->part.max);

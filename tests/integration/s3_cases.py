@@ -1,5 +1,6 @@
 """What the S3 client does with a server that works."""
 
+import base64
 import hashlib
 import os
 import random
@@ -183,6 +184,111 @@ def headers(t, s3, client, env, http):
               "the body's hash is sent")
 
 
+class Recorder(faultproxy.FaultProxy):
+    """A proxy that keeps the bodies of POST, which are small."""
+
+    def _forward(self, request, body):
+        request.body = body if request.method == "POST" else None
+        return super()._forward(request, body)
+
+
+def _shifted(crc, bits):
+    for _ in range(bits):
+        crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc
+
+
+_CRCS = [_shifted(byte, 8) for byte in range(256)]
+
+
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc = crc >> 8 ^ _CRCS[(crc ^ byte) & 0xff]
+    return (crc ^ 0xffffffff).to_bytes(4, "big")
+
+
+# By their numbers: auto, sha256, crc32c, md5. Header, name in an upload, function.
+CHECKSUMS = [("x-amz-checksum-sha256", "SHA256", lambda data: hashlib.sha256(data).digest()),
+             ("x-amz-checksum-sha256", "SHA256", lambda data: hashlib.sha256(data).digest()),
+             ("x-amz-checksum-crc32c", "CRC32C", crc32c),
+             ("content-md5", None, lambda data: hashlib.md5(data).digest())]
+
+
+def has_checksum(request):
+    return any(name == "content-md5" or name.startswith("x-amz-checksum-") for name in
+               request.headers)
+
+
+def checksums(t, s3, client, env, http):
+    """Each kind as the server gets it, with an object and with each part of one."""
+    upstream = s3.endpoint.partition("//")[2]
+    first, second = some_bytes(PART), b"the last part"
+    for kind, (header, name, function) in enumerate(CHECKSUMS):
+        def want(data, function=function):
+            return base64.b64encode(function(data)).decode()
+        with Recorder(upstream) as proxy:
+            through = {**http, "endpoint": proxy.endpoint, "checksum": kind, "part_bytes": PART}
+            is_good(t, run(env, "put", "bucket", "sum", data=b"123456789", **through), "an object")
+            is_good(t, run(env, "put", "bucket", "sums", data=first + second, **through), "in parts")
+            one, create, *sent, complete = proxy.requests
+        t.is_(one.headers.get(header), want(b"123456789"), f"{header}: of an object")
+        t.like(one.headers["authorization"], rf"SignedHeaders=[^,]*\b{header}\b", "it is signed")
+        t.is_(create.headers.get("x-amz-checksum-algorithm"), name, f"{header}: is announced")
+        sums = [want(first), want(second)]
+        t.is_([part.headers.get(header) for part in sent], sums, f"{header}: of each part")
+        t.is_(re.findall(rf"<Checksum{name}>([^<]*)</Checksum{name}></Part>", complete.body.decode()),
+              sums if name else [], f"{header}: listed at the end")
+        t.is_(has_checksum(complete), False, f"{header}: not of the list")
+    with Recorder(upstream) as proxy:
+        is_good(t, run(env, "put", "bucket", "sum", data=b"x", checksum=4,
+                       **{**http, "endpoint": proxy.endpoint}), "none")
+        t.is_(has_checksum(proxy.requests[0]), False, "none: has none")
+    status, _, body = client.request("PUT", "bucket", "wrong", body=b"x", headers={
+        "Content-MD5": base64.b64encode(hashlib.md5(b"y").digest()).decode()})
+    t.is_((status, b"<Code>BadDigest</Code>" in body), (400, True), "this server checks MD5")
+
+
+def stores(t, s3, client, env, http):
+    """Stores that insist on a checksum, and stores that know one kind alone."""
+    upstream = s3.endpoint.partition("//")[2]
+
+    def object_lock(request):
+        """As S3 does in a bucket with Object Lock."""
+        if request.method == "PUT" and not has_checksum(request):
+            return faultproxy.Fault("status", code=400, name="InvalidRequest")
+        return None
+
+    def old(code, name, message):
+        """What does not know x-amz-checksum-…: answers of Backblaze B2, of Cloudflare R2."""
+        def schedule(request):
+            if any(header.startswith("x-amz-checksum-") for header in request.headers):
+                return faultproxy.Fault("answer", code=code, body=(
+                    f"<Error><Code>{name}</Code><Message>{message}</Message></Error>").encode())
+            return None
+        return schedule
+
+    b2 = old(400, "InvalidArgument", "Unsupported header 'x-amz-checksum-sha256' received")
+    r2 = old(501, "NotImplemented", "Header 'x-amz-checksum-algorithm' not implemented")
+    data = some_bytes(PART + 1)
+    for name, schedule, retries in (("Object Lock", object_lock, 0), ("B2", b2, 1), ("R2", r2, 1)):
+        for size in (1, PART + 1):
+            with faultproxy.FaultProxy(upstream, schedule) as proxy:
+                through = {**http, "endpoint": proxy.endpoint, "part_bytes": PART}
+                done = run(env, "put", "bucket", "store", data=data[:size], **through)
+                is_good(t, done, f"{name}: {size} bytes, as it comes")
+                t.is_(done.retries, retries, f"{name}: what was refused is not sent again")
+                t.ok(client.get("bucket", "store") == data[:size], f"{name}: they are there")
+                good = [r for r in proxy.requests if r.method == "PUT" and r.fault is None]
+                t.is_(all(map(has_checksum, good)), True, f"{name}: with a checksum")
+    with faultproxy.FaultProxy(upstream, object_lock) as proxy:
+        is_refused(t, run(env, "put", "bucket", "store", checksum=4,
+                          **{**http, "endpoint": proxy.endpoint}), "InvalidRequest", "none")
+    with faultproxy.FaultProxy(upstream, b2) as proxy:
+        is_refused(t, run(env, "put", "bucket", "store", checksum=1,
+                          **{**http, "endpoint": proxy.endpoint}), "Unsupported header", "sha256")
+
+
 def clock(t, s3, client, env, http):
     library = proc.faketime()
     if not library:
@@ -239,5 +345,6 @@ def memory(t, s3, client, env, http):
     t.is_(client.keys("bucket", "huge"), {"huge": 20 * PART}, "100 MiB: they are there")
 
 
-CASES = (small, parts, odd_keys, styles, permissions, stale, refused, exists, headers, clock,
+CASES = (small, parts, odd_keys, styles, permissions, stale, refused, exists, headers, checksums,
+         stores, clock,
          assume_role)

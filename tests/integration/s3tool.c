@@ -17,7 +17,7 @@
 
 static struct mr_s3_options s3_options;
 static struct mr_creds_options creds_options;
-static int64_t style, insecure, if_none_match;
+static int64_t style, insecure, if_none_match, checksum;
 static volatile sig_atomic_t stop;
 
 static const struct {
@@ -34,6 +34,7 @@ static const struct {
 	{ "kms_key_id", &s3_options.kms_key_id, NULL },
 	{ "storage_class", &s3_options.storage_class, NULL },
 	{ "if_none_match", NULL, &if_none_match },
+	{ "checksum", NULL, &checksum },
 	{ "part_bytes", NULL, &s3_options.part_bytes },
 	{ "max_attempts", NULL, &s3_options.max_attempts },
 	{ "backoff_ms", NULL, &s3_options.backoff_ms },
@@ -192,6 +193,7 @@ main(int argc, char **argv)
 	s3_options.style = (enum mr_s3_style)style;
 	s3_options.insecure = creds_options.insecure = insecure != 0;
 	s3_options.if_none_match = if_none_match != 0;
+	s3_options.checksum = (enum mr_checksum)checksum;
 	creds_options.region = s3_options.region;
 	creds_options.ca_file = s3_options.ca_file;
 	s3_options.stop = creds_options.stop = &stop;

@@ -10,6 +10,7 @@ unit_tests = \
 	tests/unit/base/test_file \
 	tests/unit/base/test_ip \
 	tests/unit/base/test_log \
+	tests/unit/base/test_md5 \
 	tests/unit/base/test_process \
 	tests/unit/base/test_str \
 	tests/unit/base/test_uuid \
