@@ -11,7 +11,8 @@ MIGRATIONS = \
 	schema/007-export-ends.sql \
 	schema/008-partitions.sql \
 	schema/009-retention.sql \
-	schema/010-export-waiting.sql
+	schema/010-export-waiting.sql \
+	schema/011-export-formats.sql
 schemadir = $(pkgdatadir)/schema
 dist_schema_DATA = $(MIGRATIONS) schema/grants.sql
 

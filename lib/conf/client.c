@@ -24,6 +24,7 @@ static const struct mr_conf_key table[] = {
 	{ SECTION, "compression", MR_T_WORD, AT(compression), "zstd", 0, 0,
 	    mr_compression_words, NULL },
 	{ SECTION, "compression_level", MR_T_INT, AT(compression_level), "0", 0, 19, NULL, NULL },
+	{ SECTION, "csv_formula_guard", MR_T_BOOL, AT(csv_guard), "off", 0, 0, NULL, NULL },
 	{ SECTION, "parquet_json", MR_T_BOOL, AT(parquet_json), "off", 0, 0, NULL, NULL },
 	{ SECTION, "frequency", MR_T_CHOICE, AT(frequency), "realtime", 0, 0, frequencies, NULL },
 	{ SECTION, "backup", MR_T_BOOL, AT(has_backup), "on", 0, 0, NULL, NULL },

@@ -88,6 +88,7 @@ struct mr_conf_client {
 	char *format;              /* a word of words.h */
 	char *compression;         /* the same */
 	int64_t compression_level; /* 0: the usual one */
+	bool csv_guard;            /* CSV: see enc_csv.h */
 	bool parquet_json;         /* the payload's logical type is JSON */
 	int64_t frequency;         /* enum mr_frequency */
 };

@@ -83,6 +83,7 @@ plan(struct client *c, bool manual, struct mr_error *err)
 		.format = o->format != NULL ? o->format : c->conf->format,
 		.compression = c->conf->compression,
 		.level = c->conf->compression_level,
+		.csv_guard = c->conf->csv_guard,
 		.parquet_json = c->conf->parquet_json,
 		.encoder_version = MR_ENCODER_VERSION,
 		.frequency = (enum mr_frequency)c->conf->frequency,

@@ -12,7 +12,9 @@ set_format(struct mr_delivery *d, struct mr_error *err)
 {
 	const struct mr_planned_batch *b = d->batch;
 
-	d->format = (struct mr_format_options){ .level = b->level, .json_payload = b->parquet_json };
+	d->format = (struct mr_format_options){ .level = b->level, .json_payload = b->parquet_json,
+		.csv_guard = b->encoder_version < MR_ENCODER_CSV_GUARD ? MR_CSV_GUARD_OLD :
+		    b->csv_guard ? MR_CSV_GUARD : NULL };
 	if (!mr_format_parse(b->format, &d->format.format) ||
 	    !mr_compression_parse(b->compression, &d->format.compression))
 		return mr_fail(err, MR_EINVAL, "batch %.*s: its format is unknown", (int)b->name.n,

@@ -23,6 +23,7 @@ struct mr_plan_request {
 	const char *format;
 	const char *compression;
 	int64_t level;
+	bool csv_guard;
 	bool parquet_json;
 	int encoder_version;
 	enum mr_frequency frequency;

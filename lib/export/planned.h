@@ -37,6 +37,7 @@ struct mr_planned_batch {
 	struct mr_str format;
 	struct mr_str compression;
 	int level;
+	bool csv_guard;
 	bool parquet_json;
 	int encoder_version;
 	int64_t rows;

@@ -13,10 +13,11 @@ needs_quotes(struct mr_str s)
 	return s.n == 0;
 }
 
+/* A text has no NUL, which would be found. */
 static bool
-is_formula(struct mr_str s)
+is_guarded(const struct mr_textenc *t, struct mr_str s)
 {
-	return s.n > 0 && memchr("=+-@\t\r", s.p[0], 6) != NULL;
+	return s.n > 0 && strchr(t->guard, s.p[0]) != NULL;
 }
 
 /* Each quote twice, between quotes. */
@@ -40,9 +41,10 @@ put_quoted(struct mr_buf *out, const char *before, struct mr_str s)
 }
 
 static void
-put_text(struct mr_buf *out, struct mr_str s, bool from_client)
+put_text(struct mr_textenc *t, struct mr_str s, bool from_client)
 {
-	const char *before = from_client && is_formula(s) ? "'" : "";
+	const char *before = from_client && is_guarded(t, s) ? "'" : "";
+	struct mr_buf *out = &t->out;
 
 	if (s.p == NULL)
 		return;
@@ -85,7 +87,7 @@ put_cell(struct mr_textenc *t, const struct mr_export_row *row, size_t i)
 		break;
 	case MR_COLUMN_TEXT:
 	case MR_COLUMN_JSON:
-		put_text(&t->out, mr_row_text(row, c), c->from_client);
+		put_text(t, mr_row_text(row, c), c->from_client);
 		break;
 	}
 }
@@ -109,12 +111,13 @@ static const struct mr_stage_ops ops = {
 };
 
 struct mr_stage *
-mr_enc_csv_new(struct mr_stage *next, struct mr_error *err)
+mr_enc_csv_new(struct mr_stage *next, const char *guard, struct mr_error *err)
 {
 	struct mr_textenc *t = mr_textenc_new(&ops, next, put_row, err);
 
 	if (t == NULL)
 		return NULL;
+	t->guard = guard != NULL ? guard : "";
 	for (size_t i = 0; i < MR_COLUMNS; i++) {
 		if (i > 0)
 			mr_buf_add_char(&t->out, ',');

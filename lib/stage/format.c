@@ -2,7 +2,6 @@
 #include "stage/format.h"
 
 #include "stage/compress.h"
-#include "stage/enc_csv.h"
 #include "stage/enc_ndjson.h"
 #include "stage/enc_parquet.h"
 
@@ -41,7 +40,7 @@ encoder_new(const struct mr_format_options *options, struct mr_stage *next, stru
 
 	switch (options->format) {
 	case MR_FORMAT_CSV:
-		return mr_enc_csv_new(next, err);
+		return mr_enc_csv_new(next, options->csv_guard, err);
 	case MR_FORMAT_PARQUET:
 		return mr_enc_parquet_new(next, &parquet, err);
 	case MR_FORMAT_NDJSON:

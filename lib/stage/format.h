@@ -5,6 +5,7 @@
 #define MR_STAGE_FORMAT_H
 
 #include "conf/words.h"
+#include "stage/enc_csv.h"
 #include "stage/stage.h"
 
 /*
@@ -14,12 +15,14 @@
  */
 #define MR_ENCODER_VERSION 3
 #define MR_ENCODER_OLDEST 2
+#define MR_ENCODER_CSV_GUARD 3 /* before, CSV was always guarded, in the old way */
 
 struct mr_format_options {
 	enum mr_format format;
 	enum mr_compression compression; /* Parquet has its own inside and ignores it */
 	int level;                       /* of the compression; 0: the usual one */
 	bool json_payload;               /* see enc_parquet.h */
+	const char *csv_guard;           /* see enc_csv.h */
 };
 
 /*

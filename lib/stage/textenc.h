@@ -13,6 +13,7 @@ struct mr_textenc {
 	struct mr_stage stage;
 	struct mr_buf out; /* may hold something already when the first row comes */
 	struct mr_textout_second seconds[MR_COLUMNS]; /* of the time columns */
+	const char *guard; /* CSV's, not NULL then */
 	/* Appends to out one row that was checked. */
 	void (*put_row)(struct mr_textenc *t, const struct mr_export_row *row);
 };

@@ -39,15 +39,15 @@ static const struct {
 	struct mr_format_options options;
 	bool metered; /* with SHA-256 */
 } sides[] = {
-	{ "ndjson", { MR_FORMAT_NDJSON, MR_COMPRESSION_NONE, 0, false }, false },
-	{ "ndjson+zstd", { MR_FORMAT_NDJSON, MR_COMPRESSION_ZSTD, 0, false }, false },
-	{ "ndjson+zstd+sha256", { MR_FORMAT_NDJSON, MR_COMPRESSION_ZSTD, 0, false }, true },
-	{ "ndjson+zstd-1", { MR_FORMAT_NDJSON, MR_COMPRESSION_ZSTD, 1, false }, false },
-	{ "ndjson+gzip", { MR_FORMAT_NDJSON, MR_COMPRESSION_GZIP, 0, false }, false },
-	{ "csv", { MR_FORMAT_CSV, MR_COMPRESSION_NONE, 0, false }, false },
-	{ "csv+zstd", { MR_FORMAT_CSV, MR_COMPRESSION_ZSTD, 0, false }, false },
-	{ "parquet", { MR_FORMAT_PARQUET, MR_COMPRESSION_NONE, 0, false }, false },
-	{ "parquet-3", { MR_FORMAT_PARQUET, MR_COMPRESSION_NONE, 3, false }, false },
+	{ "ndjson", { .format = MR_FORMAT_NDJSON }, false },
+	{ "ndjson+zstd", { .format = MR_FORMAT_NDJSON, .compression = MR_COMPRESSION_ZSTD }, false },
+	{ "ndjson+zstd+sha256", { .format = MR_FORMAT_NDJSON, .compression = MR_COMPRESSION_ZSTD }, true },
+	{ "ndjson+zstd-1", { .format = MR_FORMAT_NDJSON, .compression = MR_COMPRESSION_ZSTD, .level = 1 }, false },
+	{ "ndjson+gzip", { .format = MR_FORMAT_NDJSON, .compression = MR_COMPRESSION_GZIP }, false },
+	{ "csv", { .format = MR_FORMAT_CSV }, false },
+	{ "csv+zstd", { .format = MR_FORMAT_CSV, .compression = MR_COMPRESSION_ZSTD }, false },
+	{ "parquet", { .format = MR_FORMAT_PARQUET }, false },
+	{ "parquet-3", { .format = MR_FORMAT_PARQUET, .level = 3 }, false },
 };
 
 static double

@@ -164,18 +164,18 @@ make_extremes(struct rows *r)
 	}
 }
 
-enum { TEXT = 1, PARQUET = 2, JSON_PARQUET = 4 };
+enum { TEXT = 1, PARQUET = 2, VARIANTS = 4 };
 
 static const struct {
 	const char *name;
 	void (*make)(struct rows *r);
 	unsigned exports;
 } cases[] = {
-	{ "empty", make_empty, TEXT | PARQUET | JSON_PARQUET },
+	{ "empty", make_empty, TEXT | PARQUET | VARIANTS },
 	{ "one", make_one, TEXT | PARQUET },
 	{ "realistic", make_realistic, TEXT | PARQUET },
 	{ "nulls", make_nulls, PARQUET },
-	{ "unicode", make_unicode, TEXT | PARQUET | JSON_PARQUET },
+	{ "unicode", make_unicode, TEXT | PARQUET | VARIANTS },
 	{ "groups", make_groups, PARQUET },
 	{ "cardinality", make_cardinality, PARQUET },
 	{ "long", make_long, TEXT | PARQUET },
@@ -187,14 +187,15 @@ static const struct {
 	unsigned kind;
 	struct mr_format_options options;
 } exports[] = {
-	{ ".ndjson", TEXT, { MR_FORMAT_NDJSON, MR_COMPRESSION_NONE, 0, false } },
-	{ ".ndjson.gz", TEXT, { MR_FORMAT_NDJSON, MR_COMPRESSION_GZIP, 0, false } },
-	{ ".ndjson.zst", TEXT, { MR_FORMAT_NDJSON, MR_COMPRESSION_ZSTD, 0, false } },
-	{ ".csv", TEXT, { MR_FORMAT_CSV, MR_COMPRESSION_NONE, 0, false } },
-	{ ".csv.gz", TEXT, { MR_FORMAT_CSV, MR_COMPRESSION_GZIP, 0, false } },
-	{ ".csv.zst", TEXT, { MR_FORMAT_CSV, MR_COMPRESSION_ZSTD, 0, false } },
-	{ ".parquet", PARQUET, { MR_FORMAT_PARQUET, MR_COMPRESSION_NONE, 0, false } },
-	{ "-json.parquet", JSON_PARQUET, { MR_FORMAT_PARQUET, MR_COMPRESSION_NONE, 0, true } },
+	{ ".ndjson", TEXT, { .format = MR_FORMAT_NDJSON } },
+	{ ".ndjson.gz", TEXT, { .format = MR_FORMAT_NDJSON, .compression = MR_COMPRESSION_GZIP } },
+	{ ".ndjson.zst", TEXT, { .format = MR_FORMAT_NDJSON, .compression = MR_COMPRESSION_ZSTD } },
+	{ ".csv", TEXT, { .format = MR_FORMAT_CSV } },
+	{ "-guarded.csv", VARIANTS, { .format = MR_FORMAT_CSV, .csv_guard = MR_CSV_GUARD } },
+	{ ".csv.gz", TEXT, { .format = MR_FORMAT_CSV, .compression = MR_COMPRESSION_GZIP } },
+	{ ".csv.zst", TEXT, { .format = MR_FORMAT_CSV, .compression = MR_COMPRESSION_ZSTD } },
+	{ ".parquet", PARQUET, { .format = MR_FORMAT_PARQUET } },
+	{ "-json.parquet", VARIANTS, { .format = MR_FORMAT_PARQUET, .json_payload = true } },
 };
 
 /* --- writing them ------------------------------------------------------------- */

@@ -128,23 +128,40 @@ def csv_rows(data):
         yield line([int(row[0])] + [micros(v) for v in row[1:4]] + row[4:])
 
 
-def neutral(values):
-    """A row as CSV has it: cells of clients that look like formulas have an apostrophe."""
-    return [("'" + v if name in FROM_CLIENT and v and v[0] in "=+-@\t\r" else v)
+def guarded(values):
+    """A row with csv_formula_guard: what looks like a formula, or is guarded, has an apostrophe."""
+    return [("'" + v if name in FROM_CLIENT and v and v[0] in "=+-@\t\r'" else v)
             for name, v in zip(COLUMNS, values)]
+
+
+def unguarded(values):
+    """What the manual says of reading it back."""
+    return [v[1:] if name in FROM_CLIENT and v and v[0] == "'" else v
+            for name, v in zip(COLUMNS, values)]
+
+
+def check_csv(t, path, rows, name):
+    data = read_bytes(path)
+    got = list(csv_rows(data))
+    t.is_(difference(got, [line(row) for row in rows]), "",
+          f"{name} has the rows, NULL and empty told apart")
+    csv.field_size_limit(sys.maxsize)
+    read = [row[4:] for row in csv.reader(io.StringIO(data.decode(), newline=""), strict=True)]
+    t.ok(read == [list(COLUMNS[4:])] + [[v or "" for v in row[4:]] for row in rows],
+         f"{name}: Python's csv module reads the same texts")
+    return got
 
 
 def check_text(t, folder, case, reference):
     ndjson = read_bytes(f"{folder}/{case}.ndjson")
     t.is_(difference(list(ndjson_rows(ndjson)), reference), "", "NDJSON has the rows")
-    rows = [neutral(reference_row(text)) for text in reference]
-    data = read_bytes(f"{folder}/{case}.csv")
-    t.is_(difference(list(csv_rows(data)), [line(row) for row in rows]), "",
-          "CSV has the rows, formulas neutralised, NULL and empty told apart")
-    csv.field_size_limit(sys.maxsize)
-    got = [row[4:] for row in csv.reader(io.StringIO(data.decode(), newline=""), strict=True)]
-    t.ok(got == [list(COLUMNS[4:])] + [[v or "" for v in row[4:]] for row in rows],
-         "Python's csv module reads the same texts")
+    rows = [reference_row(text) for text in reference]
+    check_csv(t, f"{folder}/{case}.csv", rows, "CSV")
+    path = f"{folder}/{case}-guarded.csv"
+    if os.path.exists(path):
+        got = check_csv(t, path, [guarded(row) for row in rows], "guarded CSV")
+        t.is_(difference([line(unguarded(reference_row(text))) for text in got], reference), "",
+              "without the guard's apostrophes it is what was sent")
     for plain in (f"{case}.ndjson", f"{case}.csv"):
         check_compressed(t, folder, plain)
 

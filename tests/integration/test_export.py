@@ -251,6 +251,32 @@ def planned_by_another_version(t, pg, folder):
     t.like(keys[1], r"^site_id=null/", "null")
 
 
+def planned_formats(t, pg, folder):
+    """What a format is in detail is part of the plan, too."""
+    s = Setting(pg, folder, "formats", format="csv", compression="none")
+
+    def deliver(name, change):
+        """The cells of site_id of a batch that was planned before the change."""
+        before = set(s.bucket.keys())
+        s.insert(2, site="CASE i WHEN 1 THEN '=1' ELSE '''=1' END")
+        os.rename(s.bucket.path, s.bucket.path + ".away")
+        s.exporter.refused(t, f"{name}: the folder is away", 1, "No such file")
+        os.rename(s.bucket.path + ".away", s.bucket.path)
+        change()
+        s.exporter.good(t, f"{name}: it is back")
+        return sorted(s.bucket.get(key).decode().splitlines()[1].split(",")[4]
+                      for key in set(s.bucket.keys()) - before if not is_manifest(key))
+
+    def configure(guard):
+        s.exporter.configure({"client acme": client(s.bucket, format="csv", compression="none",
+                                                    csv_formula_guard=guard)})
+    t.is_(deliver("as it is", lambda: None), ["'=1", "=1"], "CSV is what was sent")
+    t.is_(deliver("turned on", lambda: configure("on")), ["'=1", "=1"], "the next batch is guarded")
+    t.is_(deliver("turned off", lambda: configure("off")), ["''=1", "'=1"], "this one still is")
+    t.is_(deliver("of an earlier version", lambda: pg.execute(
+        "UPDATE export_batches SET encoder_version = 2", s.name)), ["'=1", "'=1"], "as it was then")
+
+
 def later_destination(t, pg, folder):
     """A backup that is added later gets everything; one that is away catches up."""
     s = Setting(pg, folder, "later")
@@ -705,7 +731,7 @@ def main():
     postgres.need()
     with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as folder:
         for case in (ordinary, hours_and_caps, backlog, frequencies, sites, odd_sites,
-                     planned_by_another_version, later_destination, spans, dry_run, failures, moved, full_disk, deleted_rows, jsonb, lock,
+                     planned_by_another_version, planned_formats, later_destination, spans, dry_run, failures, moved, full_disk, deleted_rows, jsonb, lock,
                      environment, signal, signal_while_waiting, parts, parts_and_trouble):
             with t.case(case.__name__.replace("_", " ")):
                 case(t, pg, folder)

@@ -59,9 +59,9 @@ encode(const struct mr_format_options *options, const struct mr_export_row *rows
 	return mr_buf_str(&sink.got);
 }
 
-static const struct mr_format_options ndjson = { MR_FORMAT_NDJSON, MR_COMPRESSION_NONE, 0, false };
-static const struct mr_format_options csv = { MR_FORMAT_CSV, MR_COMPRESSION_NONE, 0, false };
-static const struct mr_format_options parquet = { MR_FORMAT_PARQUET, MR_COMPRESSION_NONE, 0, false };
+static const struct mr_format_options ndjson = { .format = MR_FORMAT_NDJSON };
+static const struct mr_format_options csv = { .format = MR_FORMAT_CSV };
+static const struct mr_format_options parquet = { .format = MR_FORMAT_PARQUET };
 
 static void
 test_ndjson(void)
@@ -153,46 +153,63 @@ test_csv(void)
 }
 
 static void
+check_cell(const char *guard, struct mr_str text, const char *cell)
+{
+	struct mr_format_options guarded = { .format = MR_FORMAT_CSV, .csv_guard = guard };
+	struct mr_export_row r = full_row();
+	char want[200];
+
+	r.event.user_agent = text;
+	snprintf(want, sizeof want, ",192.0.2.1,%s,\"{\"\"a\"\"", cell);
+	encode(&guarded, &r, 1, 1);
+	mr_buf_add_char(&sink.got, '\0');
+	is_part(sink.got.p, want, guard == NULL ? "the cell" : guard);
+}
+
+static void
 test_csv_cells(void)
 {
 	static const struct {
 		int line;
 		struct mr_str text;
 		const char *cell;
+		const char *guarded; /* NULL: the same */
+		const char *before;  /* of an earlier version; NULL: as guarded */
 	} rows[] = {
-		{ __LINE__, { NULL, 0 }, "" },
-		{ __LINE__, BYTES(""), "\"\"" },
-		{ __LINE__, BYTES("plain text"), "plain text" },
-		{ __LINE__, BYTES(" blanks "), " blanks " },
-		{ __LINE__, BYTES("a,b"), "\"a,b\"" },
-		{ __LINE__, BYTES("a;b"), "a;b" },
-		{ __LINE__, BYTES("a\nb"), "\"a\nb\"" },
-		{ __LINE__, BYTES("a\rb"), "\"a\rb\"" },
-		{ __LINE__, BYTES("\""), "\"\"\"\"" },
-		{ __LINE__, BYTES("say \"hi\""), "\"say \"\"hi\"\"\"" },
-		{ __LINE__, BYTES("Gr\xc3\xbc\xc3\x9f" "e"), "Gr\xc3\xbc\xc3\x9f" "e" },
-		{ __LINE__, BYTES("=1+1"), "'=1+1" },
-		{ __LINE__, BYTES("+1"), "'+1" },
-		{ __LINE__, BYTES("-1"), "'-1" },
-		{ __LINE__, BYTES("@x"), "'@x" },
-		{ __LINE__, BYTES("\tx"), "'\tx" },
-		{ __LINE__, BYTES("\rx"), "\"'\rx\"" },
-		{ __LINE__, BYTES("=a,\"b\""), "\"'=a,\"\"b\"\"\"" },
-		{ __LINE__, BYTES("'=x"), "'=x" },
-		{ __LINE__, BYTES("x=1"), "x=1" },
-		{ __LINE__, BYTES("1-1"), "1-1" },
+		{ __LINE__, { NULL, 0 }, "", NULL, NULL },
+		{ __LINE__, BYTES(""), "\"\"", NULL, NULL },
+		{ __LINE__, BYTES("plain text"), "plain text", NULL, NULL },
+		{ __LINE__, BYTES(" blanks "), " blanks ", NULL, NULL },
+		{ __LINE__, BYTES("a,b"), "\"a,b\"", NULL, NULL },
+		{ __LINE__, BYTES("a;b"), "a;b", NULL, NULL },
+		{ __LINE__, BYTES("a\nb"), "\"a\nb\"", NULL, NULL },
+		{ __LINE__, BYTES("a\rb"), "\"a\rb\"", NULL, NULL },
+		{ __LINE__, BYTES("\""), "\"\"\"\"", NULL, NULL },
+		{ __LINE__, BYTES("say \"hi\""), "\"say \"\"hi\"\"\"", NULL, NULL },
+		{ __LINE__, BYTES("Gr\xc3\xbc\xc3\x9f" "e"), "Gr\xc3\xbc\xc3\x9f" "e", NULL, NULL },
+		{ __LINE__, BYTES("=1+1"), "=1+1", "'=1+1", NULL },
+		{ __LINE__, BYTES("+1"), "+1", "'+1", NULL },
+		{ __LINE__, BYTES("-1"), "-1", "'-1", NULL },
+		{ __LINE__, BYTES("@x"), "@x", "'@x", NULL },
+		{ __LINE__, BYTES("\tx"), "\tx", "'\tx", NULL },
+		{ __LINE__, BYTES("\rx"), "\"\rx\"", "\"'\rx\"", NULL },
+		{ __LINE__, BYTES("=a,\"b\""), "\"=a,\"\"b\"\"\"", "\"'=a,\"\"b\"\"\"", NULL },
+		{ __LINE__, BYTES("'=x"), "'=x", "''=x", "'=x" },
+		{ __LINE__, BYTES("'"), "'", "''", "'" },
+		{ __LINE__, BYTES("it's"), "it's", NULL, NULL },
+		{ __LINE__, BYTES("a;=1+1"), "a;=1+1", NULL, NULL },
+		{ __LINE__, BYTES("x=1"), "x=1", NULL, NULL },
+		{ __LINE__, BYTES("1-1"), "1-1", NULL, NULL },
 	};
 
 	for (size_t i = 0; i < ROWS(rows); i++) {
-		struct mr_export_row r = full_row();
-		char want[200];
+		const char *guarded = rows[i].guarded != NULL ? rows[i].guarded : rows[i].cell;
 
 		row(rows[i].line);
-		r.event.user_agent = rows[i].text;
-		snprintf(want, sizeof want, ",192.0.2.1,%s,\"{\"\"a\"\"", rows[i].cell);
-		encode(&csv, &r, 1, 1);
-		mr_buf_add_char(&sink.got, '\0');
-		is_part(sink.got.p, want, "the cell");
+		check_cell(NULL, rows[i].text, rows[i].cell);
+		check_cell(MR_CSV_GUARD, rows[i].text, guarded);
+		check_cell(MR_CSV_GUARD_OLD, rows[i].text,
+		    rows[i].before != NULL ? rows[i].before : guarded);
 	}
 	row(0);
 }
@@ -251,7 +268,7 @@ test_reproducible(void)
 	}
 	for (int f = MR_FORMAT_NDJSON; f <= MR_FORMAT_PARQUET; f++) {
 		for (size_t c = 0; c < ROWS(compressions); c++) {
-			struct mr_format_options o = { (enum mr_format)f, compressions[c], 0, false };
+			struct mr_format_options o = { .format = (enum mr_format)f, .compression = compressions[c] };
 
 			mr_buf_reset(&first, MEMSINK_MAX);
 			mr_buf_add_str(&first, encode(&o, rows, N, N));

@@ -86,11 +86,11 @@ static void
 test_failures(void)
 {
 	static const struct mr_format_options formats[] = {
-		{ MR_FORMAT_NDJSON, MR_COMPRESSION_NONE, 0, false },
-		{ MR_FORMAT_NDJSON, MR_COMPRESSION_GZIP, 0, false },
-		{ MR_FORMAT_NDJSON, MR_COMPRESSION_ZSTD, 0, false },
-		{ MR_FORMAT_CSV, MR_COMPRESSION_NONE, 0, false },
-		{ MR_FORMAT_PARQUET, MR_COMPRESSION_NONE, 0, false },
+		{ .format = MR_FORMAT_NDJSON },
+		{ .format = MR_FORMAT_NDJSON, .compression = MR_COMPRESSION_GZIP },
+		{ .format = MR_FORMAT_NDJSON, .compression = MR_COMPRESSION_ZSTD },
+		{ .format = MR_FORMAT_CSV },
+		{ .format = MR_FORMAT_PARQUET },
 	};
 	static char noise[200000];
 	struct mr_export_row rows[3] = { plain_row(), plain_row(), plain_row() };
@@ -275,13 +275,13 @@ test_tee(void)
 static void
 test_names(void)
 {
-	struct mr_format_options o = { MR_FORMAT_NDJSON, MR_COMPRESSION_ZSTD, 0, false };
+	struct mr_format_options o = { .format = MR_FORMAT_NDJSON, .compression = MR_COMPRESSION_ZSTD };
 	enum mr_format format = MR_FORMAT_CSV;
 	enum mr_compression compression = MR_COMPRESSION_NONE;
 
 	is_str(mr_str(mr_format_suffix(&o)), ".ndjson.zst", "a suffix");
 	is_str(mr_str(mr_format_content_type(&o)), "application/zstd", "its type");
-	o = (struct mr_format_options){ MR_FORMAT_PARQUET, MR_COMPRESSION_GZIP, 0, false };
+	o = (struct mr_format_options){ .format = MR_FORMAT_PARQUET, .compression = MR_COMPRESSION_GZIP };
 	is_str(mr_str(mr_format_suffix(&o)), ".parquet", "Parquet has one suffix");
 	ok(mr_format_parse(MR_STR_LIT("parquet"), &format) && format == MR_FORMAT_PARQUET, "parquet");
 	ok(mr_format_parse(MR_STR_LIT("json"), &format) && format == MR_FORMAT_NDJSON, "json");
