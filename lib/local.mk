@@ -4,7 +4,7 @@
 noinst_LIBRARIES += lib/libmillrace.a
 lib_libmillrace_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBPQ_CFLAGS) $(INIH_CFLAGS) \
 	$(SODIUM_CFLAGS) $(ZLIB_CFLAGS) $(CURL_CFLAGS) \
-	$(ZSTD_CFLAGS)
+	$(ZSTD_CFLAGS) $(SNAPPY_CFLAGS)
 lib_libmillrace_a_SOURCES = \
 	lib/base/arena.c lib/base/arena.h \
 	lib/base/buf.c lib/base/buf.h \
@@ -42,6 +42,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/format/query.c lib/format/query.h \
 	lib/format/row.c lib/format/row.h \
 	lib/format/salvage.c lib/format/salvage.h \
+	lib/format/snappy.c lib/format/snappy.h \
 	lib/format/textout.c lib/format/textout.h \
 	lib/format/times.c lib/format/times.h \
 	lib/format/utf8.c lib/format/utf8.h \
@@ -79,6 +80,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/parquet/column.c lib/parquet/column.h \
 	lib/parquet/dict.c lib/parquet/dict.h \
 	lib/parquet/meta.c lib/parquet/meta.h \
+	lib/parquet/press.c lib/parquet/press.h \
 	lib/parquet/rle.c lib/parquet/rle.h \
 	lib/parquet/thrift.c lib/parquet/thrift.h \
 	lib/stage/compress.c lib/stage/compress.h \
@@ -151,4 +153,4 @@ MR_LIBS = lib/libmillrace.a $(LIBPQ_LIBS) $(INIH_LIBS) $(SODIUM_LIBS) $(ZLIB_LIB
 # For programs that reach S3; the worker starts without what libcurl brings along.
 MR_S3_LIBS = $(MR_LIBS) $(CURL_LIBS)
 # For programs that encode an export.
-MR_STAGE_LIBS = $(MR_LIBS) $(ZSTD_LIBS)
+MR_STAGE_LIBS = $(MR_LIBS) $(ZSTD_LIBS) $(SNAPPY_LIBS)

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "config.h"
+
 #define DEFAULT_CLIENT "default"
 /* It becomes part of keys in the backup's bucket. */
 #define NAME_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
@@ -25,6 +27,7 @@ static const struct mr_conf_key table[] = {
 	    mr_compression_words, NULL },
 	{ SECTION, "compression_level", MR_T_INT, AT(compression_level), "0", 0, 19, NULL, NULL },
 	{ SECTION, "csv_formula_guard", MR_T_BOOL, AT(csv_guard), "off", 0, 0, NULL, NULL },
+	{ SECTION, "parquet_codec", MR_T_WORD, AT(parquet_codec), "zstd", 0, 0, mr_codec_words, NULL },
 	{ SECTION, "parquet_json", MR_T_BOOL, AT(parquet_json), "off", 0, 0, NULL, NULL },
 	{ SECTION, "frequency", MR_T_CHOICE, AT(frequency), "realtime", 0, 0, frequencies, NULL },
 	{ SECTION, "backup", MR_T_BOOL, AT(has_backup), "on", 0, 0, NULL, NULL },
@@ -211,6 +214,21 @@ inherit_backup(const struct mr_conf *conf, struct mr_conf_client *client, struct
 }
 
 static enum mr_err
+check_codec(const struct mr_conf_client *client, struct mr_error *err)
+{
+#ifndef HAVE_SNAPPY
+	if (strcmp(client->parquet_codec, "snappy") == 0)
+		return mr_fail(err, MR_EINVAL, "[client %s] parquet_codec = snappy: this millrace was "
+		    "built without libsnappy; install libsnappy-dev and build it again, or take "
+		    "gzip", client->name);
+#else
+	(void)client;
+	(void)err;
+#endif
+	return MR_OK;
+}
+
+static enum mr_err
 check_bucket(const char *client, const char *what, const char *bucket, struct mr_error *err)
 {
 	if (strstr(bucket, "://") == NULL || strncmp(bucket, "s3://", 5) == 0 ||
@@ -231,7 +249,8 @@ mr_conf_client_check(struct mr_conf *conf, struct mr_error *err)
 		if (client->target.bucket[0] == '\0')
 			return mr_fail(err, MR_EINVAL, "[client %s] has no bucket; set bucket to the "
 			    "name of an S3 bucket or to file:///FOLDER", client->name);
-		if ((e = inherit_backup(conf, client, err)) != MR_OK ||
+		if ((e = check_codec(client, err)) != MR_OK ||
+		    (e = inherit_backup(conf, client, err)) != MR_OK ||
 		    (e = check_bucket(client->name, "bucket", client->target.bucket, err)) != MR_OK ||
 		    (e = check_bucket(client->name, "backup", client->backup.bucket, err)) != MR_OK)
 			return e;

@@ -89,6 +89,7 @@ struct mr_conf_client {
 	char *compression;         /* the same */
 	int64_t compression_level; /* 0: the usual one */
 	bool csv_guard;            /* CSV: see enc_csv.h */
+	char *parquet_codec;       /* a word of words.h */
 	bool parquet_json;         /* the payload's logical type is JSON */
 	int64_t frequency;         /* enum mr_frequency */
 };

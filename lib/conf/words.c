@@ -9,6 +9,9 @@ const struct mr_conf_choice mr_compression_words[] = { { "none", MR_COMPRESSION_
 const struct mr_conf_choice mr_checksum_words[] = { { "auto", MR_CHECKSUM_AUTO },
 	{ "sha256", MR_CHECKSUM_SHA256 }, { "crc32c", MR_CHECKSUM_CRC32C }, { "md5", MR_CHECKSUM_MD5 },
 	{ "none", MR_CHECKSUM_NONE }, { NULL, 0 } };
+const struct mr_conf_choice mr_codec_words[] = { { "zstd", MR_CODEC_ZSTD },
+	{ "gzip", MR_CODEC_GZIP }, { "snappy", MR_CODEC_SNAPPY }, { "none", MR_CODEC_NONE },
+	{ NULL, 0 } };
 
 static const struct mr_conf_choice *
 find(const struct mr_conf_choice *words, struct mr_str word)
@@ -35,5 +38,15 @@ mr_compression_parse(struct mr_str word, enum mr_compression *compression)
 
 	if (found != NULL)
 		*compression = (enum mr_compression)found->value;
+	return found != NULL;
+}
+
+bool
+mr_codec_parse(struct mr_str word, enum mr_codec *codec)
+{
+	const struct mr_conf_choice *found = find(mr_codec_words, word);
+
+	if (found != NULL)
+		*codec = (enum mr_codec)found->value;
 	return found != NULL;
 }

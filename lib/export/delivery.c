@@ -16,7 +16,8 @@ set_format(struct mr_delivery *d, struct mr_error *err)
 		.csv_guard = b->encoder_version < MR_ENCODER_CSV_GUARD ? MR_CSV_GUARD_OLD :
 		    b->csv_guard ? MR_CSV_GUARD : NULL };
 	if (!mr_format_parse(b->format, &d->format.format) ||
-	    !mr_compression_parse(b->compression, &d->format.compression))
+	    !mr_compression_parse(b->compression, &d->format.compression) ||
+	    !mr_codec_parse(b->parquet_codec, &d->format.codec))
 		return mr_fail(err, MR_EINVAL, "batch %.*s: its format is unknown", (int)b->name.n,
 		    b->name.p);
 	if (b->encoder_version < MR_ENCODER_OLDEST || b->encoder_version > MR_ENCODER_VERSION)

@@ -56,7 +56,7 @@ put_head(struct mr_buf *b, const struct mr_delivery *d)
 	put_text(b, "kind", p->kind);
 	put_text(b, "run_id", p->run_id);
 	put_text(b, "format", p->format);
-	put_text(b, "compression", d->format.format == MR_FORMAT_PARQUET ? MR_STR_LIT("zstd") :
+	put_text(b, "compression", d->format.format == MR_FORMAT_PARQUET ? p->parquet_codec :
 	    p->compression);
 	put_number(b, "encoder_version", p->encoder_version);
 	put_text(b, "snapshot_from", p->from_text);

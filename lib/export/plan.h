@@ -24,6 +24,7 @@ struct mr_plan_request {
 	const char *compression;
 	int64_t level;
 	bool csv_guard;
+	const char *parquet_codec;
 	bool parquet_json;
 	int encoder_version;
 	enum mr_frequency frequency;

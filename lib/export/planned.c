@@ -69,7 +69,7 @@ mr_planned_put_where(struct mr_buf *sql, const struct mr_snapshot *from, const s
 #define SELECT_BATCH "SELECT id, name, client, kind, run_id, format, compression, level, " \
 	"parquet_json::int, encoder_version, rows, snapshot_from, snapshot_to, " \
 	"CASE WHEN sites IS NOT NULL THEN 1 WHEN except_sites <> '{}' THEN 2 ELSE 0 END, " \
-	MR_SQL_MICROSECONDS("since") ", " MR_SQL_MICROSECONDS("until") ", destination, csv_guard::int FROM export_batches "
+	MR_SQL_MICROSECONDS("since") ", " MR_SQL_MICROSECONDS("until") ", destination, csv_guard::int, parquet_codec FROM export_batches "
 
 static enum mr_err
 fill(struct mr_planned_batch *b, struct mr_error *err)
@@ -98,6 +98,7 @@ fill(struct mr_planned_batch *b, struct mr_error *err)
 		b->filter.until_us = mr_db_int(r, 0, 15);
 	b->destination = mr_db_value(r, 0, 16);
 	b->csv_guard = mr_db_int(r, 0, 17) != 0;
+	b->parquet_codec = mr_db_value(r, 0, 18);
 	if (b->from_text.p != NULL && (e = mr_snapshot_parse(b->from_text, &b->from, err)) != MR_OK)
 		return e;
 	return mr_snapshot_parse(b->to_text, &b->to, err);

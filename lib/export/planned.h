@@ -38,6 +38,7 @@ struct mr_planned_batch {
 	struct mr_str compression;
 	int level;
 	bool csv_guard;
+	struct mr_str parquet_codec;
 	bool parquet_json;
 	int encoder_version;
 	int64_t rows;

@@ -6,8 +6,6 @@
 #include "format/gzip.h"
 #include "parquet/rle.h"
 
-/* The largest page is one row; twice as much for lengths, levels, what does not pack. */
-#define MAX_BYTES (2 * MR_ROW_MAX_BYTES + 2 * MR_PARQUET_PAGE_BYTES)
 /* A buffer that one long row made large is not kept. */
 #define KEEP_BYTES (2 * MR_PARQUET_PAGE_BYTES)
 #define KEEP_PAGES_BYTES ((size_t)16 << 20)
@@ -16,23 +14,6 @@ static enum mr_err
 no_memory(const struct mr_parquet_column *c, struct mr_error *err)
 {
 	return mr_fail(err, MR_ENOMEM, "parquet: no memory for the column %s", c->column->name);
-}
-
-enum mr_err
-mr_parquet_press_init(struct mr_parquet_press *press, int level, struct mr_error *err)
-{
-	*press = (struct mr_parquet_press){ .zstd = mr_zstd_new(level, err) };
-	mr_buf_init(&press->raw, MAX_BYTES);
-	mr_buf_init(&press->packed, MAX_BYTES);
-	return press->zstd != NULL ? MR_OK : MR_ENOMEM;
-}
-
-void
-mr_parquet_press_free(struct mr_parquet_press *press)
-{
-	mr_zstd_free(press->zstd);
-	mr_buf_free(&press->raw);
-	mr_buf_free(&press->packed);
 }
 
 static bool
@@ -46,9 +27,9 @@ mr_parquet_column_init(struct mr_parquet_column *c, const struct mr_column *colu
     struct mr_parquet_press *press, struct mr_error *err)
 {
 	*c = (struct mr_parquet_column){ .column = column, .press = press };
-	mr_buf_init(&c->dictionary_page, MAX_BYTES);
-	mr_buf_init(&c->pages, 2 * MAX_BYTES);
-	mr_buf_init(&c->values, MAX_BYTES);
+	mr_buf_init(&c->dictionary_page, MR_PARQUET_MAX_BYTES);
+	mr_buf_init(&c->pages, 2 * MR_PARQUET_MAX_BYTES);
+	mr_buf_init(&c->values, MR_PARQUET_MAX_BYTES);
 	if (column->nullable &&
 	    (c->levels = calloc(MR_PARQUET_PAGE_ROWS, sizeof *c->levels)) == NULL)
 		return no_memory(c, err);
@@ -95,24 +76,23 @@ mr_parquet_column_reset(struct mr_parquet_column *c)
 
 /* --- pages ---------------------------------------------------------------------- */
 
-/* Compresses raw and appends it to `to` behind its header. */
+/* Packs raw and appends it to `to` behind its header. */
 static enum mr_err
 put_page(struct mr_parquet_column *c, struct mr_buf *to, struct mr_str raw,
     struct mr_parquet_page *page, struct mr_error *err)
 {
-	struct mr_buf *packed = &c->press->packed;
 	size_t start = to->len;
+	struct mr_str packed;
 	enum mr_err e;
 
-	mr_buf_reset(packed, KEEP_BYTES);
-	if ((e = mr_zstd_block(c->press->zstd, raw, packed, err)) != MR_OK)
+	if ((e = mr_parquet_press_page(c->press, raw, &packed, err)) != MR_OK)
 		return e;
 	page->raw_bytes = raw.n;
-	page->packed_bytes = packed->len;
-	page->crc = mr_crc32(0, packed->p, packed->len);
+	page->packed_bytes = packed.n;
+	page->crc = mr_crc32(0, packed.p, packed.n);
 	mr_parquet_put_page_header(to, page);
 	c->chunk.raw_bytes += (int64_t)(to->len - start + raw.n);
-	mr_buf_add(to, packed->p, packed->len);
+	mr_buf_add_str(to, packed);
 	if (to->failed)
 		return no_memory(c, err);
 	c->chunk.packed_bytes += (int64_t)(to->len - start);

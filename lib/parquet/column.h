@@ -10,21 +10,16 @@
 #ifndef MR_PARQUET_COLUMN_H
 #define MR_PARQUET_COLUMN_H
 
-#include "format/zstd.h"
 #include "parquet/dict.h"
 #include "parquet/meta.h"
+#include "parquet/press.h"
 
 /* A page ends at so many rows, or when its values have so many bytes. */
 #define MR_PARQUET_PAGE_ROWS ((size_t)20480)
 #define MR_PARQUET_PAGE_BYTES ((size_t)1 << 20)
 
-/* What the columns of a file share. */
-struct mr_parquet_press {
-	struct mr_zstd *zstd;
-	struct mr_buf raw;    /* a page before compression */
-	struct mr_buf packed; /* and after */
-	size_t held;          /* bytes of finished pages in all columns */
-};
+/* The largest page is one row; twice as much for lengths, levels, what does not pack. */
+#define MR_PARQUET_MAX_BYTES (2 * MR_ROW_MAX_BYTES + 2 * MR_PARQUET_PAGE_BYTES)
 
 enum mr_parquet_mode {
 	MR_PARQUET_DIRECT,   /* no dictionary, or not any more */
@@ -49,11 +44,6 @@ struct mr_parquet_column {
 	size_t plain_bytes;         /* that the indices stand for */
 	struct mr_parquet_dict *dict; /* of text columns */
 };
-
-/* The shared part. MR_ENOMEM. */
-enum mr_err mr_parquet_press_init(struct mr_parquet_press *press, int level,
-    struct mr_error *err);
-void mr_parquet_press_free(struct mr_parquet_press *press);
 
 /* In the caller's storage; press must outlive it. MR_ENOMEM. */
 enum mr_err mr_parquet_column_init(struct mr_parquet_column *c, const struct mr_column *column,

@@ -11,8 +11,10 @@ enum { LOGICAL_STRING = 1, LOGICAL_TIMESTAMP = 8, LOGICAL_JSON = 12 };
 enum { UNIT_MICROS = 2 };
 enum { REQUIRED = 0, OPTIONAL = 1 };
 enum { PAGE_DATA = 0, PAGE_DICTIONARY = 2 };
-enum { CODEC_ZSTD = 6 };
 enum { FORMAT_VERSION = 1 };
+
+static const int codecs[] = { [MR_CODEC_NONE] = 0, [MR_CODEC_SNAPPY] = 1, [MR_CODEC_GZIP] = 2,
+	[MR_CODEC_ZSTD] = 6 };
 
 void
 mr_parquet_put_le32(struct mr_buf *out, uint32_t v)
@@ -235,7 +237,7 @@ put_encoding_stats(struct mr_thrift *t, const struct mr_parquet_chunk *chunk)
 
 /* ColumnChunk with its ColumnMetaData */
 static void
-put_chunk(struct mr_thrift *t, const struct mr_parquet_chunk *chunk)
+put_chunk(struct mr_thrift *t, const struct mr_parquet_chunk *chunk, enum mr_codec codec)
 {
 	mr_thrift_begin(t);
 	mr_thrift_i64(t, 2, 0); /* file_offset: no copy of the metadata */
@@ -244,7 +246,7 @@ put_chunk(struct mr_thrift *t, const struct mr_parquet_chunk *chunk)
 	put_encodings(t, chunk);
 	mr_thrift_list(t, 3, MR_THRIFT_BINARY, 1); /* path_in_schema */
 	mr_thrift_put_binary(t, mr_str(chunk->column->name));
-	mr_thrift_i32(t, 4, CODEC_ZSTD);
+	mr_thrift_i32(t, 4, codecs[codec]);
 	mr_thrift_i64(t, 5, chunk->values);
 	mr_thrift_i64(t, 6, chunk->raw_bytes);
 	mr_thrift_i64(t, 7, chunk->packed_bytes);
@@ -259,7 +261,7 @@ put_chunk(struct mr_thrift *t, const struct mr_parquet_chunk *chunk)
 
 void
 mr_parquet_put_group(struct mr_buf *out, const struct mr_parquet_chunk *const *chunks,
-    int64_t rows, size_t ordinal)
+    enum mr_codec codec, int64_t rows, size_t ordinal)
 {
 	struct mr_thrift t = { .out = out };
 	int64_t raw_bytes = 0, packed_bytes = 0;
@@ -267,7 +269,7 @@ mr_parquet_put_group(struct mr_buf *out, const struct mr_parquet_chunk *const *c
 	mr_thrift_begin(&t);
 	mr_thrift_list(&t, 1, MR_THRIFT_STRUCT, MR_COLUMNS);
 	for (size_t i = 0; i < MR_COLUMNS; i++) {
-		put_chunk(&t, chunks[i]);
+		put_chunk(&t, chunks[i], codec);
 		raw_bytes += chunks[i]->raw_bytes;
 		packed_bytes += chunks[i]->packed_bytes;
 	}

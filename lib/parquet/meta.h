@@ -7,6 +7,7 @@
 #define MR_PARQUET_META_H
 
 #include "base/buf.h"
+#include "conf/words.h"
 #include "format/row.h"
 
 #define MR_PARQUET_MAGIC "PAR1"
@@ -67,7 +68,7 @@ void mr_parquet_put_page_header(struct mr_buf *out, const struct mr_parquet_page
 
 /* Appends the description of one row group: MR_COLUMNS chunks, which lie one behind another. */
 void mr_parquet_put_group(struct mr_buf *out, const struct mr_parquet_chunk *const *chunks,
-    int64_t rows, size_t ordinal);
+    enum mr_codec codec, int64_t rows, size_t ordinal);
 
 /*
  * Appends the footer and all that stands behind it. groups: what put_group

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "format/gzip.h"
 #include "parquet/column.h"
 
 #define GROUP_ROWS ((size_t)122880)
@@ -65,7 +66,8 @@ end_group(struct parquet *p, struct mr_error *err)
 			return e;
 		chunks[i] = &p->columns[i].chunk;
 	}
-	mr_parquet_put_group(&p->groups, chunks, (int64_t)p->group_rows, p->n_groups++);
+	mr_parquet_put_group(&p->groups, chunks, p->press.codec, (int64_t)p->group_rows,
+	    p->n_groups++);
 	p->rows += (int64_t)p->group_rows;
 	p->group_rows = p->group_bytes = p->press.held = 0;
 	for (size_t i = 0; i < MR_COLUMNS; i++)
@@ -149,9 +151,11 @@ static const struct mr_stage_ops ops = {
 };
 
 static enum mr_err
-init(struct parquet *p, int level, struct mr_error *err)
+init(struct parquet *p, const struct mr_parquet_options *options, struct mr_error *err)
 {
-	enum mr_err e = mr_parquet_press_init(&p->press, level, err);
+	int usual = options->codec == MR_CODEC_GZIP ? MR_GZIP_LEVEL : MR_PARQUET_LEVEL;
+	enum mr_err e = mr_parquet_press_init(&p->press, options->codec,
+	    options->level != 0 ? options->level : usual, MR_PARQUET_MAX_BYTES, err);
 
 	while (e == MR_OK && p->n_columns < MR_COLUMNS) {
 		e = mr_parquet_column_init(&p->columns[p->n_columns], &mr_columns[p->n_columns],
@@ -165,8 +169,8 @@ struct mr_stage *
 mr_enc_parquet_new(struct mr_stage *next, const struct mr_parquet_options *options,
     struct mr_error *err)
 {
+	static const struct mr_parquet_options usual = { .level = 0 };
 	struct parquet *p = calloc(1, sizeof *p);
-	int level = options != NULL && options->level != 0 ? options->level : MR_PARQUET_LEVEL;
 
 	if (p == NULL) {
 		mr_fail(err, MR_ENOMEM, "no memory for the parquet encoder");
@@ -174,9 +178,10 @@ mr_enc_parquet_new(struct mr_stage *next, const struct mr_parquet_options *optio
 	}
 	p->stage.ops = &ops;
 	p->stage.next = next;
-	p->json_payload = options != NULL && options->json_payload;
+	options = options != NULL ? options : &usual;
+	p->json_payload = options->json_payload;
 	mr_buf_init(&p->groups, MAX_FOOTER_BYTES / 2);
-	if (init(p, level, err) == MR_OK)
+	if (init(p, options, err) == MR_OK)
 		return &p->stage;
 	parquet_free(&p->stage);
 	return NULL;

@@ -1,6 +1,6 @@
 /*
  * Apache Parquet: data page v1, PLAIN and RLE_DICTIONARY, every page packed
- * with zstd and with its CRC, row groups with statistics of every column.
+ * and with its CRC, row groups with statistics of every column.
  * Times are TIMESTAMP in microseconds of UTC, id is INT64, the rest STRING.
  *
  * A row group ends at 122,880 rows, at 64 MiB of values, or when 12 MiB of
@@ -10,6 +10,7 @@
 #ifndef MR_STAGE_ENC_PARQUET_H
 #define MR_STAGE_ENC_PARQUET_H
 
+#include "conf/words.h"
 #include "stage/stage.h"
 
 /* zstd's level: columns pack so well that higher ones gain nothing, at twice the time. */
@@ -17,7 +18,8 @@
 
 struct mr_parquet_options {
 	bool json_payload; /* the payload's logical type is JSON instead of STRING */
-	int level;         /* of zstd; 0: MR_PARQUET_LEVEL */
+	enum mr_codec codec;
+	int level;         /* of zstd or gzip; 0: the usual one */
 };
 
 /* options == NULL: all zero. NULL when there is no memory; *err says so. */

@@ -36,7 +36,8 @@ mr_format_content_type(const struct mr_format_options *options)
 static struct mr_stage *
 encoder_new(const struct mr_format_options *options, struct mr_stage *next, struct mr_error *err)
 {
-	struct mr_parquet_options parquet = { options->json_payload, options->level };
+	struct mr_parquet_options parquet = { .json_payload = options->json_payload,
+		.codec = options->codec, .level = options->level };
 
 	switch (options->format) {
 	case MR_FORMAT_CSV:

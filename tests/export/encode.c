@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "config.h"
 #include "rows.h"
 #include "stage/format.h"
 #include "stage/meter.h"
@@ -164,18 +165,18 @@ make_extremes(struct rows *r)
 	}
 }
 
-enum { TEXT = 1, PARQUET = 2, VARIANTS = 4 };
+enum { TEXT = 1, PARQUET = 2, VARIANTS = 4, CODECS = 8 };
 
 static const struct {
 	const char *name;
 	void (*make)(struct rows *r);
 	unsigned exports;
 } cases[] = {
-	{ "empty", make_empty, TEXT | PARQUET | VARIANTS },
+	{ "empty", make_empty, TEXT | PARQUET | VARIANTS | CODECS },
 	{ "one", make_one, TEXT | PARQUET },
-	{ "realistic", make_realistic, TEXT | PARQUET },
+	{ "realistic", make_realistic, TEXT | PARQUET | CODECS },
 	{ "nulls", make_nulls, PARQUET },
-	{ "unicode", make_unicode, TEXT | PARQUET | VARIANTS },
+	{ "unicode", make_unicode, TEXT | PARQUET | VARIANTS | CODECS },
 	{ "groups", make_groups, PARQUET },
 	{ "cardinality", make_cardinality, PARQUET },
 	{ "long", make_long, TEXT | PARQUET },
@@ -195,6 +196,11 @@ static const struct {
 	{ ".csv.gz", TEXT, { .format = MR_FORMAT_CSV, .compression = MR_COMPRESSION_GZIP } },
 	{ ".csv.zst", TEXT, { .format = MR_FORMAT_CSV, .compression = MR_COMPRESSION_ZSTD } },
 	{ ".parquet", PARQUET, { .format = MR_FORMAT_PARQUET } },
+	{ "-gzip.parquet", CODECS, { .format = MR_FORMAT_PARQUET, .codec = MR_CODEC_GZIP } },
+	{ "-none.parquet", CODECS, { .format = MR_FORMAT_PARQUET, .codec = MR_CODEC_NONE } },
+#ifdef HAVE_SNAPPY
+	{ "-snappy.parquet", CODECS, { .format = MR_FORMAT_PARQUET, .codec = MR_CODEC_SNAPPY } },
+#endif
 	{ "-json.parquet", VARIANTS, { .format = MR_FORMAT_PARQUET, .json_payload = true } },
 };
 

@@ -254,7 +254,9 @@ def check_parquet(t, path, case, reference, json_payload):
     groups = by_hyparquet["groups"]
     t.is_(statistics_problems(groups, [reference_row(text) for text in reference]), [],
           "min, max and null_count of each column of each row group")
-    t.is_({c["codec"] for group in groups for c in group["columns"]} - {"ZSTD"}, set(), "the codec")
+    found = re.search(r"-(gzip|snappy|none)\.parquet$", path)
+    codec = {"none": "UNCOMPRESSED"}.get(found[1], found[1].upper()) if found else "ZSTD"
+    t.is_({c["codec"] for group in groups for c in group["columns"]} - {codec}, set(), "the codec")
     rows, encodings = CASES[case]
     if rows is None:
         t.ok(1 < len(groups) < 5, "long rows end a row group early, and not each")
@@ -307,6 +309,9 @@ def main():
                 written = sorted(f"{folder}/{name}" for name in os.listdir(folder))
                 if f"{folder}/{case}.ndjson" in written:
                     check_text(t, folder, case, reference)
+                if any("-gzip." in path for path in written) and \
+                        not any("-snappy." in path for path in written):
+                    t.skip("Parquet packed with snappy", "libsnappy-dev was not there to build with")
                 parquets = [path for path in written if path.endswith(".parquet")]
                 read_elsewhere(t, parquets)
                 for path in parquets:

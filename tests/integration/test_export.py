@@ -275,6 +275,12 @@ def planned_formats(t, pg, folder):
     t.is_(deliver("turned off", lambda: configure("off")), ["''=1", "'=1"], "this one still is")
     t.is_(deliver("of an earlier version", lambda: pg.execute(
         "UPDATE export_batches SET encoder_version = 2", s.name)), ["'=1", "'=1"], "as it was then")
+    s.exporter.configure({"client acme": client(s.bucket, format="parquet", parquet_codec="gzip")})
+    before = set(s.bucket.keys())
+    s.insert(1)
+    s.exporter.good(t, "Parquet")
+    manifest = next(k for k in set(s.bucket.keys()) - before if is_manifest(k))
+    t.is_(json.loads(s.bucket.get(manifest))["compression"], "gzip", "the manifest names its codec")
 
 
 def later_destination(t, pg, folder):
