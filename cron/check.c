@@ -181,8 +181,10 @@ check_database(const struct mr_conf *conf)
 		finding(FINE, "database", "connected");
 		current = check_schema(db);
 		check_partitions(conf, db);
-		if (current)
+		if (current) {
+			check_export(conf, db, find);
 			check_retention(conf, db, find);
+		}
 	}
 	mr_db_free(db);
 }
@@ -234,33 +236,13 @@ check_spool(const struct mr_conf *conf)
 }
 
 static void
-check_counters(const struct mr_conf *conf)
-{
-	struct mr_error why = MR_ERROR_INIT;
-	int64_t oldest_us;
-	size_t n;
-
-	if (conf->metrics_file[0] == '\0') {
-		finding(FINE, "counters", "none are shared: [metrics] file is empty");
-	} else if (access(conf->metrics_file, F_OK) != 0 && errno == ENOENT) {
-		finding(WARNING, "counters", "%s does not exist; a worker makes it when it can",
-		    conf->metrics_file);
-	} else if (mr_shared_open(conf->metrics_file, MR_SHARED_LOOK, &why) != MR_OK) {
-		finding(WARNING, "counters", "%s", why.text);
-	} else {
-		n = mr_shared_processes(&oldest_us);
-		finding(FINE, "counters", "%s, %zu worker(s)", conf->metrics_file, n);
-		mr_shared_close();
-	}
-}
-
-static void
 check_installation(const struct mr_conf *conf)
 {
 	finding(FINE, "configuration", "good");
 	check_database(conf);
 	check_spool(conf);
-	check_counters(conf);
+	check_counters(conf, find);
+	check_log(conf, find);
 }
 
 /* --- the books ------------------------------------------------------------------- */

@@ -24,7 +24,11 @@ cron_millrace_admin_SOURCES = \
 	cron/admin_rotate.c \
 	cron/admin_seal.c
 cron_millrace_admin_LDADD = $(MR_S3_LIBS)
-cron_millrace_check_SOURCES = cron/check.c cron/check.h cron/check_retention.c
+cron_millrace_check_SOURCES = \
+	cron/check.c cron/check.h \
+	cron/check_export.c \
+	cron/check_retention.c \
+	cron/check_worker.c
 cron_millrace_check_LDADD = $(MR_LIBS)
 cron_millrace_export_SOURCES = cron/export.c
 cron_millrace_export_LDADD = $(MR_S3_LIBS) $(ZSTD_LIBS)

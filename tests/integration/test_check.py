@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 
@@ -70,7 +71,7 @@ def installation(t, pg, w):
         status, out, err = check(w)
         t.is_((status, err), (0, ""), "status")
         for what in ("configuration", "database", "schema", "partitions", "retention", "spool",
-                     "quarantine", "counters"):
+                     "quarantine", "counters", "log"):
             t.like(out, rf"(?m)^OK: {what}: ", what)
         t.is_(check(w, "-q"), (0, "", ""), "--quiet says nothing")
 
@@ -112,6 +113,18 @@ def installation(t, pg, w):
         t.is_(status, 2, "bad configuration: status")
         t.like(out, r"^CRITICAL: configuration: .*bad\.ini:2", "bad configuration")
         t.is_(check(w, "--books", conf=conf)[0], 3, "bad configuration: no books")
+        log = os.path.join(w.dir, "none", "millrace.log")
+        with open(conf, "w", encoding="ascii") as f:
+            f.write(f"[millrace]\nlog = {log}\n[database]\nurl = {pg.dsn(w.database)}\n")
+        status, out, _ = check(w, conf=conf)
+        t.like(out, rf"(?m)^WARNING: log: {re.escape(log)}: No such file or directory; workers write "
+               "to syslog instead", "a log that cannot be written")
+        t.ok(status > 0, "a log that cannot be written: status", status)
+        t.is_(w.stop(), 0, "the worker ends")
+        finds("no worker", r"WARNING: counters: \S+: no worker runs; why it ended is in its log", 1)
+        w.start()
+        w.wait_healthy()
+        t.is_(check(w, "-q"), (0, "", ""), "and then all is well again")
 
 
 def simple(t, pg, w):

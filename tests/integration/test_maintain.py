@@ -277,11 +277,11 @@ def beside_readers(t, pg, folder):
     t.is_((case.maintain().returncode, case.days()), (0, []), "afterwards it is done")
 
 
-def check(case):
-    """What millrace-check says of the buffer."""
+def check(case, what="retention"):
+    """What millrace-check says of the buffer, or of something else."""
     done = sanitizer.run(case.folder, [os.path.join(proc.BUILDDIR, "cron", "millrace-check"), "-c",
                                        case.ini])
-    return [line for line in done.stdout.splitlines() if ": retention: " in line]
+    return [line for line in done.stdout.splitlines() if f": {what}: " in line]
 
 
 def told(t, pg, folder):
@@ -306,6 +306,7 @@ def told(t, pg, folder):
     t.ok(int(size) * .4 < held < int(size), "half of the partition's bytes, and a little", held)
     case.good(t, "export of all")
     t.like(" ".join(check(case)), r"^OK: retention: \d+ partition\(s\), \d+ bytes$", "then all is well")
+    t.is_(check(case, "export"), ["OK: export: no destination fails"], "the export, too")
     broken = {**acme, "bucket": f"file://{folder}/t_acme/none/such"}
     case.configure({**case.sections, "client acme": broken, "retention": {"max_bytes": "560k"}})
     case.fill(1, ["a"])
@@ -316,6 +317,13 @@ def told(t, pg, folder):
     t.like(lines[0], "client acme, bucket, has not got all of 20 events .*/t_acme/none/such", "a bucket that is away")
     t.like(lines[-1], r"^(WARNING|CRITICAL): retention: \d+ of max_bytes' 573440 bytes are not "
            r"delivered; with \d+ bytes a day they are reached in \d day", "how long there is room")
+    t.like("\n".join(check(case, "export")), r"\AWARNING: export: client acme, bucket, fails, last at "
+           r"\d{4}-\d\d-\d\dT\d\d:\d\dZ: .*/t_acme/none/such.*\Z", "an export that fails")
+    pg.execute("UPDATE export_chains SET system_identifier = 1 WHERE client = 'acme'; UPDATE "
+               "export_chains SET planned_at = now() - interval '3 hours' WHERE client = 'beta'", "told")
+    t.like("\n".join(check(case, "export")), r"\AWARNING: export: client acme is refused: .* run "
+           r"millrace-admin rebind\nWARNING: export: client beta: nothing was planned for 3 hour\(s\); "
+           r"run millrace-export .*\Z", "one that is refused, and one that is not run")
 
 
 SMALL = """
