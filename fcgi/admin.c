@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "client.h"
+#include "guesses.h"
 #include "response.h"
 #include "secret/secret.h"
 
@@ -96,27 +97,71 @@ refuse_tokenless(const struct mr_worker *worker, const struct mr_request *reques
 	return NULL;
 }
 
+/* Whether the token is right; *wait_s > 0: it was not looked at. */
+static bool
+judge(const struct mr_worker *worker, const struct mr_request *request, int64_t *wait_s)
+{
+	struct mr_ip client;
+
+	*wait_s = 0;
+	if (request->authorization.p == NULL)
+		return false;
+	client = mr_client_address(worker, request);
+	*wait_s = mr_guesses_wait(worker->guesses, &client);
+	if (*wait_s > 0)
+		return false;
+	if (has_token(worker, request))
+		return true;
+	mr_guesses_note(worker->guesses, &client, (enum mr_ip_privacy)worker->conf->client_ip);
+	return false;
+}
+
+static void
+refuse_token(const struct mr_request *request, int64_t wait_s, struct mr_response *response)
+{
+	if (wait_s > 0) {
+		mr_response_fail(response, 429, "too many wrong admin tokens came from this address; "
+		    "ask again later");
+		mr_response_retry_after(response, wait_s);
+		return;
+	}
+	mr_response_fail(response, 401, request->authorization.p == NULL ?
+	    "this needs the admin token: Authorization: Bearer TOKEN" :
+	    "the admin token is wrong");
+	mr_buf_add_cstr(&response->headers, "WWW-Authenticate: Bearer realm=\"millrace\"\r\n");
+}
+
+static bool
+has_no_token(const struct mr_worker *worker)
+{
+	return worker->conf->token_sha256[0] == '\0';
+}
+
 bool
 mr_admin_may(const struct mr_worker *worker, const struct mr_request *request)
 {
-	if (worker->conf->token_sha256[0] == '\0')
+	int64_t wait_s;
+
+	if (has_no_token(worker))
 		return refuse_tokenless(worker, request) == NULL;
-	return has_token(worker, request);
+	return judge(worker, request, &wait_s);
 }
 
 bool
 mr_admin_allow(const struct mr_worker *worker, const struct mr_request *request,
     struct mr_response *response)
 {
-	if (mr_admin_may(worker, request))
-		return true;
-	if (worker->conf->token_sha256[0] == '\0') {
-		mr_response_fail(response, 403, refuse_tokenless(worker, request));
+	const char *why;
+	int64_t wait_s;
+
+	if (has_no_token(worker)) {
+		if ((why = refuse_tokenless(worker, request)) == NULL)
+			return true;
+		mr_response_fail(response, 403, why);
 		return false;
 	}
-	mr_response_fail(response, 401, request->authorization.p == NULL ?
-	    "this needs the admin token: Authorization: Bearer TOKEN" :
-	    "the admin token is wrong");
-	mr_buf_add_cstr(&response->headers, "WWW-Authenticate: Bearer realm=\"millrace\"\r\n");
+	if (judge(worker, request, &wait_s))
+		return true;
+	refuse_token(request, wait_s, response);
 	return false;
 }

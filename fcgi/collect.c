@@ -462,10 +462,7 @@ static void
 answer_unavailable(const struct mr_worker *worker, struct mr_response *response)
 {
 	mr_response_fail(response, 503, "the events cannot be stored now; send them again later");
-	/* Else a script of another origin may not read it. */
-	mr_buf_add_cstr(&response->headers, "Access-Control-Expose-Headers: Retry-After\r\n");
-	mr_buf_printf(&response->headers, "Retry-After: %lld\r\n",
-	    (long long)worker->conf->retry_after_s);
+	mr_response_retry_after(response, worker->conf->retry_after_s);
 }
 
 /* What was kept, in words. */

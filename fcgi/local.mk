@@ -13,6 +13,7 @@ fcgi_millrace_fcgi_SOURCES = \
 	fcgi/export.c fcgi/export.h \
 	fcgi/exportmetrics.c fcgi/exportmetrics.h \
 	fcgi/exportrun.c \
+	fcgi/guesses.c fcgi/guesses.h \
 	fcgi/health.c fcgi/health.h \
 	fcgi/main.c \
 	fcgi/metrics.c fcgi/metrics.h \

@@ -54,6 +54,9 @@ static const struct counter {
 	    MR_STAT_BREAKER_OPENINGS },
 	{ "events_replayed_total", "Events taken from the spool into the database.", "",
 	    MR_STAT_EVENTS_REPLAYED },
+	{ "admin_tokens_refused_total", "Admin tokens that were wrong, and that were not looked at because "
+	    "too many wrong ones had come from the address.", "{reason=\"wrong\"}", MR_STAT_TOKENS_WRONG },
+	{ "admin_tokens_refused_total", NULL, "{reason=\"too_many\"}", MR_STAT_TOKENS_UNHEARD },
 	{ "database_connects_total", "Connections made to PostgreSQL.", "", MR_STAT_DB_CONNECTS },
 };
 

@@ -70,6 +70,14 @@ mr_response_fail(struct mr_response *response, int status, const char *message)
 	mr_response_error(response, status, &err);
 }
 
+void
+mr_response_retry_after(struct mr_response *response, int64_t seconds)
+{
+	/* Else a script of another origin may not read it. */
+	mr_buf_printf(&response->headers, "Access-Control-Expose-Headers: Retry-After\r\n"
+	    "Retry-After: %lld\r\n", (long long)seconds);
+}
+
 /* --- the head ---------------------------------------------------------------- */
 
 static const struct {
@@ -79,8 +87,8 @@ static const struct {
 	{ 200, "OK" }, { 202, "Accepted" }, { 204, "No Content" }, { 400, "Bad Request" },
 	{ 401, "Unauthorized" }, { 403, "Forbidden" }, { 404, "Not Found" },
 	{ 405, "Method Not Allowed" }, { 411, "Length Required" }, { 413, "Content Too Large" },
-	{ 415, "Unsupported Media Type" }, { 500, "Internal Server Error" },
-	{ 503, "Service Unavailable" },
+	{ 415, "Unsupported Media Type" }, { 429, "Too Many Requests" },
+	{ 500, "Internal Server Error" }, { 503, "Service Unavailable" },
 };
 
 static const char *

@@ -30,6 +30,9 @@ void mr_response_error(struct mr_response *response, int status, const struct mr
 /* The same from a plain message. */
 void mr_response_fail(struct mr_response *response, int status, const char *message);
 
+/* Adds the header Retry-After, which pages of other origins may read. */
+void mr_response_retry_after(struct mr_response *response, int64_t seconds);
+
 /* Makes the body JSON and sets the status; the caller writes the body. */
 void mr_response_json(struct mr_response *response, int status);
 

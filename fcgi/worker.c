@@ -19,8 +19,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/seldom.h"
 #include "channel.h"
 #include "counters/shared.h"
+#include "guesses.h"
 #include "privacy/privacy.h"
 #include "request.h"
 #include "routes.h"
@@ -265,6 +267,22 @@ open_counters(const struct mr_conf *conf)
 		    why.text);
 }
 
+/* What a worker has besides its writer, which comes last and goes first. */
+static enum mr_err
+start_parts(struct mr_worker *worker, struct mr_error *err)
+{
+	enum mr_err e = mr_guesses_new(&worker->guesses, err);
+
+	return e != MR_OK ? e : mr_privacy_start(&worker->privacy, worker->conf, err);
+}
+
+static void
+stop_parts(struct mr_worker *worker)
+{
+	mr_privacy_stop(worker->privacy);
+	mr_guesses_free(worker->guesses);
+}
+
 enum mr_err
 mr_worker_run(const struct mr_conf *conf, const char *web_servers, struct mr_error *err)
 {
@@ -287,10 +305,9 @@ mr_worker_run(const struct mr_conf *conf, const char *web_servers, struct mr_err
 	options.alone = mr_request_is_cgi();
 	open_counters(conf);
 	options.instance = mr_shared_instance();
-	if ((e = mr_privacy_start(&worker.privacy, conf, err)) != MR_OK)
-		return e;
-	if ((e = mr_writer_start(&worker.writer, &options, err)) != MR_OK) {
-		mr_privacy_stop(worker.privacy);
+	if ((e = start_parts(&worker, err)) != MR_OK ||
+	    (e = mr_writer_start(&worker.writer, &options, err)) != MR_OK) {
+		stop_parts(&worker);
 		return e;
 	}
 	e = mr_request_is_cgi() ? serve_cgi(&worker, err) :
@@ -298,7 +315,8 @@ mr_worker_run(const struct mr_conf *conf, const char *web_servers, struct mr_err
 	mr_writer_stop(worker.writer);
 	/* What the writer gave back after the last thread had gone. */
 	(void)answer_done(&worker, SIZE_MAX);
-	mr_privacy_stop(worker.privacy);
+	stop_parts(&worker);
+	mr_seldom_tell();
 	mr_shared_close();
 	mr_request_end();
 	return e;

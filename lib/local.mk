@@ -16,6 +16,8 @@ lib_libmillrace_a_SOURCES = \
 	lib/base/log.c lib/base/log.h \
 	lib/base/md5.c lib/base/md5.h \
 	lib/base/process.c lib/base/process.h \
+	lib/base/rates.c lib/base/rates.h \
+	lib/base/seldom.c lib/base/seldom.h \
 	lib/base/str.h \
 	lib/base/take.c lib/base/take.h \
 	lib/base/uuid.c lib/base/uuid.h \

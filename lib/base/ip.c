@@ -147,6 +147,14 @@ mr_ip_is_loopback(const struct mr_ip *ip)
 	return ip->family == 6 && memcmp(ip->bytes, one, sizeof one) == 0;
 }
 
+struct mr_str
+mr_ip_owner(const struct mr_ip *ip)
+{
+	_Static_assert(offsetof(struct mr_ip, bytes) == 1, "the family is in front");
+
+	return (struct mr_str){ (const char *)ip, 1 + (ip->family == 4 ? 4 : 8) };
+}
+
 /* Written here for its speed: exports write one for each row. */
 static void
 format_ipv4(const uint8_t bytes[4], char *to)

@@ -37,6 +37,12 @@ bool mr_ip_block_parse(struct mr_str s, struct mr_ip_block *block);
 
 bool mr_ip_in(const struct mr_ip *ip, const struct mr_ip_block *blocks, size_t n);
 bool mr_ip_is_loopback(const struct mr_ip *ip);
+/*
+ * The bytes of it that name who has it: all of IPv4, of IPv6 the /64 that one gets as a
+ * whole. They point into *ip.
+ */
+struct mr_str mr_ip_owner(const struct mr_ip *ip);
+
 void mr_ip_format(const struct mr_ip *ip, char text[MR_IP_TEXT]);
 
 /*

@@ -36,6 +36,8 @@ enum mr_stat {
 	MR_STAT_EVENTS_REPLAYED,  /* taken from the spool into the database, as above */
 	MR_STAT_QUARANTINED,      /* damaged pieces of the spool that were put aside */
 	MR_STAT_BREAKER_OPENINGS, /* the database was given up for a while */
+	MR_STAT_TOKENS_WRONG,     /* admin tokens that were wrong */
+	MR_STAT_TOKENS_UNHEARD,   /* and not looked at, from who had sent too many wrong ones */
 	MR_STAT_EVENTS_UNBOOKED,    /* accepted by a lane without a slot, see counters/books.h */
 	MR_STAT_N
 };

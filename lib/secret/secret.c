@@ -13,6 +13,9 @@ _Static_assert(crypto_aead_xchacha20poly1305_ietf_KEYBYTES == MR_SECRET_KEY_BYTE
 _Static_assert(crypto_aead_xchacha20poly1305_ietf_NPUBBYTES +
     crypto_aead_xchacha20poly1305_ietf_ABYTES == MR_SECRET_EXTRA_BYTES, "nonce and tag");
 
+_Static_assert(crypto_shorthash_KEYBYTES == MR_SHORT_HASH_KEY_BYTES, "key");
+_Static_assert(crypto_shorthash_BYTES == sizeof(uint64_t), "SipHash");
+
 #define NONCE_BYTES crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 
 bool
@@ -46,6 +49,15 @@ void
 mr_sha256_final(struct mr_sha256 *s, unsigned char digest[MR_SHA256_BYTES])
 {
 	(void)crypto_hash_sha256_final((crypto_hash_sha256_state *)s->state, digest);
+}
+
+uint64_t
+mr_secret_short_hash(const unsigned char key[MR_SHORT_HASH_KEY_BYTES], struct mr_str data)
+{
+	uint64_t hash;
+
+	(void)crypto_shorthash((unsigned char *)&hash, (const unsigned char *)data.p, data.n, key);
+	return hash;
 }
 
 void

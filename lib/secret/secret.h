@@ -41,6 +41,14 @@ void mr_sha256_hex(struct mr_str data, char hex[MR_SHA256_HEX]);
 void mr_hmac_sha256(struct mr_str key, struct mr_str data,
     unsigned char digest[MR_SHA256_BYTES]);
 
+/*
+ * A hash of 64 bits for tables (SipHash-2-4): who does not know the key cannot choose what
+ * falls together.
+ */
+#define MR_SHORT_HASH_KEY_BYTES 16
+uint64_t mr_secret_short_hash(const unsigned char key[MR_SHORT_HASH_KEY_BYTES],
+    struct mr_str data);
+
 /* n bytes as 2 n lower-case hex digits and a NUL. */
 void mr_secret_hex(const unsigned char *bytes, size_t n, char *hex);
 

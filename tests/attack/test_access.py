@@ -1,10 +1,14 @@
 """What somebody may who is not the administrator: the worker's role in the database, the
 worker's process, and what asks it without the token."""
 
+import hashlib
 import os
+import re
 import subprocess
 
 from harness import fcgi, postgres, proc, tap
+
+TOKEN = "9c4e1a77d2f05b86e3"
 
 # Functions that fit better than pg_catalog's own what the partitions' function calls.
 SHADOWS = """
@@ -133,6 +137,48 @@ def proxied(t, pg):
                   f"X-Forwarded-For: {chain}")
 
 
+def ask(w, token, path="/events/recent", remote_addr="192.0.2.1"):
+    return w.request("GET", path, remote_addr=remote_addr,
+                     headers={"Authorization": f"Bearer {token}"})
+
+
+def guess(w, remote_addr):
+    """Guesses until that is not listened to; the answers."""
+    answers = [ask(w, f"guess {i}", remote_addr=remote_addr) for i in range(500)]
+    return [answer.status for answer in answers], next(a for a in answers if a.status == 429)
+
+
+def guesses(t, pg):
+    sections = {"database": {"url": pg.dsn()},
+                "admin": {"token_sha256": hashlib.sha256(TOKEN.encode()).hexdigest()}}
+    with fcgi.Worker(sections) as w:
+        w.wait_healthy()
+        statuses, unheard = guess(w, "2001:db8:1:2::1")
+        t.is_(statuses[:20], [401] * 20, "some may be wrong")
+        t.is_(set(statuses), {401, 429}, "beyond that they are not listened to")
+        t.ok(statuses.count(429) > 400, "but for one every few seconds", statuses)
+        t.like(unheard.headers.get("retry-after"), r"^[1-6]$", "Retry-After tells when")
+        t.like(unheard.json()["message"], r"too many wrong admin tokens came from this address", "says why")
+        for address in ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9"):
+            statuses, _last = guess(w, address)
+            t.ok(statuses.count(401) <= 100, f"{address} may not either", statuses)
+        t.is_(ask(w, TOKEN, remote_addr="2001:db8:1:3::1").status, 200, "another network may")
+        t.is_(ask(w, TOKEN).status, 200, "another address may")
+        proc.wait_for(lambda: guess(w, "192.0.2.66") and ask(
+            w, TOKEN, remote_addr="192.0.2.66").status == 429, "the right one is not listened to either")
+        proc.wait_for(lambda: guess(w, "192.0.2.66") and "version" not in ask(
+            w, TOKEN, "/health", "192.0.2.66").json(), "nor does /health tell which is right")
+        metrics = dict(re.findall(r'millrace_admin_tokens_refused_total\{reason="(\w+)"\} (\d+)',
+                                  ask(w, TOKEN, "/metrics").text))
+        t.ok(int(metrics["wrong"]) >= 40 and int(metrics["too_many"]) > 1000, "both are counted",
+             metrics)
+        lines = re.findall(r"(?m)^.*WARNING: .*wrong admin token.*$", w.log())
+        t.ok(1 <= len(lines) <= 20, "it is logged now and then", lines)
+        t.like(lines[0], r"a wrong admin token from 2001:db8:1:2::1$", "with the address")
+        w.stop()
+        t.like(w.log(), r"WARNING: \d+ wrong admin tokens were not logged", "with how many were not")
+
+
 postgres.need()
 with tap.Suite() as t, postgres.Postgres() as pg:
     with t.case("a shadowing function in an open schema public"):
@@ -146,3 +192,5 @@ with tap.Suite() as t, postgres.Postgres() as pg:
         tokenless(t, worker)
     with t.case("behind a proxy on the same machine"):
         proxied(t, pg)
+    with t.case("wrong tokens"):
+        guesses(t, pg)

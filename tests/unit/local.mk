@@ -12,6 +12,8 @@ unit_tests = \
 	tests/unit/base/test_log \
 	tests/unit/base/test_md5 \
 	tests/unit/base/test_process \
+	tests/unit/base/test_rates \
+	tests/unit/base/test_seldom \
 	tests/unit/base/test_str \
 	tests/unit/base/test_uuid \
 	tests/unit/conf/test_conf \
