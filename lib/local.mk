@@ -130,6 +130,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/export/read.c lib/export/read.h \
 	lib/export/readahead.c lib/export/readahead.h \
 	lib/export/rebind.c lib/export/rebind.h \
+	lib/export/refused.c lib/export/refused.h \
 	lib/export/runs.c lib/export/runs.h \
 	lib/export/sample.c lib/export/sample.h \
 	lib/export/slices.c lib/export/slices.h \

@@ -5,3 +5,7 @@ ALTER TABLE export_batches ADD COLUMN oldest_at timestamptz;
 -- No row of the client's sites lies between the chain's snapshot and this one, so that neither
 -- planning nor counting looks there again. NULL: not known.
 ALTER TABLE export_chains ADD COLUMN idle_until text;
+
+-- Rows of the batch that cannot be exported were refused: they are in rejected_events, and
+-- neither counted nor read.
+ALTER TABLE export_batches ADD COLUMN refuses boolean NOT NULL DEFAULT false;

@@ -306,6 +306,27 @@ deliver(struct client *c, bool manual, struct mr_error *err)
 	return e == MR_OK && *c->x->stop == 0 ? record_failures(c, manual, err) : e;
 }
 
+/* What only looks, or is apart from the chain, says nothing of how the chain is. */
+static bool
+is_regular(const struct mr_export_options *o)
+{
+	return !o->verify && !o->dry_run && !o->force && !mr_delivered_is_span(o);
+}
+
+enum mr_err
+mr_client_note_failure(const struct mr_context *x, const struct mr_conf_client *client,
+    const struct mr_error *why, struct mr_error *err)
+{
+	struct mr_db_args args = MR_DB_ARGS_INIT;
+
+	if (!is_regular(x->options))
+		return MR_OK;
+	mr_db_arg_text(&args, client->name);
+	mr_db_arg_text(&args, why->text);
+	return mr_db_tell(x->db, "UPDATE export_cursors SET failed_at = now(), error = $2 WHERE "
+	    "client = $1", &args, err);
+}
+
 enum mr_err
 mr_client_export(const struct mr_context *x, const struct mr_conf_client *client,
     struct mr_error *err)

@@ -17,4 +17,11 @@
 enum mr_err mr_client_export(const struct mr_context *x, const struct mr_conf_client *client,
     struct mr_error *err);
 
+/*
+ * Notes what kept the client from being exported, a failure of planning say, as that of all
+ * its destinations; of a manual export nothing. As mr_db_tell().
+ */
+enum mr_err mr_client_note_failure(const struct mr_context *x, const struct mr_conf_client *client,
+    const struct mr_error *why, struct mr_error *err);
+
 #endif

@@ -82,6 +82,8 @@ run_clients(const struct mr_context *x, struct mr_error *err)
 		}
 		mr_journal_complain(x->journal, &why);
 		x->totals->failures++;
+		if ((e = mr_client_note_failure(x, &conf->clients[i], &why, err)) != MR_OK)
+			return e;
 	}
 	return MR_OK;
 }

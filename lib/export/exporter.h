@@ -8,6 +8,7 @@
  *   plan, cut, slices, planned          what is to be exported, and in which batches
  *   deliver, passes, stream, manifest   one batch to its destinations
  *   read, ranges, readahead, copyout    its rows
+ *   refused                             rows that cannot be exported
  *   destination, target, objectkey      where they go
  *   delivered, verify                   writing it again, reading it back
  *   upkeep, unclaimed                   old history, sites of no client

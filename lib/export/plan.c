@@ -146,7 +146,7 @@ plan_batch(struct planner *p, struct stretch *s, struct mr_cut *cut, bool empty_
 {
 	struct mr_slice_sums c = { 0, 0, 0, 0 };
 	struct mr_planned_filter filter = { 0, sites_of(s), p->request->since_us,
-		p->request->until_us };
+		p->request->until_us, false };
 	int64_t id = 0;
 	enum mr_err e;
 

@@ -52,6 +52,8 @@ mr_planned_put_span(struct mr_buf *sql, const struct mr_snapshot *from,
 		mr_buf_add_cstr(sql, " AND created_at < ");
 		mr_planned_put_time(sql, filter->until_us);
 	}
+	if (filter->good_only)
+		mr_buf_add_cstr(sql, " AND " MR_PLANNED_GOOD);
 }
 
 void
@@ -69,7 +71,8 @@ mr_planned_put_where(struct mr_buf *sql, const struct mr_snapshot *from, const s
 #define SELECT_BATCH "SELECT id, name, client, kind, run_id, format, compression, level, " \
 	"parquet_json::int, encoder_version, rows, snapshot_from, snapshot_to, " \
 	"CASE WHEN sites IS NOT NULL THEN 1 WHEN except_sites <> '{}' THEN 2 ELSE 0 END, " \
-	MR_SQL_MICROSECONDS("since") ", " MR_SQL_MICROSECONDS("until") ", destination, csv_guard::int, parquet_codec FROM export_batches "
+	MR_SQL_MICROSECONDS("since") ", " MR_SQL_MICROSECONDS("until") ", destination, " \
+	"csv_guard::int, parquet_codec, refuses::int FROM export_batches "
 
 static enum mr_err
 fill(struct mr_planned_batch *b, struct mr_error *err)
@@ -91,7 +94,8 @@ fill(struct mr_planned_batch *b, struct mr_error *err)
 	b->from_text = mr_db_value(r, 0, 11);
 	b->to_text = mr_db_value(r, 0, 12);
 	b->filter = (struct mr_planned_filter){ b->id,
-		(enum mr_planned_sites)mr_db_int(r, 0, 13), INT64_MIN, INT64_MAX };
+		(enum mr_planned_sites)mr_db_int(r, 0, 13), INT64_MIN, INT64_MAX,
+		mr_db_int(r, 0, 19) != 0 };
 	if (mr_db_value(r, 0, 14).p != NULL)
 		b->filter.since_us = mr_db_int(r, 0, 14);
 	if (mr_db_value(r, 0, 15).p != NULL)
@@ -193,8 +197,12 @@ mr_planned_slices(struct mr_db *db, int64_t batch, struct mr_planned_slice **sli
 	*slices = NULL;
 	*n = 0;
 	mr_db_arg_int(&args, batch);
-	/* A partition that is gone, or may not be read by itself, has no name. */
-	e = mr_db_ask(db, "SELECT number, site_id, " MR_SQL_MICROSECONDS("hour") ", rows, c.oid::regclass, "
+	/*
+	 * A partition that is gone, or may not be read by itself, has no name. Someone may have
+	 * written infinity.
+	 */
+	e = mr_db_ask(db, "SELECT number, site_id, least(greatest(extract(epoch FROM hour) * 1000000, "
+	    "-9e18), 9e18)::bigint, rows, c.oid::regclass, "
 	    "first_row, last_row FROM export_slices LEFT JOIN pg_class c ON c.oid = partition AND "
 	    "last_row IS NOT NULL AND has_table_privilege(c.oid, 'SELECT') "
 	    "WHERE batch = $1::bigint ORDER BY number", &args, result, err);

@@ -24,7 +24,16 @@ struct mr_planned_filter {
 	enum mr_planned_sites sites;
 	int64_t since_us; /* INT64_MIN: no such limit; of created_at */
 	int64_t until_us; /* INT64_MAX: no such limit; exclusive */
+	bool good_only;   /* without rows that cannot be exported */
 };
+
+/* Whether a row can be exported, as SQL: what mr_row_check() takes. */
+#define MR_PLANNED_GOOD_TIME(column) "(" column " >= '0001-01-01T00:00:00Z'::timestamptz AND " \
+	column " < '10000-01-01T00:00:00Z'::timestamptz)"
+#define MR_PLANNED_GOOD MR_PLANNED_GOOD_TIME("created_at") " AND " \
+	MR_PLANNED_GOOD_TIME("received_at") " AND " MR_PLANNED_GOOD_TIME("event_time") \
+	" AND octet_length(concat(site_id, event_type, session_id, visitor_id, user_agent))::bigint + " \
+	"octet_length(payload::text) <= 268435456"
 
 /* Texts are valid until the batch is freed. */
 struct mr_planned_batch {

@@ -60,7 +60,9 @@ static const char destinations_sql[] =
     "SELECT d.name, k.url, " MR_SQL_TEXT_MS("k.succeeded_at") ", "
     MR_SQL_TEXT_MS("k.failed_at") ", k.error, k.events, k.bytes, k.objects, "
     "coalesce(p.rows, 0) + coalesce(v.rows, 0), "
-    "greatest(0, extract(epoch FROM now() - least(p.oldest, v.oldest)))::bigint, "
+    /* Nothing is infinite but what someone wrote by hand. */
+    "least(greatest(0, extract(epoch FROM now()) - extract(epoch FROM least(p.oldest, v.oldest))), "
+    "1e12)::bigint, "
     "coalesce(extract(epoch FROM k.succeeded_at), 0)::bigint, c.n "
     "FROM c CROSS JOIN LATERAL (SELECT 'bucket' AS name UNION ALL SELECT 'backup' WHERE c.backup) d "
     "LEFT JOIN export_cursors k ON k.client = c.client AND k.destination = d.name "

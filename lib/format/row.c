@@ -25,12 +25,18 @@ const struct mr_column mr_columns[MR_COLUMNS] = {
 	COLUMN("payload", MR_COLUMN_JSON, event.payload, false, false),
 };
 
+bool
+mr_row_can_have(int64_t us)
+{
+	return us >= FIRST_US && us <= LAST_US;
+}
+
 static enum mr_err
 bad_value(const struct mr_export_row *row, const struct mr_column *c, const char *why,
     struct mr_error *err)
 {
-	return mr_fail(err, MR_EINVAL, "event %" PRId64 ": %s %s; correct it in the table events",
-	    row->id, c->name, why);
+	return mr_fail(err, MR_EINVAL, "event %" PRId64 ": %s %s", row->id, c->name,
+	    why);
 }
 
 enum mr_err
@@ -40,9 +46,7 @@ mr_row_check(const struct mr_export_row *row, struct mr_error *err)
 
 	for (const struct mr_column *c = mr_columns; c < mr_columns + MR_COLUMNS; c++) {
 		if (c->kind == MR_COLUMN_TIME) {
-			int64_t us = mr_row_int64(row, c);
-
-			if (us < FIRST_US || us > LAST_US)
+			if (!mr_row_can_have(mr_row_int64(row, c)))
 				return bad_value(row, c, "is outside the years 1 to 9999", err);
 		} else if (c->kind == MR_COLUMN_TEXT || c->kind == MR_COLUMN_JSON) {
 			struct mr_str s = mr_row_text(row, c);

@@ -62,6 +62,9 @@ mr_row_ip(const struct mr_export_row *row, const struct mr_column *c)
 	return (const struct mr_ip *)(const void *)((const char *)row + c->offset);
 }
 
+/* Whether formats can hold the time. */
+bool mr_row_can_have(int64_t us);
+
 /*
  * Whether every format can hold the row: NULL only where it may be, times in
  * the years 1 to 9999. MR_EINVAL or MR_ELIMIT, with id and column, when not.

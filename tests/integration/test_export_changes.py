@@ -168,6 +168,65 @@ def deleted_after_delivery(t, pg, folder):
           "the manifest tells what is there")
 
 
+GOOD = "event_type = 'click'"
+# What nobody can send, but someone may write into the table: column, value.
+BAD = (("event_time", "infinity"), ("event_time", "0044-03-15 12:00:00 BC"),
+       ("received_at", "20000-01-01"), ("created_at", "-infinity"), ("created_at", "infinity"),
+       ("created_at", "290000-01-01"))
+
+
+def poisonous(t, pg, folder):
+    """Rows that no format can hold are put aside, once, and hold up nothing."""
+    s = Setting(pg, folder, "poison")
+    other = s.folder("other")
+    sites = ", ".join(["shop", *(f"s{i}" for i in range(30))])
+    s.exporter.configure({"client acme": client(s.bucket, sites=sites),
+                          "client copy": client(other, sites="shop", format="parquet"),
+                          "backup": {"bucket": s.backup.url}})
+    s.insert(100)
+    for column, value in BAD:
+        pg.execute(f"""INSERT INTO events (created_at, received_at, event_time, site_id, event_type,
+            payload) SELECT coalesce(r.created_at, now()), coalesce(r.received_at, now()),
+            coalesce(r.event_time, now()), 'shop', 'bad', '{{"why": "{column} {value}"}}'
+            FROM json_populate_record(NULL::events, '{{"{column}": "{value}"}}') r""", s.name)
+    s.insert(900, site="'s' || i % 30")
+    rejected = s.value("SELECT count(*) FROM rejected_events")
+    s.exporter.good(t, "a run")
+    for name, place in (("the bucket", s.bucket), ("the backup", s.backup)):
+        check_complete(t, name, place, pg, GOOD, database=s.name,
+                       wanted=lambda keys: [key for key in keys if not key.startswith("copy/")])
+    t.is_(sum(m["rows"] for m in manifests(other)), 100, "another client has them, too")
+    found = pg.query("SELECT convert_from(payload, 'UTF8')::json->>'why' AS why, reason FROM "
+                     f"rejected_events WHERE id > {rejected} ORDER BY event_index", s.name)
+    t.is_([row["why"] for row in found], [" ".join(bad) for bad in BAD], "they are put aside, once")
+    t.is_([row["reason"].partition(": ")[2] for row in found],
+          [f"{column} is outside the years 1 to 9999" for column, _ in BAD], "with the reason")
+    t.is_(s.value("SELECT sum(rejected) - sum(deleted) FROM ingest_totals"), len(BAD),
+          "the books know of them")
+    s.insert(5)
+    s.exporter.good(t, "the next run")
+    check_complete(t, "goes on", s.bucket, pg, GOOD, database=s.name)
+    s.exporter.good(t, "--force", "--force", "--since", "2000-01-01")
+    check_complete(t, "the same again", s.bucket, pg, GOOD, database=s.name)
+    t.is_(s.value("SELECT count(*) FROM rejected_events"), rejected + len(BAD), "none is added")
+
+
+def planning_that_fails(t, pg, folder):
+    """What a client cannot be planned for is as well known as what cannot be delivered."""
+    s = Setting(pg, folder, "planning")
+    other = s.folder("other")
+    s.exporter.configure({"client acme": client(s.bucket), "client other": client(other)})
+    s.insert(10)
+    s.exporter.good(t, "a run")
+    pg.execute("UPDATE export_chains SET snapshot = 'x' WHERE client = 'acme'", s.name)
+    s.insert(10)
+    s.exporter.refused(t, "one cannot be planned", 1, "'x' is no snapshot")
+    check_complete(t, "the other one is exported", other, pg, database=s.name)
+    t.is_(pg.query("SELECT client, error LIKE '%is no snapshot%' AS failed FROM export_cursors "
+                   "WHERE failed_at IS NOT NULL", s.name), [{"client": "acme", "failed": True}],
+          "it is recorded")
+
+
 def clock_that_ran_ahead(t, pg, folder):
     """A plan with a time of the future holds up nothing."""
     s = Setting(pg, folder, "ahead")
@@ -254,7 +313,8 @@ def main():
     with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as folder:
         for case in (lost_within_an_object, lost_within_small_objects, another_bucket,
                      another_prefix, a_prefix_that_was_wrong, damaged_long_ago,
-                     deleted_after_delivery, clock_that_ran_ahead, manual_failure,
+                     deleted_after_delivery, poisonous, planning_that_fails,
+                     clock_that_ran_ahead, manual_failure,
                      chained_manifests,
                      rebound_with_a_new_site, rebound_with_a_new_backup):
             with t.case(case.__name__.replace("_", " ")):
