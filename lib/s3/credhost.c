@@ -130,6 +130,15 @@ open_client(const struct mr_http_options *options, struct mr_http **http,
 
 /* --- containers ------------------------------------------------------------- */
 
+/* [":" port] and then the path, or nothing: a "@" would make a password of it all. */
+static bool
+is_behind_host(const char *rest)
+{
+	if (*rest == ':')
+		rest += 1 + strspn(rest + 1, "0123456789");
+	return *rest == '/' || *rest == '\0';
+}
+
 static bool
 is_local_host(const char *url)
 {
@@ -140,7 +149,7 @@ is_local_host(const char *url)
 
 	for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
 		n = strlen(hosts[i]);
-		if (strncmp(host, hosts[i], n) == 0 && strchr(":/", host[n]) != NULL)
+		if (strncmp(host, hosts[i], n) == 0 && is_behind_host(host + n))
 			return true;
 	}
 	return false;
