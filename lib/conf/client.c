@@ -14,6 +14,8 @@ const struct mr_conf_choice mr_conf_path_styles[] = { { "auto", MR_PATH_STYLE_AU
 	{ "on", MR_PATH_STYLE_ON }, { "off", MR_PATH_STYLE_OFF }, { NULL, 0 } };
 static const struct mr_conf_choice frequencies[] = { { "realtime", MR_REALTIME },
 	{ "hourly", MR_HOURLY }, { "daily", MR_DAILY }, { NULL, 0 } };
+static const struct mr_conf_choice partition_columns[] = { { "keep", MR_COLUMNS_KEEP },
+	{ "drop", MR_COLUMNS_DROP }, { NULL, 0 } };
 
 #define SECTION MR_CONF_CLIENT_SECTION
 #define AT(member) offsetof(struct mr_conf_client, member)
@@ -26,6 +28,8 @@ static const struct mr_conf_key table[] = {
 	{ SECTION, "compression", MR_T_WORD, AT(compression), "zstd", 0, 0,
 	    mr_compression_words, NULL },
 	{ SECTION, "compression_level", MR_T_INT, AT(compression_level), "0", 0, 19, NULL, NULL },
+	{ SECTION, "partition_columns", MR_T_CHOICE, AT(partition_columns), "keep", 0, 0,
+	    partition_columns, NULL },
 	{ SECTION, "csv_formula_guard", MR_T_BOOL, AT(csv_guard), "off", 0, 0, NULL, NULL },
 	{ SECTION, "parquet_codec", MR_T_WORD, AT(parquet_codec), "zstd", 0, 0, mr_codec_words, NULL },
 	{ SECTION, "parquet_json", MR_T_BOOL, AT(parquet_json), "off", 0, 0, NULL, NULL },

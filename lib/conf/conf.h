@@ -73,6 +73,9 @@ struct mr_conf_bucket {
 	int64_t part_bytes;
 };
 
+/* What of a row is in its object's key, too. */
+enum mr_partition_columns { MR_COLUMNS_KEEP, MR_COLUMNS_DROP };
+
 enum mr_frequency { MR_REALTIME, MR_HOURLY, MR_DAILY };
 
 #define MR_CONF_CLIENT_MAX_BYTES 64 /* of a client's name */
@@ -88,6 +91,7 @@ struct mr_conf_client {
 	char *format;              /* a word of words.h */
 	char *compression;         /* the same */
 	int64_t compression_level; /* 0: the usual one */
+	int64_t partition_columns; /* enum mr_partition_columns */
 	bool csv_guard;            /* CSV: see enc_csv.h */
 	char *parquet_codec;       /* a word of words.h */
 	bool parquet_json;         /* the payload's logical type is JSON */

@@ -85,6 +85,7 @@ plan(struct client *c, bool manual, struct mr_error *err)
 		.level = c->conf->compression_level,
 		.csv_guard = c->conf->csv_guard,
 		.parquet_codec = c->conf->parquet_codec,
+		.drops_keys = c->conf->partition_columns == MR_COLUMNS_DROP,
 		.parquet_json = c->conf->parquet_json,
 		.encoder_version = MR_ENCODER_VERSION,
 		.frequency = (enum mr_frequency)c->conf->frequency,

@@ -13,6 +13,7 @@ set_format(struct mr_delivery *d, struct mr_error *err)
 	const struct mr_planned_batch *b = d->batch;
 
 	d->format = (struct mr_format_options){ .level = b->level, .json_payload = b->parquet_json,
+		.drops_keys = b->drops_keys,
 		.csv_guard = b->encoder_version < MR_ENCODER_CSV_GUARD ? MR_CSV_GUARD_OLD :
 		    b->csv_guard ? MR_CSV_GUARD : NULL };
 	if (!mr_format_parse(b->format, &d->format.format) ||

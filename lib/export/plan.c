@@ -63,11 +63,12 @@ insert_batch(struct planner *p, const struct stretch *s, int64_t *id)
 	    "WITH n AS (SELECT nextval(pg_get_serial_sequence('export_batches', 'id')) AS id) "
 	    "INSERT INTO export_batches (id, name, client, destination, kind, run_id, snapshot_from, "
 	    "snapshot_to, since, until, sites, except_sites, format, compression, level, "
-	    "parquet_json, encoder_version, csv_guard, parquet_codec) OVERRIDING SYSTEM VALUE "
+	    "parquet_json, encoder_version, csv_guard, parquet_codec, "
+	    "partition_columns) OVERRIDING SYSTEM VALUE "
 	    "SELECT n.id, to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD\"T\"HH24MISS\"Z\"') || '-' || "
 	    "lpad(n.id::text, greatest(8, length(n.id::text)), '0'), $1, $2, $3, $4::uuid, $5, '', "
 	    MR_SQL_TIME("$6") ", " MR_SQL_TIME("$7") ", $8::text[], $9::text[], $10, $11, $12::integer, $13::boolean, $14::integer, "
-	    "$15::boolean, $16 FROM n RETURNING id";
+	    "$15::boolean, $16, NOT $17::boolean FROM n RETURNING id";
 	const struct mr_plan_request *q = p->request;
 	struct mr_db_args args = MR_DB_ARGS_INIT;
 	struct mr_db_rows *rows = NULL;
@@ -93,6 +94,7 @@ insert_batch(struct planner *p, const struct stretch *s, int64_t *id)
 	mr_db_arg_int(&args, q->encoder_version);
 	mr_db_arg_text(&args, q->csv_guard ? "true" : "false");
 	mr_db_arg_text(&args, q->parquet_codec);
+	mr_db_arg_text(&args, q->drops_keys ? "true" : "false");
 	e = from.failed ? no_memory(p) : mr_db_ask(p->db, sql, &args, &rows, p->err);
 	if (e == MR_OK)
 		*id = mr_db_int(rows, 0, 0);

@@ -25,6 +25,7 @@ struct mr_plan_request {
 	int64_t level;
 	bool csv_guard;
 	const char *parquet_codec;
+	bool drops_keys; /* partition_columns = drop */
 	bool parquet_json;
 	int encoder_version;
 	enum mr_frequency frequency;

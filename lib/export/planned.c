@@ -72,7 +72,8 @@ mr_planned_put_where(struct mr_buf *sql, const struct mr_snapshot *from, const s
 	"parquet_json::int, encoder_version, rows, snapshot_from, snapshot_to, " \
 	"CASE WHEN sites IS NOT NULL THEN 1 WHEN except_sites <> '{}' THEN 2 ELSE 0 END, " \
 	MR_SQL_MICROSECONDS("since") ", " MR_SQL_MICROSECONDS("until") ", destination, " \
-	"csv_guard::int, parquet_codec, refuses::int FROM export_batches "
+	"csv_guard::int, parquet_codec, (NOT partition_columns)::int, refuses::int " \
+	"FROM export_batches "
 
 static enum mr_err
 fill(struct mr_planned_batch *b, struct mr_error *err)
@@ -95,7 +96,7 @@ fill(struct mr_planned_batch *b, struct mr_error *err)
 	b->to_text = mr_db_value(r, 0, 12);
 	b->filter = (struct mr_planned_filter){ b->id,
 		(enum mr_planned_sites)mr_db_int(r, 0, 13), INT64_MIN, INT64_MAX,
-		mr_db_int(r, 0, 19) != 0 };
+		mr_db_int(r, 0, 20) != 0 };
 	if (mr_db_value(r, 0, 14).p != NULL)
 		b->filter.since_us = mr_db_int(r, 0, 14);
 	if (mr_db_value(r, 0, 15).p != NULL)
@@ -103,6 +104,7 @@ fill(struct mr_planned_batch *b, struct mr_error *err)
 	b->destination = mr_db_value(r, 0, 16);
 	b->csv_guard = mr_db_int(r, 0, 17) != 0;
 	b->parquet_codec = mr_db_value(r, 0, 18);
+	b->drops_keys = mr_db_int(r, 0, 19) != 0;
 	if (b->from_text.p != NULL && (e = mr_snapshot_parse(b->from_text, &b->from, err)) != MR_OK)
 		return e;
 	return mr_snapshot_parse(b->to_text, &b->to, err);

@@ -48,6 +48,7 @@ struct mr_planned_batch {
 	int level;
 	bool csv_guard;
 	struct mr_str parquet_codec;
+	bool drops_keys;
 	bool parquet_json;
 	int encoder_version;
 	int64_t rows;

@@ -35,11 +35,20 @@ struct mr_column {
 	size_t offset;    /* in struct mr_export_row */
 	bool nullable;
 	bool from_client; /* text that a client chose freely */
+	bool in_key;      /* the object's key has it, too */
 };
 
 #define MR_COLUMNS 11
 
 extern const struct mr_column mr_columns[MR_COLUMNS];
+
+/* Which columns are written: all, or those alone that are not in_key. */
+struct mr_row_columns {
+	const struct mr_column *column[MR_COLUMNS];
+	size_t n;
+};
+
+void mr_row_choose(struct mr_row_columns *columns, bool drops_keys);
 
 /* More bytes of text than this in one row are refused. */
 #define MR_ROW_MAX_BYTES ((size_t)256 << 20)

@@ -261,14 +261,14 @@ put_chunk(struct mr_thrift *t, const struct mr_parquet_chunk *chunk, enum mr_cod
 
 void
 mr_parquet_put_group(struct mr_buf *out, const struct mr_parquet_chunk *const *chunks,
-    enum mr_codec codec, int64_t rows, size_t ordinal)
+    size_t n, enum mr_codec codec, int64_t rows, size_t ordinal)
 {
 	struct mr_thrift t = { .out = out };
 	int64_t raw_bytes = 0, packed_bytes = 0;
 
 	mr_thrift_begin(&t);
-	mr_thrift_list(&t, 1, MR_THRIFT_STRUCT, MR_COLUMNS);
-	for (size_t i = 0; i < MR_COLUMNS; i++) {
+	mr_thrift_list(&t, 1, MR_THRIFT_STRUCT, n);
+	for (size_t i = 0; i < n; i++) {
 		put_chunk(&t, chunks[i], codec);
 		raw_bytes += chunks[i]->raw_bytes;
 		packed_bytes += chunks[i]->packed_bytes;
@@ -320,23 +320,26 @@ put_column(struct mr_thrift *t, const struct mr_column *c, bool is_json)
 }
 
 static void
-put_schema(struct mr_thrift *t, bool json_payload)
+put_schema(struct mr_thrift *t, const struct mr_parquet_schema *schema)
 {
-	mr_thrift_list(t, 2, MR_THRIFT_STRUCT, 1 + MR_COLUMNS);
+	const struct mr_row_columns *columns = &schema->columns;
+
+	mr_thrift_list(t, 2, MR_THRIFT_STRUCT, 1 + columns->n);
 	mr_thrift_begin(t);
 	mr_thrift_binary(t, 4, MR_STR_LIT("events"));
-	mr_thrift_i32(t, 5, MR_COLUMNS); /* num_children */
+	mr_thrift_i32(t, 5, (int32_t)columns->n); /* num_children */
 	mr_thrift_end(t);
-	for (const struct mr_column *c = mr_columns; c < mr_columns + MR_COLUMNS; c++)
-		put_column(t, c, json_payload && c->kind == MR_COLUMN_JSON);
+	for (size_t i = 0; i < columns->n; i++)
+		put_column(t, columns->column[i],
+		    schema->json_payload && columns->column[i]->kind == MR_COLUMN_JSON);
 }
 
 /* Every column is in the order that its type defines. */
 static void
-put_column_orders(struct mr_thrift *t)
+put_column_orders(struct mr_thrift *t, size_t n)
 {
-	mr_thrift_list(t, 7, MR_THRIFT_STRUCT, MR_COLUMNS);
-	for (size_t i = 0; i < MR_COLUMNS; i++) {
+	mr_thrift_list(t, 7, MR_THRIFT_STRUCT, n);
+	for (size_t i = 0; i < n; i++) {
 		mr_thrift_begin(t);
 		mr_thrift_empty(t, 1); /* TYPE_ORDER */
 		mr_thrift_end(t);
@@ -345,19 +348,19 @@ put_column_orders(struct mr_thrift *t)
 
 void
 mr_parquet_put_footer(struct mr_buf *out, struct mr_str groups, size_t n_groups,
-    int64_t rows, bool json_payload)
+    int64_t rows, const struct mr_parquet_schema *schema)
 {
 	struct mr_thrift t = { .out = out };
 	size_t start = out->len;
 
 	mr_thrift_begin(&t);
 	mr_thrift_i32(&t, 1, FORMAT_VERSION);
-	put_schema(&t, json_payload);
+	put_schema(&t, schema);
 	mr_thrift_i64(&t, 3, rows);
 	mr_thrift_list(&t, 4, MR_THRIFT_STRUCT, n_groups);
 	mr_buf_add_str(out, groups);
 	mr_thrift_binary(&t, 6, MR_STR_LIT("millrace version " PACKAGE_VERSION));
-	put_column_orders(&t);
+	put_column_orders(&t, schema->columns.n);
 	mr_thrift_end(&t);
 	mr_parquet_put_le32(out, (uint32_t)(out->len - start));
 	mr_buf_add_cstr(out, MR_PARQUET_MAGIC);

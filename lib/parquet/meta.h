@@ -66,16 +66,20 @@ void mr_parquet_bound_reset(struct mr_parquet_chunk *chunk);
 
 void mr_parquet_put_page_header(struct mr_buf *out, const struct mr_parquet_page *page);
 
-/* Appends the description of one row group: MR_COLUMNS chunks, which lie one behind another. */
+/* Appends the description of one row group: n chunks, which lie one behind another. */
 void mr_parquet_put_group(struct mr_buf *out, const struct mr_parquet_chunk *const *chunks,
-    enum mr_codec codec, int64_t rows, size_t ordinal);
+    size_t n, enum mr_codec codec, int64_t rows, size_t ordinal);
+
+struct mr_parquet_schema {
+	struct mr_row_columns columns;
+	bool json_payload; /* the payload has the logical type JSON instead of STRING */
+};
 
 /*
  * Appends the footer and all that stands behind it. groups: what put_group
- * has made of n_groups. json_payload: the payload has the logical type JSON
- * instead of STRING.
+ * has made of n_groups.
  */
 void mr_parquet_put_footer(struct mr_buf *out, struct mr_str groups, size_t n_groups,
-    int64_t rows, bool json_payload);
+    int64_t rows, const struct mr_parquet_schema *schema);
 
 #endif

@@ -70,7 +70,7 @@ put_ip(struct mr_buf *out, const struct mr_ip *ip)
 static void
 put_cell(struct mr_textenc *t, const struct mr_export_row *row, size_t i)
 {
-	const struct mr_column *c = &mr_columns[i];
+	const struct mr_column *c = t->columns.column[i];
 	char text[MR_TEXTOUT_TIME > MR_TEXTOUT_INT64 ? MR_TEXTOUT_TIME : MR_TEXTOUT_INT64], *end;
 
 	switch (c->kind) {
@@ -95,7 +95,7 @@ put_cell(struct mr_textenc *t, const struct mr_export_row *row, size_t i)
 static void
 put_row(struct mr_textenc *t, const struct mr_export_row *row)
 {
-	for (size_t i = 0; i < MR_COLUMNS; i++) {
+	for (size_t i = 0; i < t->columns.n; i++) {
 		if (i > 0)
 			mr_buf_add_char(&t->out, ',');
 		put_cell(t, row, i);
@@ -111,17 +111,17 @@ static const struct mr_stage_ops ops = {
 };
 
 struct mr_stage *
-mr_enc_csv_new(struct mr_stage *next, const char *guard, struct mr_error *err)
+mr_enc_csv_new(struct mr_stage *next, const char *guard, bool drops_keys, struct mr_error *err)
 {
-	struct mr_textenc *t = mr_textenc_new(&ops, next, put_row, err);
+	struct mr_textenc *t = mr_textenc_new(&ops, next, drops_keys, put_row, err);
 
 	if (t == NULL)
 		return NULL;
 	t->guard = guard != NULL ? guard : "";
-	for (size_t i = 0; i < MR_COLUMNS; i++) {
+	for (size_t i = 0; i < t->columns.n; i++) {
 		if (i > 0)
 			mr_buf_add_char(&t->out, ',');
-		mr_buf_add_cstr(&t->out, mr_columns[i].name);
+		mr_buf_add_cstr(&t->out, t->columns.column[i]->name);
 	}
 	mr_buf_add(&t->out, "\r\n", 2);
 	return &t->stage;

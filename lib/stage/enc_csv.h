@@ -19,7 +19,11 @@
 #define MR_CSV_GUARD "=+-@\t\r'"
 #define MR_CSV_GUARD_OLD "=+-@\t\r" /* once; =1 and '=1 become the same */
 
-/* guard: one of these, or NULL for none. NULL when there is no memory; *err says so. */
-struct mr_stage *mr_enc_csv_new(struct mr_stage *next, const char *guard, struct mr_error *err);
+/*
+ * guard: one of these, or NULL for none. drops_keys: see textenc.h. NULL when there is no
+ * memory; *err says so.
+ */
+struct mr_stage *mr_enc_csv_new(struct mr_stage *next, const char *guard, bool drops_keys,
+    struct mr_error *err);
 
 #endif

@@ -125,7 +125,7 @@ put_ip(struct mr_buf *out, const struct mr_ip *ip)
 static void
 put_value(struct mr_textenc *t, const struct mr_export_row *row, size_t i)
 {
-	const struct mr_column *c = &mr_columns[i];
+	const struct mr_column *c = t->columns.column[i];
 
 	switch (c->kind) {
 	case MR_COLUMN_INT64:
@@ -152,8 +152,8 @@ put_row(struct mr_textenc *t, const struct mr_export_row *row)
 {
 	size_t start = t->out.len;
 
-	for (size_t i = 0; i < MR_COLUMNS; i++) {
-		put_key(&t->out, &mr_columns[i]);
+	for (size_t i = 0; i < t->columns.n; i++) {
+		put_key(&t->out, t->columns.column[i]);
 		put_value(t, row, i);
 	}
 	mr_buf_add(&t->out, "}\n", 2);
@@ -169,9 +169,9 @@ static const struct mr_stage_ops ops = {
 };
 
 struct mr_stage *
-mr_enc_ndjson_new(struct mr_stage *next, struct mr_error *err)
+mr_enc_ndjson_new(struct mr_stage *next, bool drops_keys, struct mr_error *err)
 {
-	struct mr_textenc *t = mr_textenc_new(&ops, next, put_row, err);
+	struct mr_textenc *t = mr_textenc_new(&ops, next, drops_keys, put_row, err);
 
 	return t != NULL ? &t->stage : NULL;
 }

@@ -15,7 +15,7 @@
 
 struct parquet {
 	struct mr_stage stage;
-	bool json_payload;
+	struct mr_parquet_schema schema;
 	struct mr_parquet_press press;
 	struct mr_parquet_column columns[MR_COLUMNS];
 	size_t n_columns;     /* that are initialised */
@@ -61,16 +61,16 @@ end_group(struct parquet *p, struct mr_error *err)
 
 	if (p->group_rows == 0)
 		return MR_OK;
-	for (size_t i = 0; i < MR_COLUMNS; i++) {
+	for (size_t i = 0; i < p->n_columns; i++) {
 		if ((e = put_column(p, &p->columns[i], err)) != MR_OK)
 			return e;
 		chunks[i] = &p->columns[i].chunk;
 	}
-	mr_parquet_put_group(&p->groups, chunks, p->press.codec, (int64_t)p->group_rows,
-	    p->n_groups++);
+	mr_parquet_put_group(&p->groups, chunks, p->n_columns, p->press.codec,
+	    (int64_t)p->group_rows, p->n_groups++);
 	p->rows += (int64_t)p->group_rows;
 	p->group_rows = p->group_bytes = p->press.held = 0;
-	for (size_t i = 0; i < MR_COLUMNS; i++)
+	for (size_t i = 0; i < p->n_columns; i++)
 		mr_parquet_column_reset(&p->columns[i]);
 	return MR_OK;
 }
@@ -87,7 +87,7 @@ put_row(struct parquet *p, const struct mr_export_row *row, struct mr_error *err
 {
 	enum mr_err e = mr_row_check(row, err);
 
-	for (size_t i = 0; i < MR_COLUMNS && e == MR_OK; i++)
+	for (size_t i = 0; i < p->n_columns && e == MR_OK; i++)
 		e = mr_parquet_column_add(&p->columns[i], row, err);
 	if (e != MR_OK)
 		return e;
@@ -122,7 +122,7 @@ parquet_finish(struct mr_stage *s, struct mr_error *err)
 		return e;
 	mr_buf_init(&footer, MAX_FOOTER_BYTES);
 	mr_parquet_put_footer(&footer, mr_buf_str(&p->groups), p->n_groups, p->rows,
-	    p->json_payload);
+	    &p->schema);
 	if (footer.failed || p->groups.failed)
 		e = mr_fail(err, MR_ENOMEM, "parquet: no memory for the footer");
 	else
@@ -157,9 +157,11 @@ init(struct parquet *p, const struct mr_parquet_options *options, struct mr_erro
 	enum mr_err e = mr_parquet_press_init(&p->press, options->codec,
 	    options->level != 0 ? options->level : usual, MR_PARQUET_MAX_BYTES, err);
 
-	while (e == MR_OK && p->n_columns < MR_COLUMNS) {
-		e = mr_parquet_column_init(&p->columns[p->n_columns], &mr_columns[p->n_columns],
-		    &p->press, err);
+	p->schema.json_payload = options->json_payload;
+	mr_row_choose(&p->schema.columns, options->drops_keys);
+	while (e == MR_OK && p->n_columns < p->schema.columns.n) {
+		e = mr_parquet_column_init(&p->columns[p->n_columns],
+		    p->schema.columns.column[p->n_columns], &p->press, err);
 		p->n_columns++;
 	}
 	return e;
@@ -179,7 +181,6 @@ mr_enc_parquet_new(struct mr_stage *next, const struct mr_parquet_options *optio
 	p->stage.ops = &ops;
 	p->stage.next = next;
 	options = options != NULL ? options : &usual;
-	p->json_payload = options->json_payload;
 	mr_buf_init(&p->groups, MAX_FOOTER_BYTES / 2);
 	if (init(p, options, err) == MR_OK)
 		return &p->stage;

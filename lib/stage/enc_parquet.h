@@ -18,6 +18,7 @@
 
 struct mr_parquet_options {
 	bool json_payload; /* the payload's logical type is JSON instead of STRING */
+	bool drops_keys;   /* without the columns that the key has, too */
 	enum mr_codec codec;
 	int level;         /* of zstd or gzip; 0: the usual one */
 };

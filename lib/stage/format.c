@@ -37,17 +37,17 @@ static struct mr_stage *
 encoder_new(const struct mr_format_options *options, struct mr_stage *next, struct mr_error *err)
 {
 	struct mr_parquet_options parquet = { .json_payload = options->json_payload,
-		.codec = options->codec, .level = options->level };
+		.drops_keys = options->drops_keys, .codec = options->codec, .level = options->level };
 
 	switch (options->format) {
 	case MR_FORMAT_CSV:
-		return mr_enc_csv_new(next, options->csv_guard, err);
+		return mr_enc_csv_new(next, options->csv_guard, options->drops_keys, err);
 	case MR_FORMAT_PARQUET:
 		return mr_enc_parquet_new(next, &parquet, err);
 	case MR_FORMAT_NDJSON:
 		break;
 	}
-	return mr_enc_ndjson_new(next, err);
+	return mr_enc_ndjson_new(next, options->drops_keys, err);
 }
 
 struct mr_stage *

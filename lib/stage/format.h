@@ -22,6 +22,7 @@ struct mr_format_options {
 	enum mr_compression compression; /* Parquet has its own inside and ignores it */
 	int level;                       /* of the compression; 0: the usual one */
 	bool json_payload;               /* see enc_parquet.h */
+	bool drops_keys;                 /* without the columns that the key has, too */
 	enum mr_codec codec;             /* of Parquet */
 	const char *csv_guard;           /* see enc_csv.h */
 };

@@ -10,7 +10,7 @@
 
 struct mr_textenc *
 mr_textenc_new(const struct mr_stage_ops *ops, struct mr_stage *next,
-    void (*put_row)(struct mr_textenc *t, const struct mr_export_row *row),
+    bool drops_keys, void (*put_row)(struct mr_textenc *t, const struct mr_export_row *row),
     struct mr_error *err)
 {
 	struct mr_textenc *t = calloc(1, sizeof *t);
@@ -22,6 +22,7 @@ mr_textenc_new(const struct mr_stage_ops *ops, struct mr_stage *next,
 	t->stage.ops = ops;
 	t->stage.next = next;
 	t->put_row = put_row;
+	mr_row_choose(&t->columns, drops_keys);
 	mr_buf_init(&t->out, MAX_BYTES);
 	return t;
 }

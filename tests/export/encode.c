@@ -201,6 +201,7 @@ static const struct {
 #ifdef HAVE_SNAPPY
 	{ "-snappy.parquet", CODECS, { .format = MR_FORMAT_PARQUET, .codec = MR_CODEC_SNAPPY } },
 #endif
+	{ "-dropped.parquet", VARIANTS, { .format = MR_FORMAT_PARQUET, .drops_keys = true } },
 	{ "-json.parquet", VARIANTS, { .format = MR_FORMAT_PARQUET, .json_payload = true } },
 };
 

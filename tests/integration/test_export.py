@@ -1,5 +1,6 @@
 """millrace-export to folders: what is delivered, when, and what each option does."""
 
+import gzip
 import json
 import os
 import re
@@ -204,14 +205,14 @@ LONG_SITES = ["\u00e9" * 127, "\u00e9" * 126 + "e", "x" + "\u00e9" * 127, "\U000
               "\u6771" * 85, "y" * 255, "y" * 254 + "z"]
 
 
-def read_layout(t, place, options):
+def read_layout(t, place, options, form="json"):
     """[(id, site as the folder names it)], by DuckDB; None, and said, where it is not there."""
     folder = os.path.join(proc.SRCDIR, "tests", "export")
     node = proc.find("node", "/usr/bin")
     if not node or not os.path.isdir(os.path.join(folder, "node_modules")):
         t.skip("DuckDB", "node or tests/export/node_modules is missing (npm ci)")
         return None
-    done = subprocess.run([node, os.path.join(folder, "layout.mjs"), place.path, options],
+    done = subprocess.run([node, os.path.join(folder, "layout.mjs"), form, place.path, options],
                           capture_output=True, text=True, env=proc.clean_env(), check=False)
     t.is_((done.returncode, done.stderr[-2000:]), (0, ""), "DuckDB reads all of the folders")
     return [(row["id"], row["site"]) for row in json.loads(done.stdout or "[]")]
@@ -234,6 +235,21 @@ def odd_sites(t, pg, folder):
         t.is_([n for n, cut in zip(LONG_SITES, long) if not (cut and n.startswith(cut))], [],
               "a long one is its beginning")
         t.is_(len({site for _, site in found}), len(names), "and no two are the same")
+
+
+def partition_columns(t, pg, folder):
+    """partition_columns = drop: what the folders name is not in the rows, and is read all the same."""
+    for form, name in (("json", "ndjson"), ("csv", "csv"), ("parquet", "parquet")):
+        s = Setting(pg, folder, "dropped_" + name, format=name, partition_columns="drop")
+        s.insert(3, site="'shop-' || i")
+        s.exporter.good(t, f"{name}: a run")
+        key = next(k for k in s.bucket.keys() if not is_manifest(k))
+        data = s.bucket.get(key)
+        t.ok(b"site_id" not in (gzip.decompress(data) if key.endswith(".gz") else data),
+             f"{name}: rows have no site")
+        found = read_layout(t, s.bucket, "hive_types_autocast = false", form)
+        if found is not None:
+            t.is_(found, [(i, f"shop-{i}") for i in (1, 2, 3)], f"{name}: the folders have it")
 
 
 def planned_by_another_version(t, pg, folder):
@@ -736,7 +752,7 @@ def help_and_version(t, folder):
 def main():
     postgres.need()
     with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as folder:
-        for case in (ordinary, hours_and_caps, backlog, frequencies, sites, odd_sites,
+        for case in (ordinary, hours_and_caps, backlog, frequencies, sites, odd_sites, partition_columns,
                      planned_by_another_version, planned_formats, later_destination, spans, dry_run, failures, moved, full_disk, deleted_rows, jsonb, lock,
                      environment, signal, signal_while_waiting, parts, parts_and_trouble):
             with t.case(case.__name__.replace("_", " ")):

@@ -123,7 +123,7 @@ test_ndjson_texts(void)
 				r.event.site_id = mr_str(text);
 				memsink_open(&sink);
 				{
-					struct mr_stage *s = mr_enc_ndjson_new(&sink.stage, &err);
+					struct mr_stage *s = mr_enc_ndjson_new(&sink.stage, false, &err);
 
 					wrong += mr_stage_rows(s, &r, 1, &err) != MR_OK ||
 					    mr_stage_finish(s, &err) != MR_OK;
@@ -150,6 +150,30 @@ test_csv(void)
 	    "-1,1970-01-01T00:00:00.000000Z,1970-01-01T00:00:00.000000Z,"
 	    "1970-01-01T00:00:00.000000Z,\"\",\"\",,,,,{}\r\n", "two rows");
 	is_str(encode(&csv, rows, 0, 1), HEADER, "no rows");
+}
+
+/* Without the column that the key has. */
+static void
+test_dropped(void)
+{
+	struct mr_format_options o = { .format = MR_FORMAT_CSV, .drops_keys = true };
+	struct mr_export_row r = full_row();
+
+	is_str(encode(&o, &r, 0, 1), "id,created_at,received_at,event_time,event_type,session_id,"
+	    "visitor_id,client_ip,user_agent,payload\r\n", "CSV's header");
+	is_str(encode(&o, &r, 1, 1), "id,created_at,received_at,event_time,event_type,session_id,"
+	    "visitor_id,client_ip,user_agent,payload\r\n"
+	    "42,2025-06-22T12:00:00.123456Z,2025-06-22T12:00:00.000001Z,"
+	    "2025-06-22T11:59:59.999000Z,click,s1,v1,192.0.2.1,Mozilla/5.0 (X11),"
+	    "\"{\"\"a\"\": [1, \"\"x\"\"]}\"\r\n", "CSV");
+	o.format = MR_FORMAT_NDJSON;
+	is_str(encode(&o, &r, 1, 1),
+	    "{\"id\":42,\"created_at\":\"2025-06-22T12:00:00.123456Z\","
+	    "\"received_at\":\"2025-06-22T12:00:00.000001Z\","
+	    "\"event_time\":\"2025-06-22T11:59:59.999000Z\","
+	    "\"event_type\":\"click\",\"session_id\":\"s1\",\"visitor_id\":\"v1\","
+	    "\"client_ip\":\"192.0.2.1\",\"user_agent\":\"Mozilla/5.0 (X11)\","
+	    "\"payload\":{\"a\": [1, \"x\"]}}\n", "NDJSON");
 }
 
 static void
@@ -368,6 +392,7 @@ main(void)
 	test_ndjson_texts();
 	test_csv();
 	test_csv_cells();
+	test_dropped();
 	test_bad_rows();
 	test_reproducible();
 	test_row_groups();

@@ -33,7 +33,7 @@ test_good(void)
 {
 	struct mr_export_row row = plain_row();
 	struct memsink sink = { .pushes_left = 0 };
-	struct mr_stage *s = mr_enc_ndjson_new(memsink_open(&sink), &err);
+	struct mr_stage *s = mr_enc_ndjson_new(memsink_open(&sink), false, &err);
 
 	is_int(mr_stage_rows(s, &row, 1, &err), MR_OK, "a row");
 	is_int(mr_stage_rows(s, &row, 0, &err), MR_OK, "no row");
@@ -60,7 +60,7 @@ test_abort(void)
 {
 	struct mr_export_row row = plain_row();
 	struct memsink sink = { .pushes_left = 0 };
-	struct mr_stage *s = mr_enc_ndjson_new(memsink_open(&sink), &err);
+	struct mr_stage *s = mr_enc_ndjson_new(memsink_open(&sink), false, &err);
 
 	mr_stage_rows(s, &row, 1, &err);
 	mr_stage_abort(s);
@@ -75,7 +75,7 @@ test_abort(void)
 	is_int(sink.aborted, 1, "nor does free behind abort");
 	is_int(sink.finished, 0, "it was never finished");
 
-	s = mr_enc_ndjson_new(memsink_open(&sink), &err);
+	s = mr_enc_ndjson_new(memsink_open(&sink), false, &err);
 	mr_stage_free(s);
 	is_int(sink.aborted, 1, "free of an open chain aborts it");
 	mr_buf_free(&sink.got);
@@ -139,7 +139,7 @@ test_wrong_kind(void)
 {
 	struct mr_export_row row = plain_row();
 	struct memsink sink = { .pushes_left = 0 };
-	struct mr_stage *s = mr_enc_ndjson_new(memsink_open(&sink), &err);
+	struct mr_stage *s = mr_enc_ndjson_new(memsink_open(&sink), false, &err);
 
 	is_int(push(s, "x"), MR_EINVAL, "bytes into an encoder");
 	is_part(err.text, "ndjson: takes no bytes", "says so");
