@@ -181,24 +181,25 @@ mr_ip_format(const struct mr_ip *ip, char text[MR_IP_TEXT])
 		(void)inet_ntop(AF_INET6, ip->bytes, text, MR_IP_TEXT);
 }
 
-/* Takes the last entry off the list; an empty one is left out. False: there is none. */
+/* Takes the last entry, which may be empty, off the list. False: there is none. */
 static bool
 take_last(struct mr_str *list, struct mr_str *entry)
 {
-	do {
-		size_t start = list->n;
+	size_t start = list->n;
 
-		if (start == 0)
-			return false;
-		while (start > 0 && list->p[start - 1] != ',')
-			start--;
-		*entry = trim((struct mr_str){ list->p + start, list->n - start });
-		list->n = start > 0 ? start - 1 : 0;
-	} while (entry->n == 0);
+	if (list->p == NULL)
+		return false;
+	while (start > 0 && list->p[start - 1] != ',')
+		start--;
+	*entry = trim((struct mr_str){ list->p + start, list->n - start });
+	*list = start > 0 ? (struct mr_str){ list->p, start - 1 } : MR_STR_NULL;
 	return true;
 }
 
-/* The client; *whole says whether nothing that was read of the header was rubbish. */
+/*
+ * The client; *whole says whether the header, where there is one, was believed and had nothing
+ * but addresses as far as it was read.
+ */
 static struct mr_ip
 follow(const struct mr_ip *peer, struct mr_str forwarded, const struct mr_ip_block *trusted,
     size_t n_trusted, bool *whole)
@@ -206,10 +207,16 @@ follow(const struct mr_ip *peer, struct mr_str forwarded, const struct mr_ip_blo
 	struct mr_ip client = *peer, next;
 	struct mr_str entry;
 
-	*whole = true;
-	while (*whole && mr_ip_in(&client, trusted, n_trusted) && take_last(&forwarded, &entry))
-		if ((*whole = mr_ip_parse(entry, &next)))
+	*whole = forwarded.p == NULL || mr_ip_in(peer, trusted, n_trusted);
+	while (mr_ip_in(&client, trusted, n_trusted) && take_last(&forwarded, &entry)) {
+		bool good = mr_ip_parse(entry, &next);
+
+		*whole = *whole && good;
+		if (good)
 			client = next;
+		else if (entry.n > 0)
+			break;
+	}
 	return client;
 }
 
@@ -229,8 +236,7 @@ mr_ip_client_is_loopback(const struct mr_ip *peer, struct mr_str forwarded,
 	bool whole;
 	struct mr_ip client = follow(peer, forwarded, trusted, n_trusted, &whole);
 
-	return whole && mr_ip_is_loopback(&client) &&
-	    (forwarded.p == NULL || mr_ip_in(peer, trusted, n_trusted));
+	return whole && mr_ip_is_loopback(&client);
 }
 
 void
