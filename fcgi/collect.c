@@ -22,6 +22,9 @@
 /* Longest host name, RFC 1035 section 2.3.4, as good as a site. */
 #define MAX_HOST 255
 
+/* Bytes of a site in the log: each may take four there. */
+#define LOGGED_SITE 64
+
 /* A transparent GIF of one pixel. */
 static const char pixel[43] = "GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x00\x00"
     "!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02"
@@ -392,7 +395,8 @@ settle(struct taking *t)
 	} else if (outcome == MR_STORED || outcome == MR_SPOOLED) {
 		mr_log(batch->is_batch ? MR_LOG_INFO : MR_LOG_DEBUG, "%s %zu events from %.*s",
 		    outcome == MR_STORED ? "Bulk inserted" : "Queued", batch->n_rows,
-		    (int)batch->site_id.n, batch->site_id.p);
+		    batch->site_id.n > LOGGED_SITE ? LOGGED_SITE : (int)batch->site_id.n,
+		    batch->site_id.p);
 	}
 }
 

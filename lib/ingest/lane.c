@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/seldom.h"
 #include "counters/books.h"
 #include "counters/stats.h"
 #include "db/connection.h"
@@ -254,6 +255,7 @@ try_group(struct mr_lane *l, struct mr_group *group, struct mr_error *why)
 static void
 keep_refused(struct mr_lane *l, struct mr_group *group, const struct mr_batch *batch)
 {
+	static struct mr_seldom unkept = MR_SELDOM("requests whose refused events were not kept", 10);
 	struct mr_error why = MR_ERROR_INIT;
 	struct mr_batch refused = *batch;
 
@@ -264,7 +266,8 @@ keep_refused(struct mr_lane *l, struct mr_group *group, const struct mr_batch *b
 		return;
 	}
 	end_unkept(l);
-	mr_log_error("%zu refused event(s) were not kept: %s", batch->n_rejects, why.text);
+	mr_seldom_log(&unkept, MR_LOG_ERROR, "%zu refused event(s) were not kept: %s",
+	    batch->n_rejects, why.text);
 }
 
 /* Takes the refused rows out of a batch that stands alone, and stores the rest. */
@@ -272,12 +275,15 @@ static enum mr_db_class
 store_without_refused(struct mr_lane *l, struct mr_group *group, struct mr_job *job,
     struct mr_error *why)
 {
+	/* Whoever may send may send what is refused. */
+	static struct mr_seldom refused = MR_SELDOM("refusals of the database", 10);
 	enum mr_db_class class = mr_isolate(l->store, l->db, job->batch, job->arena, why);
 
 	if (class != MR_DB_OK)
 		return class;
-	mr_log_warning("the database refused %zu event(s), now in rejected_events: %s",
-	    job->batch->n_rejects, why->text);
+	mr_seldom_log(&refused, MR_LOG_WARNING,
+	    "the database refused %zu event(s), now in rejected_events: %s", job->batch->n_rejects,
+	    why->text);
 	if (job->batch->n_rows == 0) {
 		keep_refused(l, group, job->batch);
 		return MR_DB_DATA;

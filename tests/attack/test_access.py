@@ -2,6 +2,7 @@
 worker's process, and what asks it without the token."""
 
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -179,6 +180,26 @@ def guesses(t, pg):
         t.like(w.log(), r"WARNING: \d+ wrong admin tokens were not logged", "with how many were not")
 
 
+def refused(t, pg):
+    """What the database refuses is what anybody may send; the message is longer than the event."""
+    with fcgi.Worker({"database": {"url": pg.dsn()}}) as w:
+        w.wait_healthy()
+        pg.execute("ALTER TABLE events ADD CONSTRAINT short CHECK (length(event_type) < 6) NOT VALID")
+        before = len(w.log())
+        body = {"eventType": "batch", "siteId": "s" * 255, "events": [{"eventType": "too long"},
+                                                                     {"eventType": "x"}]}
+        answers = {w.request("POST", "/collect", body).json()["status"] for _ in range(200)}
+        t.is_(answers, {"partial"}, "refused for a part")
+        grown = w.log()[before:]
+        refusals = re.findall(r"(?m)^.*the database refused.*$", grown)
+        t.ok(1 <= len(refusals) <= 50, f"{len(refusals)} of 200 refusals are logged")
+        t.ok(max(map(len, set(grown.split("\n")) - set(refusals))) < 200, "the site is cut")
+        w.stop()
+        t.ok(re.search(r"WARNING: \d+ refusals of the database were not logged", w.log()),
+             "and how many were not")
+        pg.execute("ALTER TABLE events DROP CONSTRAINT short")
+
+
 postgres.need()
 with tap.Suite() as t, postgres.Postgres() as pg:
     with t.case("a shadowing function in an open schema public"):
@@ -194,3 +215,5 @@ with tap.Suite() as t, postgres.Postgres() as pg:
         proxied(t, pg)
     with t.case("wrong tokens"):
         guesses(t, pg)
+    with t.case("small bodies that the database refuses"):
+        refused(t, pg)
