@@ -16,6 +16,7 @@
 #include "format/event.h"
 #include "format/gzip.h"
 #include "format/utf8.h"
+#include "limits.h"
 #include "privacy/privacy.h"
 #include "response.h"
 
@@ -38,6 +39,7 @@ struct taking {
 	struct mr_job job;
 	struct mr_error err;
 	int64_t started_us; /* monotonic */
+	int64_t wait_s; /* of a request beyond a limit */
 	int status; /* 0: the job's receipt tells; else refused with err */
 };
 
@@ -344,11 +346,38 @@ count(const struct taking *t)
 		count_unwritten(t);
 }
 
+/* Whether there is nothing to wait for; else it is refused. */
+static bool
+is_within(struct taking *t, int64_t wait_s, enum mr_stat why, const char *who)
+{
+	if (wait_s == 0)
+		return true;
+	mr_stat_add(why, 1);
+	t->wait_s = wait_s;
+	t->status = 429;
+	(void)mr_fail(&t->err, MR_EAGAIN, "more comes %s than is taken; send it again later", who);
+	return false;
+}
+
+/* Before anything of it is read. */
+static bool
+may_ask(const struct mr_worker *worker, const struct mr_request *request, struct taking *t)
+{
+	size_t length = 0;
+
+	(void)read_length(worker, request, &length, NULL);
+	return is_within(t, mr_limits_address(worker->limits, &t->client, length + request->query.n),
+	    MR_STAT_REFUSED_ADDRESS_LIMIT, "from this address");
+}
+
 /* Leaves the decoded batch for the writer. */
 static void
 store(const struct mr_worker *worker, struct mr_request *request, struct mr_response *response,
     struct taking *t)
 {
+	if (!is_within(t, mr_limits_sites(worker->limits, &t->batch), MR_STAT_REFUSED_SITE_LIMIT,
+	    "for a site"))
+		return;
 	mr_privacy_apply(worker->privacy, &t->client, request->arena, &t->batch);
 	t->job = (struct mr_job){ .batch = &t->batch, .arena = request->arena };
 	response->job = &t->job;
@@ -407,8 +436,8 @@ take_body(struct mr_worker *worker, struct mr_request *request, struct mr_respon
 	struct mr_event_context ctx;
 	enum mr_err e;
 
-	t->status = read_body(worker, request, &t->body, &t->err);
-	if (t->status != 0)
+	if (!may_ask(worker, request, t) ||
+	    (t->status = read_body(worker, request, &t->body, &t->err)) != 0)
 		return;
 	ctx = context_of(worker, request, t);
 	e = mr_body_decode(request->arena, request->content_type, t->body.p, t->body.len, &ctx,
@@ -423,10 +452,13 @@ static void
 take_query(struct mr_worker *worker, struct mr_request *request, struct mr_response *response,
     struct taking *t)
 {
-	struct mr_event_context ctx = context_of(worker, request, t);
-	enum mr_err e = mr_event_decode_query(request->arena, request->query, &ctx, &t->batch,
-	    &t->err);
+	struct mr_event_context ctx;
+	enum mr_err e;
 
+	if (!may_ask(worker, request, t))
+		return;
+	ctx = context_of(worker, request, t);
+	e = mr_event_decode_query(request->arena, request->query, &ctx, &t->batch, &t->err);
 	if (e != MR_OK)
 		t->status = status_of(e);
 	else
@@ -460,6 +492,8 @@ answer_refused(const struct taking *t, struct mr_response *response)
 {
 	write_rejects(mr_response_begin_error(response, t->status, &t->err), &t->batch);
 	mr_response_end(response);
+	if (t->wait_s > 0)
+		mr_response_retry_after(response, t->wait_s);
 }
 
 static void
@@ -557,6 +591,8 @@ finish_pixel(struct mr_worker *worker, struct mr_request *request, struct mr_res
 	mr_buf_add_cstr(&response->headers, "Cache-Control: no-store\r\n");
 	if (t->status >= 400 && t->status < 500) {
 		mr_buf_printf(&response->headers, "X-Millrace: rejected: %s\r\n", t->err.text);
+	} else if (t->status == 429) {
+		mr_buf_add_cstr(&response->headers, "X-Millrace: limited\r\n");
 	} else if (t->status != 0 || t->job.receipt.outcome == MR_UNAVAILABLE) {
 		mr_buf_add_cstr(&response->headers, "X-Millrace: unavailable\r\n");
 	} else {

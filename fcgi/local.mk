@@ -15,6 +15,7 @@ fcgi_millrace_fcgi_SOURCES = \
 	fcgi/exportrun.c \
 	fcgi/guesses.c fcgi/guesses.h \
 	fcgi/health.c fcgi/health.h \
+	fcgi/limits.c fcgi/limits.h \
 	fcgi/main.c \
 	fcgi/metrics.c fcgi/metrics.h \
 	fcgi/promtext.c fcgi/promtext.h \

@@ -33,6 +33,8 @@ static const struct counter {
 	{ "requests_rejected_total", NULL, "{reason=\"no_length\"}", MR_STAT_REFUSED_NO_LENGTH },
 	{ "requests_rejected_total", NULL, "{reason=\"too_large\"}", MR_STAT_REFUSED_TOO_LARGE },
 	{ "requests_rejected_total", NULL, "{reason=\"encoding\"}", MR_STAT_REFUSED_ENCODING },
+	{ "requests_rejected_total", NULL, "{reason=\"address_limit\"}", MR_STAT_REFUSED_ADDRESS_LIMIT },
+	{ "requests_rejected_total", NULL, "{reason=\"site_limit\"}", MR_STAT_REFUSED_SITE_LIMIT },
 	{ "requests_rejected_total", NULL, "{reason=\"database\"}", MR_STAT_REFUSED_DATABASE },
 	{ "events_total", "Events of requests of which something was taken, by what became of them.",
 	    "{outcome=\"stored\"}", MR_STAT_EVENTS_STORED },

@@ -3,10 +3,12 @@
 
 #include "admin.h"
 #include "channel.h"
+#include "client.h"
 #include "collect.h"
 #include "cors.h"
 #include "export.h"
 #include "health.h"
+#include "limits.h"
 #include "metrics.h"
 #include "recent.h"
 #include "response.h"
@@ -96,10 +98,28 @@ check(struct mr_response *response)
 	mr_response_fail(response, 500, "no memory for the answer");
 }
 
+/* Where anybody makes the database work. What brings events looks at more limits by itself. */
+static bool
+may_ask(const struct mr_worker *worker, const struct mr_request *request,
+    struct mr_response *response)
+{
+	struct mr_ip client = mr_client_address(worker, request);
+	int64_t wait_s = mr_limits_address(worker->limits, &client, 0);
+
+	if (wait_s == 0)
+		return true;
+	mr_response_fail(response, 429, "more comes from this address than is answered; ask again "
+	    "later");
+	mr_response_retry_after(response, wait_s);
+	return false;
+}
+
 static void
 serve_route(const struct route *route, struct mr_worker *worker, struct mr_request *request,
     struct mr_response *response)
 {
+	if (route->sleeps && !route->admin && !may_ask(worker, request, response))
+		return;
 	if (route->sleeps)
 		mr_channel_step_aside();
 	route->serve(worker, request, response);

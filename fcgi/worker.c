@@ -23,6 +23,7 @@
 #include "channel.h"
 #include "counters/shared.h"
 #include "guesses.h"
+#include "limits.h"
 #include "privacy/privacy.h"
 #include "request.h"
 #include "routes.h"
@@ -271,15 +272,19 @@ open_counters(const struct mr_conf *conf)
 static enum mr_err
 start_parts(struct mr_worker *worker, struct mr_error *err)
 {
-	enum mr_err e = mr_guesses_new(&worker->guesses, err);
+	enum mr_err e;
 
-	return e != MR_OK ? e : mr_privacy_start(&worker->privacy, worker->conf, err);
+	if ((e = mr_guesses_new(&worker->guesses, err)) != MR_OK ||
+	    (e = mr_limits_new(&worker->limits, worker->conf, err)) != MR_OK)
+		return e;
+	return mr_privacy_start(&worker->privacy, worker->conf, err);
 }
 
 static void
 stop_parts(struct mr_worker *worker)
 {
 	mr_privacy_stop(worker->privacy);
+	mr_limits_free(worker->limits);
 	mr_guesses_free(worker->guesses);
 }
 

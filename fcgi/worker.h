@@ -18,6 +18,7 @@ struct mr_worker {
 	int64_t started_us;
 	struct mr_privacy *privacy; /* NULL: nothing to do */
 	struct mr_guesses *guesses;
+	struct mr_limits *limits; /* NULL: none */
 	struct mr_completions *completions; /* worker.c's own: requests on their way through the writer */
 };
 

@@ -132,6 +132,13 @@ struct mr_conf {
 	struct mr_conf_list origins;         /* "*" or exact origins */
 	struct mr_conf_list allow_headers;   /* what these may send besides; "*": anything */
 
+	/* [limits], a second; 0: none */
+	int64_t address_requests;
+	int64_t address_bytes;
+	int64_t site_requests;
+	int64_t site_bytes;
+	int64_t limit_burst_s; /* so many seconds' worth may come at once */
+
 	/* [spool] */
 	char *spool_dir; /* "": no spool */
 	int64_t segment_bytes;

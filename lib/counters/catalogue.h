@@ -25,6 +25,8 @@ enum mr_stat {
 	MR_STAT_REFUSED_NO_LENGTH,  /* 411 */
 	MR_STAT_REFUSED_TOO_LARGE,  /* 413 */
 	MR_STAT_REFUSED_ENCODING,   /* 415 */
+	MR_STAT_REFUSED_ADDRESS_LIMIT, /* 429: [limits] of the client's address */
+	MR_STAT_REFUSED_SITE_LIMIT, /* 429: [limits] of a site */
 	MR_STAT_REFUSED_DATABASE,   /* 400: the database refuses all of it */
 	MR_STAT_BAD_TIMESTAMPS,     /* replaced by the time of receipt */
 	MR_STAT_BAD_IDS,            /* sessionIds and visitorIds that were left out */

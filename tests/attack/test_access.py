@@ -2,6 +2,7 @@
 worker's process, and what asks it without the token."""
 
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -200,6 +201,62 @@ def refused(t, pg):
         pg.execute("ALTER TABLE events DROP CONSTRAINT short")
 
 
+def send(w, remote_addr="192.0.2.1", **event):
+    return w.request("POST", "/collect", {"eventType": "x", **event}, remote_addr=remote_addr)
+
+
+def until_held(ask_once):
+    """Asks until that is too much; the answer."""
+    answers = []
+    proc.wait_for(lambda: answers.append(ask_once()) or answers[-1].status == 429, "it is held back")
+    return answers[-1]
+
+
+def is_refused(t, answer, what):
+    t.like(answer.headers.get("retry-after"), r"^[1-9]\d?$", "Retry-After tells when")
+    t.is_(answer.json()["message"], f"more comes {what} than is taken; send it again later", "says why")
+
+
+def limited(t, pg):
+    def worker(**keys):
+        return fcgi.Worker({"database": {"url": pg.dsn()}, "limits": {"burst_s": 5, **keys},
+                            "admin": {"token_sha256": hashlib.sha256(TOKEN.encode()).hexdigest()}})
+    with t.case("requests of an address"), worker(requests_per_address=1) as w:
+        w.wait_healthy()
+        t.is_([send(w, "192.0.2.7").status for _ in range(5)], [200] * 5, "as many as may come at once")
+        is_refused(t, until_held(lambda: send(w, "192.0.2.7")), "from this address")
+        t.is_(send(w, "192.0.2.8").status, 200, "another address is taken")
+        until_held(lambda: w.request("GET", "/health", remote_addr="192.0.2.9"))
+        pixel = proc.wait_for(lambda: next((a for a in [w.request(
+            "GET", "/pixel.gif?eventType=x", remote_addr="192.0.2.10")]
+            if a.headers["x-millrace"] == "limited"), None), "the pixel is held back")
+        t.is_((pixel.status, pixel.headers["content-type"]), (200, "image/gif"), "and is a picture")
+        network, other = ("2001:db8:1:2::1", "2001:db8:1:2:ffff::1"), "2001:db8:1:3::1"
+        proc.wait_for(lambda: until_held(lambda: send(w, network[0])) and send(
+            w, network[1]).status == 429, "all of a /64 is one address")
+        t.is_(send(w, other).status, 200, "another network is taken")
+        t.is_(ask(w, TOKEN, "/metrics", other).status, 200, "the administrator is")
+        count = r'requests_rejected_total\{reason="address_limit"\} (\d+)'
+        t.ok(int(re.search(count, ask(w, TOKEN, "/metrics").text)[1]) >= 4, "it is counted")
+        lines = re.findall(r"WARNING: .*beyond requests_per_address under \[limits\]", w.log())
+        t.ok(1 <= len(lines) <= 20, "and logged now and then", lines)
+    with t.case("bytes of an address"), worker(bytes_per_address="1000") as w:
+        w.wait_healthy()
+        is_refused(t, until_held(lambda: send(w, pad="x" * 4000)), "from this address")
+        t.is_(send(w, "192.0.2.2", pad="x" * 9000).status, 200,
+              "what is more than a burst is taken of who sent nothing else")
+    for key, value in (("requests_per_site", 1), ("bytes_per_site", 100)):
+        with t.case(key), worker(**{key: value}) as w:
+            w.wait_healthy()
+            is_refused(t, until_held(lambda: send(w, siteId="flooded", pad="x" * 100)), "for a site")
+            t.is_(send(w, siteId="other").status, 200, "another site is taken")
+            new = itertools.count()
+            until_held(lambda: send(w, siteId="flooded", pad="x" * 100) and w.request(
+                "POST", "/collect", {"eventType": "batch", "siteId": f"new {next(new)}", "events": [
+                    {"eventType": "x"}, {"eventType": "x", "siteId": "flooded"}]}))
+            t.ok('reason="site_limit"} 0\n' not in ask(w, TOKEN, "/metrics").text, "it is counted")
+
+
 postgres.need()
 with tap.Suite() as t, postgres.Postgres() as pg:
     with t.case("a shadowing function in an open schema public"):
@@ -217,3 +274,5 @@ with tap.Suite() as t, postgres.Postgres() as pg:
         guesses(t, pg)
     with t.case("small bodies that the database refuses"):
         refused(t, pg)
+    with t.case("limits"):
+        limited(t, pg)
