@@ -257,6 +257,15 @@ def limited(t, pg):
             t.ok('reason="site_limit"} 0\n' not in ask(w, TOKEN, "/metrics").text, "it is counted")
 
 
+def sql(t, pg):
+    text = "x'); DROP TABLE events; --\\' OR $1"
+    with fcgi.Worker({"database": {"url": pg.dsn()}}) as w:
+        w.wait_healthy()
+        t.is_(send(w, siteId=text, sessionId=text, visitorId=text, batchId=text).status, 200, "is stored")
+        t.is_([(row["session_id"], row["visitor_id"], row["payload"]["batchId"]) for row in pg.query(
+            "SELECT * FROM events WHERE position('DROP' IN site_id) > 0")], [(text,) * 3], "as it is")
+
+
 postgres.need()
 with tap.Suite() as t, postgres.Postgres() as pg:
     with t.case("a shadowing function in an open schema public"):
@@ -276,3 +285,5 @@ with tap.Suite() as t, postgres.Postgres() as pg:
         refused(t, pg)
     with t.case("limits"):
         limited(t, pg)
+    with t.case("SQL in an event"):
+        sql(t, pg)

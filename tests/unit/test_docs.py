@@ -139,6 +139,20 @@ def untested(t):
          [f"{name}:{block.line}" for name, block in skipped])
 
 
+def security(t):
+    """Each row of SECURITY.md names its test: a file, and what stands in it."""
+    rows = [row for row in markdown.rows(markdown.read("SECURITY.md")) if not row[0].startswith("-")]
+    claims = [row for row in rows if row[-1] != "shown by"]
+    t.ok(len(claims) >= 30, "it has claims", claims)
+    for row in claims:
+        named = re.findall(r"\]\((tests/[^)]+)\): ((?:`[^`]+`(?:, )?)+)", row[-1])
+        t.ok(named, f"{row[0]}: names a test", row)
+        for path, pieces in named:
+            text = markdown.read(path)
+            t.is_([piece for piece in markdown.code(pieces) if piece not in text], [],
+                  f"{row[0]}: stands in {path}")
+
+
 def license_named(t):
     t.like(markdown.read("LICENSE"), r"(?s)^MIT License\n.*the millrace authors", "LICENSE")
     pages = [f"{folder}/{name}" for folder in ("cron", "etc", "fcgi")
@@ -173,7 +187,7 @@ def release(t):
 
 def main():
     with tap.Suite() as t:
-        for case in (links, install, first_page, keys, endpoints, tables_of_sql, untested,
+        for case in (links, install, first_page, keys, endpoints, tables_of_sql, untested, security,
                      license_named, release):
             with t.case(case.__name__.replace("_", " ")):
                 case(t)
