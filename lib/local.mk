@@ -133,6 +133,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/export/refused.c lib/export/refused.h \
 	lib/export/runs.c lib/export/runs.h \
 	lib/export/sample.c lib/export/sample.h \
+	lib/export/silent.c lib/export/silent.h \
 	lib/export/slices.c lib/export/slices.h \
 	lib/export/snapshot.c lib/export/snapshot.h \
 	lib/export/sql.c lib/export/sql.h \

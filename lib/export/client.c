@@ -1,7 +1,6 @@
 /*
- * One client: see client.h. Destinations that are well share the reading of each batch; one
- * that failed in the last run gets its own afterwards, so that waiting for it holds up
- * nobody.
+ * One client: see client.h. One that failed in an earlier run has its turn after all clients,
+ * so that waiting for it holds up nobody.
  */
 #include "export/client.h"
 
@@ -17,6 +16,7 @@
 #include "export/planned.h"
 #include "export/verify.h"
 #include "stage/format.h"
+#include "stage/sink_file.h"
 
 struct client {
 	const struct mr_context *x;
@@ -110,6 +110,7 @@ plan(struct client *c, bool manual, struct mr_error *err)
 
 /* --- the chain --- */
 
+/* A folder says at once what is wrong with it: none is a suspect. */
 static enum mr_err
 load_cursors(struct client *c, struct mr_error *err)
 {
@@ -118,7 +119,9 @@ load_cursors(struct client *c, struct mr_error *err)
 	enum mr_err e;
 
 	mr_db_arg_text(&args, c->conf->name);
-	e = mr_db_ask(c->x->db, "SELECT destination, batch, (error IS NOT NULL)::int "
+	mr_db_arg_text(&args, c->x->run->id);
+	e = mr_db_ask(c->x->db, "SELECT destination, batch, (error IS NOT NULL AND failed_at < "
+	    "(SELECT started_at FROM export_runs WHERE run_id = $2::uuid))::int "
 	    "FROM export_cursors WHERE client = $1", &args, &rows, err);
 	if (e != MR_OK)
 		return e;
@@ -126,7 +129,7 @@ load_cursors(struct client *c, struct mr_error *err)
 		for (size_t i = 0; i < c->n_to; i++)
 			if (mr_str_eq(mr_db_value(rows, r, 0), mr_str(c->to[i].name))) {
 				c->to[i].cursor = mr_db_int(rows, r, 1);
-				c->to[i].suspect = mr_db_int(rows, r, 2) != 0;
+				c->to[i].suspect = mr_db_int(rows, r, 2) != 0 && c->to[i].at.folder == NULL;
 			}
 	mr_db_rows_free(rows);
 	return MR_OK;
@@ -196,12 +199,12 @@ follow(struct client *c, struct mr_destination *const *all, size_t n, struct mr_
 	return MR_OK;
 }
 
+/* Those that are well share the reading of each batch; each suspect gets its own. */
 static enum mr_err
 deliver_chain(struct client *c, struct mr_error *err)
 {
 	struct mr_destination *well[MR_DESTINATIONS];
 	size_t n = 0;
-	enum mr_err e;
 
 	for (size_t i = 0; i < c->n_to; i++) {
 		if (c->to[i].suspect)
@@ -209,7 +212,14 @@ deliver_chain(struct client *c, struct mr_error *err)
 		mr_destination_abort_stale(&c->to[i], c->x);
 		well[n++] = &c->to[i];
 	}
-	e = follow(c, well, n, err);
+	return follow(c, well, n, err);
+}
+
+static enum mr_err
+deliver_to_suspects(struct client *c, struct mr_error *err)
+{
+	enum mr_err e = MR_OK;
+
 	for (size_t i = 0; i < c->n_to && e == MR_OK; i++) {
 		struct mr_destination *one = &c->to[i];
 
@@ -254,7 +264,31 @@ has_plan(struct client *c, bool *has, struct mr_error *err)
 	return e;
 }
 
-/* --- all of it --- */
+/* --- failures --- */
+
+/* Once for each destination. */
+static void
+complain(struct client *c, struct mr_destination *d, const struct mr_error *of)
+{
+	struct mr_error why = MR_ERROR_INIT;
+
+	if (d->told)
+		return;
+	d->told = true;
+	(void)mr_fail(&why, of->code, "client %s, %s: %s", c->conf->name, d->at.url, of->text);
+	mr_journal_complain(c->x->journal, &why);
+}
+
+/* Folders that are not there are told of before anything takes its time. */
+static void
+look_at_folders(struct client *c)
+{
+	struct mr_error why = MR_ERROR_INIT;
+
+	for (size_t i = 0; i < c->n_to; i++)
+		if (c->to[i].at.folder != NULL && mr_sink_file_check(c->to[i].at.folder, &why) != MR_OK)
+			complain(c, &c->to[i], &why);
+}
 
 /* A manual export says nothing of how the regular one is. */
 static enum mr_err
@@ -264,13 +298,10 @@ record_failures(struct client *c, bool manual, struct mr_error *err)
 
 	for (size_t i = 0; i < c->n_to && e == MR_OK; i++) {
 		struct mr_db_args args = MR_DB_ARGS_INIT;
-		struct mr_error why = MR_ERROR_INIT;
 
 		if (!c->to[i].failed)
 			continue;
-		(void)mr_fail(&why, c->to[i].err.code, "client %s, %s: %s", c->conf->name,
-		    c->to[i].at.url, c->to[i].err.text);
-		mr_journal_complain(c->x->journal, &why);
+		complain(c, &c->to[i], &c->to[i].err);
 		c->x->totals->failures++;
 		mr_db_arg_text(&args, c->conf->name);
 		mr_db_arg_text(&args, c->to[i].name);
@@ -282,14 +313,51 @@ record_failures(struct client *c, bool manual, struct mr_error *err)
 	return e;
 }
 
+/* --- all of it --- */
+
+/* Apart from the chain, its state or its cursors. */
+static bool
+is_manual(const struct mr_export_options *o)
+{
+	return !o->verify && !o->force && mr_delivered_is_span(o);
+}
+
+/* What only looks, or is apart from the chain, says nothing of how the chain is. */
+static bool
+is_regular(const struct mr_export_options *o)
+{
+	return !o->verify && !o->dry_run && !o->force && !is_manual(o);
+}
+
 static enum mr_err
-deliver(struct client *c, bool manual, struct mr_error *err)
+deliver(struct client *c, struct mr_error *err)
 {
 	struct mr_destination *all[MR_DESTINATIONS] = { &c->to[0], &c->to[1] };
 	const struct mr_export_options *o = c->x->options;
-	bool planned = false;
+
+	if (o->force)
+		return mr_delivered_write_again(c->x, all, c->n_to, err);
+	return is_manual(o) ? deliver_manual(c, err) : deliver_chain(c, err);
+}
+
+/* What a signal cut off is nobody's failure. */
+static enum mr_err
+finish(struct client *c, struct mr_error *err)
+{
+	mr_progress_clear(&c->x->journal->progress);
+	return *c->x->stop == 0 ? record_failures(c, is_manual(c->x->options), err) : MR_OK;
+}
+
+static enum mr_err
+first_turn(struct client *c, struct mr_error *err)
+{
+	struct mr_destination *all[MR_DESTINATIONS] = { &c->to[0], &c->to[1] };
+	const struct mr_export_options *o = c->x->options;
+	bool manual = is_manual(o), planned = false;
 	enum mr_err e = MR_OK;
 
+	if (is_regular(o))
+		look_at_folders(c);
 	if (manual && (e = has_plan(c, &planned, err)) != MR_OK)
 		return e;
 	if (!planned && !o->force && !o->verify && (e = plan(c, manual, err)) != MR_OK)
@@ -298,20 +366,19 @@ deliver(struct client *c, bool manual, struct mr_error *err)
 		return e;
 	if (o->verify)
 		return mr_verify_client(c->x, all, c->n_to, err);
-	if (o->force)
-		e = mr_delivered_write_again(c->x, all, c->n_to, err);
-	else
-		e = manual ? deliver_manual(c, err) : deliver_chain(c, err);
-	mr_progress_clear(&c->x->journal->progress);
-	/* What a signal cut off is nobody's failure. */
-	return e == MR_OK && *c->x->stop == 0 ? record_failures(c, manual, err) : e;
+	return (e = deliver(c, err)) == MR_OK ? finish(c, err) : e;
 }
 
-/* What only looks, or is apart from the chain, says nothing of how the chain is. */
-static bool
-is_regular(const struct mr_export_options *o)
+static enum mr_err
+suspects_turn(struct client *c, struct mr_error *err)
 {
-	return !o->verify && !o->dry_run && !o->force && !mr_delivered_is_span(o);
+	enum mr_err e;
+
+	if (!is_regular(c->x->options))
+		return MR_OK;
+	if ((e = load_cursors(c, err)) != MR_OK || (e = deliver_to_suspects(c, err)) != MR_OK)
+		return e;
+	return finish(c, err);
 }
 
 enum mr_err
@@ -330,16 +397,17 @@ mr_client_note_failure(const struct mr_context *x, const struct mr_conf_client *
 
 enum mr_err
 mr_client_export(const struct mr_context *x, const struct mr_conf_client *client,
-    struct mr_error *err)
+    enum mr_client_turn turn, struct mr_error *err)
 {
 	struct client c = { .x = x, .conf = client };
-	bool manual = !x->options->verify && !x->options->force && mr_delivered_is_span(x->options);
 	enum mr_err e;
 
 	if (!mr_conf_client_others(x->conf, client, &c.except))
 		e = mr_fail(err, MR_ENOMEM, "no memory");
-	else if ((e = open_destinations(&c, !manual, err)) == MR_OK)
-		e = deliver(&c, manual, err);
+	else if ((e = open_destinations(&c, !is_manual(x->options), err)) == MR_OK)
+		e = turn == MR_CLIENT_FIRST ? first_turn(&c, err) : suspects_turn(&c, err);
+	else if (turn == MR_CLIENT_SUSPECTS)
+		e = MR_OK; /* it was told in the first turn */
 	for (size_t i = 0; i < c.n_to; i++)
 		mr_destination_close(&c.to[i]);
 	free(c.except.items);

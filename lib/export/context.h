@@ -15,6 +15,7 @@
 #include "export/journal.h"
 #include "export/options.h"
 #include "export/runs.h"
+#include "export/silent.h"
 #include "export/totals.h"
 
 /* Connections that read at a time: one alone cannot keep the encoder busy. */
@@ -29,6 +30,7 @@ struct mr_context {
 	const struct mr_run *run;
 	struct mr_totals *totals;
 	struct mr_journal *journal;
+	struct mr_silent *silent;
 };
 
 /*

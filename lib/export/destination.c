@@ -15,6 +15,10 @@
 
 /* No request of a run that was killed is carried out after that. */
 #define REQUEST_AGE "10 minutes"
+/* Of a suspect's endpoint, which is asked whether it is there. */
+#define PROBE_ATTEMPTS 2
+#define PROBE_CONNECT_MS 3000
+#define PROBE_STALL_S 5
 
 enum mr_err
 mr_destination_open(struct mr_destination *d, const char *name, const char *client,
@@ -23,7 +27,8 @@ mr_destination_open(struct mr_destination *d, const char *name, const char *clie
 	struct mr_error why = MR_ERROR_INIT;
 	enum mr_err e;
 
-	*d = (struct mr_destination){ .name = name, .client = client, .conf = conf, .db = x->db };
+	*d = (struct mr_destination){ .name = name, .client = client, .conf = conf, .db = x->db,
+		.silent = x->silent };
 	if ((e = mr_target_open(&d->at, conf, &why)) != MR_OK)
 		return mr_fail(err, e, "client %s, %s: %s", client, name, why.text);
 	return MR_OK;
@@ -44,6 +49,8 @@ mr_destination_fail(struct mr_destination *d, const struct mr_error *why)
 {
 	d->failed = true;
 	d->err = *why;
+	if (why->code == MR_EAGAIN && d->s3 != NULL && !mr_s3_was_answered(d->s3))
+		mr_silent_note(d->silent, d->conf, why);
 }
 
 /* --- where a batch goes --- */
@@ -179,19 +186,48 @@ forget_upload(void *arg, const char *bucket, const char *key, const char *id)
 	    "destination = $2 AND key = $3 AND upload_id = $4", &args, NULL);
 }
 
+/* Whether it answers at all: what it says to the real requests is told by those. */
+static enum mr_err
+probe(struct mr_destination *d, struct mr_s3_options s3, struct mr_error *err)
+{
+	struct mr_error why = MR_ERROR_INIT;
+	struct mr_s3 *client;
+	enum mr_err e;
+
+	s3.max_attempts = PROBE_ATTEMPTS;
+	s3.connect_timeout_ms = PROBE_CONNECT_MS;
+	s3.stall_timeout_s = PROBE_STALL_S;
+	if ((e = mr_s3_new(&client, &s3, err)) != MR_OK)
+		return e;
+	e = mr_s3_head_bucket(client, d->at.bucket, &why);
+	if (e == MR_EAGAIN && !mr_s3_was_answered(client)) {
+		mr_silent_note(d->silent, d->conf, &why);
+		*err = why;
+	} else {
+		e = MR_OK;
+	}
+	mr_s3_free(client);
+	return e;
+}
+
 static enum mr_err
 open_s3(struct mr_destination *d, const struct mr_context *x, struct mr_error *err)
 {
 	struct mr_creds_options creds = mr_target_creds_options(x->conf, d->conf);
 	struct mr_s3_options s3 = mr_target_s3_options(d->conf);
+	const struct mr_error *silent = mr_silent_find(d->silent, d->conf);
 	enum mr_err e;
 
 	if (d->s3 != NULL)
 		return MR_OK;
+	if (silent != NULL)
+		return *err = *silent, silent->code;
 	creds.stop = s3.stop = x->stop;
 	if (d->creds == NULL && (e = mr_creds_new(&d->creds, &creds, err)) != MR_OK)
 		return e;
 	s3.creds = d->creds;
+	if (d->suspect && (e = probe(d, s3, err)) != MR_OK)
+		return e;
 	s3.creating = note_key;
 	s3.created = note_upload;
 	s3.ended = forget_upload;

@@ -33,8 +33,10 @@ struct mr_destination {
 	struct mr_s3 *s3;   /* NULL until it is needed */
 	bool stale_uploads; /* an earlier run may have begun an upload to the same key */
 	int64_t cursor;     /* the last batch that is there */
-	bool suspect;       /* failed in the last run: must not hold up the others */
+	struct mr_silent *silent; /* the run's */
+	bool suspect;       /* failed in an earlier run: must not hold up the others */
 	bool failed;        /* in this run */
+	bool told;          /* that was said */
 	struct mr_error err; /* why */
 };
 
@@ -43,7 +45,10 @@ enum mr_err mr_destination_open(struct mr_destination *d, const char *name, cons
     const struct mr_conf_bucket *conf, const struct mr_context *x, struct mr_error *err);
 void mr_destination_close(struct mr_destination *d);
 
-/* Marks it as failed: nothing more is sent there in this run. */
+/*
+ * Marks it as failed: nothing more is sent there in this run; nor to its endpoint, if that is
+ * one of S3 and did not answer.
+ */
 void mr_destination_fail(struct mr_destination *d, const struct mr_error *why);
 
 /*
@@ -57,7 +62,10 @@ enum mr_err mr_destination_settle(struct mr_destination *d, const struct mr_plan
 enum mr_err mr_destination_unsettle(struct mr_destination *d,
     const struct mr_planned_batch *batch, struct mr_error *err);
 
-/* A new object there, the caller's to free; NULL: *err says why. */
+/*
+ * A new object there, the caller's to free; NULL: *err says why. The endpoint of a suspect
+ * is first asked whether it is there, with less patience.
+ */
 struct mr_stage *mr_destination_sink(struct mr_destination *d, const struct mr_context *x,
     const char *key, const char *content_type, struct mr_error *err);
 

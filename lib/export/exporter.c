@@ -62,30 +62,36 @@ give_lock(struct mr_db *db)
 
 /* MR_EINVAL is that client's own trouble; anything else ends the run. */
 static enum mr_err
+run_client(const struct mr_context *x, const struct mr_conf_client *client,
+    enum mr_client_turn turn, struct mr_error *err)
+{
+	struct mr_error why = MR_ERROR_INIT;
+	enum mr_err e = mr_client_export(x, client, turn, &why);
+
+	if (e == MR_OK)
+		return MR_OK;
+	mr_db_abort(x->db, LOCK_WAIT_MS);
+	if (e != MR_EINVAL) {
+		*err = why;
+		return e;
+	}
+	mr_journal_complain(x->journal, &why);
+	x->totals->failures++;
+	return mr_client_note_failure(x, client, &why, err);
+}
+
+static enum mr_err
 run_clients(const struct mr_context *x, struct mr_error *err)
 {
 	const struct mr_conf *conf = x->conf;
-	struct mr_error why = MR_ERROR_INIT;
-	enum mr_err e;
+	enum mr_err e = MR_OK;
 
-	for (size_t i = 0; i < conf->n_clients; i++) {
-		if (x->options->client != NULL &&
-		    strcmp(x->options->client, conf->clients[i].name) != 0)
-			continue;
-		e = mr_client_export(x, &conf->clients[i], &why);
-		if (e == MR_OK)
-			continue;
-		mr_db_abort(x->db, LOCK_WAIT_MS);
-		if (e != MR_EINVAL) {
-			*err = why;
-			return e;
-		}
-		mr_journal_complain(x->journal, &why);
-		x->totals->failures++;
-		if ((e = mr_client_note_failure(x, &conf->clients[i], &why, err)) != MR_OK)
-			return e;
-	}
-	return MR_OK;
+	for (int turn = MR_CLIENT_FIRST; turn <= MR_CLIENT_SUSPECTS; turn++)
+		for (size_t i = 0; i < conf->n_clients && e == MR_OK; i++)
+			if (x->options->client == NULL ||
+			    strcmp(x->options->client, conf->clients[i].name) == 0)
+				e = run_client(x, &conf->clients[i], (enum mr_client_turn)turn, err);
+	return e;
 }
 
 static void
@@ -329,8 +335,9 @@ mr_exporter_run(const struct mr_conf *conf, const struct mr_export_options *opti
 	bool terminal = isatty(STDERR_FILENO) != 0, locked = false;
 	struct mr_totals totals = MR_TOTALS_INIT;
 	struct mr_journal journal;
+	struct mr_silent silent = { .n = 0 };
 	struct mr_context x = { .conf = conf, .options = options, .stop = stop, .totals = &totals,
-		.journal = &journal };
+		.journal = &journal, .silent = &silent };
 	struct mr_error err = MR_ERROR_INIT;
 	int64_t started_ms = mr_clock_mono_ms();
 	enum mr_err e;

@@ -10,6 +10,7 @@
  *   read, ranges, readahead, copyout    its rows
  *   refused                             rows that cannot be exported
  *   destination, target, objectkey      where they go
+ *   silent                              endpoints that do not answer
  *   delivered, verify                   writing it again, reading it back
  *   upkeep, unclaimed                   old history, sites of no client
  *   state, rebind                       how far it is, for the worker; another cluster

@@ -153,6 +153,12 @@ mr_s3_error_code(const struct mr_s3 *s3)
 	return s3->code;
 }
 
+bool
+mr_s3_was_answered(const struct mr_s3 *s3)
+{
+	return s3->response.status != 0;
+}
+
 int64_t
 mr_s3_clock_skew_s(const struct mr_s3 *s3)
 {

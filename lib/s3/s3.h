@@ -86,6 +86,9 @@ void mr_s3_free(struct mr_s3 *s3);
 /* S3's code of the last failure ("AccessDenied"), "" when it had none. */
 const char *mr_s3_error_code(const struct mr_s3 *s3);
 
+/* Whether the last request had an answer, whatever it said. */
+bool mr_s3_was_answered(const struct mr_s3 *s3);
+
 /* How far the server's clock is ahead of ours, as far as that had to be corrected. */
 int64_t mr_s3_clock_skew_s(const struct mr_s3 *s3);
 

@@ -98,15 +98,34 @@ create(struct sink *s, struct mr_error *err)
 }
 
 static enum mr_err
+open_folder(const char *dir, int *fd, struct mr_error *err)
+{
+	*fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *fd >= 0 ? MR_OK : mr_fail(err, MR_EIO, "%s: cannot be opened as a directory: %s", dir,
+	    strerror(errno));
+}
+
+enum mr_err
+mr_sink_file_check(const char *dir, struct mr_error *err)
+{
+	int fd;
+	enum mr_err e = open_folder(dir, &fd, err);
+
+	if (fd >= 0)
+		close(fd);
+	return e;
+}
+
+static enum mr_err
 open_all(struct sink *s, const char *dir, const char *key, struct mr_error *err)
 {
 	struct stat st;
 	enum mr_err e;
 
-	s->folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (s->folder < 0 || fstat(s->folder, &st) != 0)
-		return mr_fail(err, MR_EIO, "%s: cannot be opened as a directory: %s", dir,
-		    strerror(errno));
+	if ((e = open_folder(dir, &s->folder, err)) != MR_OK)
+		return e;
+	if (fstat(s->folder, &st) != 0)
+		return mr_fail(err, MR_EIO, "%s: cannot be looked at: %s", dir, strerror(errno));
 	s->uid = st.st_uid;
 	s->gid = st.st_gid;
 	for (;;) {

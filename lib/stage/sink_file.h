@@ -21,4 +21,7 @@
  */
 struct mr_stage *mr_sink_file_new(const char *dir, const char *key, struct mr_error *err);
 
+/* Whether there is such a folder; MR_EIO says why it cannot be one. */
+enum mr_err mr_sink_file_check(const char *dir, struct mr_error *err);
+
 #endif

@@ -1,5 +1,6 @@
 """millrace-export to folders: what is delivered, when, and what each option does."""
 
+import contextlib
 import gzip
 import json
 import os
@@ -608,6 +609,24 @@ WAITS = ("SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND "
          "application_name = 'millrace export' AND wait_event_type = 'Lock'")
 
 
+@contextlib.contextmanager
+def locked_events(pg, s):
+    """Nobody can read the table meanwhile."""
+    holder = proc.Process([os.path.join(pg.bin, "psql"), "-XqAt", s.exporter.pg.dsn(s.name),
+                           "-c", "BEGIN", "-c", "LOCK TABLE events IN ACCESS EXCLUSIVE MODE",
+                           "-c", "SELECT pg_sleep(6000)"], os.path.join(s.dir, "holder"),
+                          env=proc.clean_env())
+    try:
+        proc.wait_for(lambda: s.value("SELECT count(*) FROM pg_locks WHERE mode = "
+                                      "'AccessExclusiveLock' AND relation = 'events'::regclass"),
+                      "the table is locked")
+        yield
+    finally:
+        pg.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE "
+                   "'SELECT pg_sleep(6000)%'", s.name)
+        holder.stop()
+
+
 def signal_while_waiting(t, pg, folder):
     """SIGTERM while PostgreSQL does not answer: it ends, and its statement with it."""
     s = Setting(pg, folder, "waiting")
@@ -615,14 +634,7 @@ def signal_while_waiting(t, pg, folder):
     s.exporter.good(t, "a run")
     s.insert(100)
     for lines, (name, args) in enumerate((("planning", ()), ("reading", ("--force",))), 1):
-        holder = proc.Process([os.path.join(pg.bin, "psql"), "-XqAt", s.exporter.pg.dsn(s.name),
-                               "-c", "BEGIN", "-c", "LOCK TABLE events IN ACCESS EXCLUSIVE MODE",
-                               "-c", "SELECT pg_sleep(6000)"], os.path.join(s.dir, "holder"),
-                              env=proc.clean_env())
-        try:
-            proc.wait_for(lambda: s.value("SELECT count(*) FROM pg_locks WHERE mode = "
-                                          "'AccessExclusiveLock' AND relation = 'events'::regclass"),
-                          f"{name}: the table is locked")
+        with locked_events(pg, s):
             process = s.exporter.start(*args)
             proc.wait_for(lambda: s.value(WAITS.format(s.name)) or not process.running(),
                           f"{name}: it waits", detail=process.text)
@@ -633,12 +645,22 @@ def signal_while_waiting(t, pg, folder):
             proc.wait_for(lambda: not s.value(WAITS.format(s.name)), f"{name}: the statement is gone")
             t.is_(s.value("SELECT state FROM export_runs ORDER BY requested_at DESC LIMIT 1"),
                   "stopped", f"{name}: the run is recorded")
-        finally:
-            pg.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE "
-                       "'SELECT pg_sleep(6000)%'", s.name)
-            holder.stop()
     s.exporter.good(t, "the next run")
     check_complete(t, "everything", s.bucket, pg, database=s.name)
+
+
+def folder_away(t, pg, folder):
+    """It is told of before anything that takes time."""
+    s = Setting(pg, folder, "away")
+    s.insert(10)
+    os.rename(s.bucket.path, s.bucket.path + ".away")
+    with locked_events(pg, s):
+        process = s.exporter.start()
+        told = proc.wait_for(lambda: process.text() or not process.running(), "it says so")
+        t.like(told, "bucket: cannot be opened as a directory", "while the plan is not made")
+        t.is_(process.running(), True, "and it goes on")
+    t.is_(process.wait(), 1, "status")
+    t.is_(len(process.text().splitlines()), 1, "it is said once")
 
 
 COPIES = ("SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND state = 'active' "
@@ -752,9 +774,11 @@ def help_and_version(t, folder):
 def main():
     postgres.need()
     with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as folder:
-        for case in (ordinary, hours_and_caps, backlog, frequencies, sites, odd_sites, partition_columns,
-                     planned_by_another_version, planned_formats, later_destination, spans, dry_run, failures, moved, full_disk, deleted_rows, jsonb, lock,
-                     environment, signal, signal_while_waiting, parts, parts_and_trouble):
+        for case in (ordinary, hours_and_caps, backlog, frequencies, sites, odd_sites,
+                     partition_columns, planned_by_another_version, planned_formats,
+                     later_destination, spans, dry_run, failures, moved, full_disk, deleted_rows,
+                     jsonb, lock, environment, signal, signal_while_waiting, folder_away, parts,
+                     parts_and_trouble):
             with t.case(case.__name__.replace("_", " ")):
                 case(t, pg, folder)
         with t.case("help"):

@@ -3,8 +3,11 @@ destination fails in the middle of an object, another bucket or prefix is config
 deleted, the clock was wrong, the database is moved."""
 
 import os
+import re
 import shutil
+import socket
 import subprocess
+import threading
 
 from exporting import Folder, Setting, check_complete, client, manifests, read_rows
 from harness import postgres, proc, sanitizer, tap
@@ -227,6 +230,65 @@ def planning_that_fails(t, pg, folder):
           "it is recorded")
 
 
+class Silent:
+    """An endpoint that takes connections and says nothing; `look` is called at each of them."""
+
+    def __init__(self, look):
+        self.seen, self._look = [], look
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self):
+        while True:
+            connection, _ = self._server.accept()
+            connection.close()
+            if self._look is None:
+                break
+            self.seen.append(self._look())
+
+    def close(self):
+        self._look = None
+        socket.create_connection(self._server.getsockname()).close()
+        self._thread.join()
+        self._server.close()
+
+
+def dead_endpoint(t, pg, folder):
+    """Who failed before is tried last, shortly, and once for all at the same endpoint."""
+    s = Setting(pg, folder, "dead")
+    last = s.folder("last")
+    names = [f"c{i}" for i in range(5)]
+    folders = {f"client {name}": client(s.bucket, sites=name, prefix=name) for name in names}
+    alive = {"client last": client(last, sites="shop")}
+    s.exporter.configure({**folders, **alive})
+    s.insert(30, site="CASE WHEN i > 10 THEN 'shop' ELSE 'c' || i % 5 END")
+    s.exporter.good(t, "a run")
+    pg.execute("UPDATE export_cursors SET failed_at = now(), error = 'x' WHERE client <> 'last'",
+               s.name)
+    before = len(last.keys())
+    silent = Silent(lambda: len(last.keys()))
+    try:
+        dead = {f"client {name}": {"bucket": "dead", "endpoint": silent.url, "insecure": "on",
+                                   "compression": "gzip", "sites": name} for name in names}
+        s.exporter.more_env |= {"AWS_ACCESS_KEY_ID": "K", "AWS_SECRET_ACCESS_KEY": "S"}
+        s.exporter.configure({**dead, **alive})
+        s.insert(30, site="CASE WHEN i > 10 THEN 'shop' ELSE 'c' || i % 5 END")
+        done = s.exporter.run()
+    finally:
+        silent.close()
+    t.is_(done.returncode, 1, "the run fails")
+    t.is_([re.search(r"client (\w+)", line)[1] for line in done.stderr.splitlines()], names,
+          "each of them is told of")
+    check_complete(t, "the last client", last, pg, "site_id = 'shop'", s.name)
+    t.is_(silent.seen, [before + 2] * len(silent.seen), "which was served first")
+    t.ok(1 <= len(silent.seen) <= 2, "two tries for all of them", silent.seen)
+    s.exporter.configure({**folders, **alive})
+    s.exporter.good(t, "back in the folder")
+    check_complete(t, "it has all", s.bucket, pg, "site_id <> 'shop'", s.name)
+
+
 def clock_that_ran_ahead(t, pg, folder):
     """A plan with a time of the future holds up nothing."""
     s = Setting(pg, folder, "ahead")
@@ -313,7 +375,7 @@ def main():
     with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as folder:
         for case in (lost_within_an_object, lost_within_small_objects, another_bucket,
                      another_prefix, a_prefix_that_was_wrong, damaged_long_ago,
-                     deleted_after_delivery, poisonous, planning_that_fails,
+                     deleted_after_delivery, poisonous, planning_that_fails, dead_endpoint,
                      clock_that_ran_ahead, manual_failure,
                      chained_manifests,
                      rebound_with_a_new_site, rebound_with_a_new_backup):
