@@ -32,6 +32,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/counters/shared.c lib/counters/shared.h \
 	lib/counters/stats.c lib/counters/stats.h \
 	lib/format/base64.c lib/format/base64.h \
+	lib/format/batch.c lib/format/batch.h \
 	lib/format/body.c lib/format/body.h \
 	lib/format/event.c lib/format/event.h \
 	lib/format/forwarded.c lib/format/forwarded.h \

@@ -5,16 +5,13 @@
 #include "format/event.h"
 
 #include "base/buf.h"
+#include "format/batch.h"
 #include "format/json.h"
 #include "format/jsonout.h"
 #include "format/payload.h"
 #include "format/query.h"
 #include "format/salvage.h"
 #include "format/times.h"
-#include "format/utf8.h"
-
-/* What a row takes up on its way besides its texts. */
-#define ROW_OVERHEAD 64
 
 enum field { TYPE, SITE, SESSION, VISITOR, TIME, EVENTS, BATCH_ID, N_FIELDS };
 
@@ -160,26 +157,6 @@ decode_time(struct decoder *d, int node, struct mr_event *row)
 	return MR_OK;
 }
 
-/* Refuses a number that is too large among the nodes from..to, the subtree `except` apart. */
-static enum mr_err
-check_numbers(struct decoder *d, int from, int to, int except)
-{
-	if (d->json.bad_numbers == 0)
-		return MR_OK;
-	for (int i = from; i < to; i++) {
-		if (i == except) {
-			i = d->json.nodes[i].next - 1;
-			continue;
-		}
-		if (d->json.nodes[i].type == MR_JSON_BAD_NUMBER)
-			return mr_fail_at(d->err, MR_EINVAL, d->json.nodes[i].start,
-			    "the number at byte %d has more than %d digits or an exponent "
-			    "beyond %d", d->json.nodes[i].start, MR_JSON_MAX_DIGITS,
-			    MR_JSON_MAX_EXPONENT);
-	}
-	return MR_OK;
-}
-
 /* Fills the row's columns from an object; the row already holds what it inherits. */
 static enum mr_err
 decode_fields(struct decoder *d, const int found[N_FIELDS], struct mr_event *row)
@@ -195,36 +172,11 @@ decode_fields(struct decoder *d, const int found[N_FIELDS], struct mr_event *row
 	return decode_time(d, found[TIME], row);
 }
 
-/* A row with what comes from the request alone. */
-static struct mr_event
-blank_row(const struct mr_event_context *ctx)
-{
-	struct mr_event row = {
-		.received_us = ctx->received_us,
-		.event_us = ctx->received_us,
-		.site_id = ctx->default_site,
-		.user_agent = ctx->user_agent,
-		.client_ip = ctx->client_ip,
-	};
-
-	row.user_agent.n = mr_utf8_cut(row.user_agent.p, row.user_agent.n,
-	    MR_EVENT_MAX_USER_AGENT);
-	return row;
-}
-
-static void
-add_row(struct mr_batch *batch, const struct mr_event *row)
-{
-	batch->bytes += row->payload.n + row->site_id.n + row->event_type.n +
-	    row->session_id.n + row->visitor_id.n + row->user_agent.n + ROW_OVERHEAD;
-	batch->rows[batch->n_rows++] = *row;
-}
-
 /* The first row, the envelope of a batch, says also where the batch belongs. */
 static void
 add_first_row(struct mr_batch *batch, const struct mr_event *row)
 {
-	add_row(batch, row);
+	mr_batch_add(batch, row);
 	batch->site_id = row->site_id;
 	batch->received_us = row->received_us;
 	batch->client_ip = row->client_ip;
@@ -263,18 +215,7 @@ decode_member(struct decoder *d, int node, const struct mr_event *envelope, stru
 	row->payload = payload_of(d, node, false);
 	if (row->payload.p == NULL)
 		return no_memory(d->err);
-	return check_numbers(d, node, d->json.nodes[node].next, -1);
-}
-
-static enum mr_err
-add_reject(struct decoder *d, int64_t index, struct mr_str payload, struct mr_str reason)
-{
-	if (payload.p == NULL || reason.p == NULL)
-		return no_memory(d->err);
-	d->batch->rejects[d->batch->n_rejects++] = (struct mr_reject){ .index = index,
-		.payload = payload, .reason = reason };
-	d->batch->bytes += payload.n + reason.n + ROW_OVERHEAD;
-	return MR_OK;
+	return mr_batch_check_numbers(&d->json, node, d->json.nodes[node].next, -1, d->err);
 }
 
 static enum mr_err
@@ -282,9 +223,9 @@ reject_member(struct decoder *d, int node, int64_t index)
 {
 	bool drop = d->ctx->drop_visitor && d->json.nodes[node].type == MR_JSON_OBJECT;
 
-	return add_reject(d, index,
+	return mr_batch_reject(d->batch, index,
 	    drop ? payload_of(d, node, false) : mr_json_raw(&d->json, node),
-	    mr_arena_dup(d->arena, mr_str(d->err->text)));
+	    mr_arena_dup(d->arena, mr_str(d->err->text)), d->err);
 }
 
 /* Whether a member is one that was put aside; *m is what it was. */
@@ -307,11 +248,11 @@ take_member(struct decoder *d, int node, int64_t index, const struct mr_event *e
 	enum mr_err e;
 
 	if (is_spoiled(d, node, &spoiled))
-		return add_reject(d, index,
-		    d->ctx->drop_visitor ? MR_STR_LIT("") : spoiled->raw, spoiled->reason);
+		return mr_batch_reject(d->batch, index,
+		    d->ctx->drop_visitor ? MR_STR_LIT("") : spoiled->raw, spoiled->reason, d->err);
 	e = decode_member(d, node, envelope, &row);
 	if (e == MR_OK)
-		add_row(d->batch, &row);
+		mr_batch_add(d->batch, &row);
 	else if (e == MR_EINVAL)
 		e = reject_member(d, node, index);
 	return e;
@@ -335,31 +276,24 @@ decode_members(struct decoder *d, int events, const struct mr_event *like)
 	return MR_OK;
 }
 
-/* Room for the rows (and refusals) of an events array. */
+/* Room for the rows (and refusals) of an events array, or for one row. */
 static enum mr_err
 make_room(struct decoder *d, int events)
 {
-	struct mr_batch *batch = d->batch;
+	size_t n = events >= 0 ? (size_t)d->json.nodes[events].size : 0;
 
-	if (events >= 0) {
-		batch->n_members = (size_t)d->json.nodes[events].size;
-		if (batch->n_members > d->ctx->max_batch_events)
-			return mr_fail_at(d->err, MR_ELIMIT, d->json.nodes[events].start,
-			    "events has %zu members; at most %zu are taken at once",
-			    batch->n_members, d->ctx->max_batch_events);
-	}
-	batch->rows = mr_arena_array(d->arena, batch->n_members + 1, sizeof *batch->rows);
-	batch->rejects = mr_arena_array(d->arena, batch->n_members, sizeof *batch->rejects);
-	if (batch->rows == NULL || batch->rejects == NULL)
-		return no_memory(d->err);
-	return MR_OK;
+	if (n > d->ctx->max_batch_events)
+		return mr_fail_at(d->err, MR_ELIMIT, d->json.nodes[events].start,
+		    "events has %zu members; at most %zu are taken at once", n,
+		    d->ctx->max_batch_events);
+	return mr_batch_room(d->arena, d->batch, n, d->err);
 }
 
 /* The outer object: an event, or an envelope and its members. */
 static enum mr_err
 decode_object(struct decoder *d)
 {
-	struct mr_event row = blank_row(d->ctx);
+	struct mr_event row = mr_batch_row(d->ctx);
 	struct mr_json *json = &d->json;
 	int found[N_FIELDS], events;
 	enum mr_err e;
@@ -377,7 +311,7 @@ decode_object(struct decoder *d)
 	if (events >= 0 && json->nodes[events].type != MR_JSON_ARRAY)
 		return mr_fail_at(d->err, MR_EINVAL, json->nodes[events].start,
 		    "events must be an array");
-	if ((e = check_numbers(d, 0, json->n, events)) != MR_OK ||
+	if ((e = mr_batch_check_numbers(json, 0, json->n, events, d->err)) != MR_OK ||
 	    (e = make_room(d, events)) != MR_OK)
 		return e;
 	row.payload = payload_of(d, 0, events >= 0);
@@ -400,7 +334,7 @@ refuse_all(struct decoder *d)
 static enum mr_err
 decode_array(struct decoder *d)
 {
-	struct mr_event row = blank_row(d->ctx);
+	struct mr_event row = mr_batch_row(d->ctx);
 	struct mr_batch *batch = d->batch;
 	enum mr_err e;
 
@@ -570,7 +504,7 @@ mr_event_decode_query(struct mr_arena *arena, struct mr_str query,
 	struct mr_error local = MR_ERROR_INIT;
 	struct decoder d = { .arena = arena, .ctx = ctx, .batch = batch,
 		.err = err != NULL ? err : &local };
-	struct mr_event row = blank_row(ctx);
+	struct mr_event row = mr_batch_row(ctx);
 	struct mr_buf payload;
 	enum mr_err e;
 

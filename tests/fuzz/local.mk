@@ -5,7 +5,7 @@
 FUZZ_CC = clang
 FUZZ_SECONDS = 30
 FUZZ_TARGETS = fuzz_json fuzz_event
-FUZZ_LIB = base/arena base/buf base/clock base/error base/ip base/take format/event \
+FUZZ_LIB = base/arena base/buf base/clock base/error base/ip base/take format/batch format/event \
 	format/json format/jsonout format/payload format/query format/salvage \
 	format/times format/utf8
 
