@@ -12,6 +12,7 @@
 #include "client.h"
 #include "cors.h"
 #include "counters/stats.h"
+#include "dialect.h"
 #include "format/body.h"
 #include "format/event.h"
 #include "format/gzip.h"
@@ -37,6 +38,7 @@ struct taking {
 	struct mr_batch batch;
 	struct mr_ip client; /* as it is, not anonymised */
 	struct mr_job job;
+	const struct mr_dialect_path *dialect; /* NULL: our own API */
 	struct mr_error err;
 	int64_t started_us; /* monotonic */
 	int64_t wait_s; /* of a request beyond a limit */
@@ -429,22 +431,37 @@ settle(struct taking *t)
 	}
 }
 
+/* Decodes the body; 0, or the status of the refusal. */
+static int
+decode_body(const struct mr_worker *worker, const struct mr_request *request, struct taking *t)
+{
+	struct mr_event_context ctx = context_of(worker, request, t);
+	struct mr_dialect_request dialect;
+	enum mr_err e;
+
+	if (t->dialect == NULL) {
+		e = mr_body_decode(request->arena, request->content_type, t->body.p, t->body.len,
+		    &ctx, &t->batch, &t->err);
+		return e == MR_OK ? 0 : status_of(e);
+	}
+	dialect = mr_dialect_request_of(t->dialect, worker, request);
+	e = mr_dialect_decode(request->arena, &dialect, t->body.p, t->body.len, &ctx, &t->batch,
+	    &t->err);
+	if (e == MR_OK)
+		return 0;
+	return dialect.unknown_key ? 401 : status_of(e);
+}
+
 static void
 take_body(struct mr_worker *worker, struct mr_request *request, struct mr_response *response,
     struct taking *t)
 {
-	struct mr_event_context ctx;
-	enum mr_err e;
-
-	if (!may_ask(worker, request, t) ||
-	    (t->status = read_body(worker, request, &t->body, &t->err)) != 0)
+	if (!may_ask(worker, request, t))
 		return;
-	ctx = context_of(worker, request, t);
-	e = mr_body_decode(request->arena, request->content_type, t->body.p, t->body.len, &ctx,
-	    &t->batch, &t->err);
-	if (e != MR_OK)
-		t->status = status_of(e);
-	else
+	t->status = read_body(worker, request, &t->body, &t->err);
+	if (t->status == 0)
+		t->status = decode_body(worker, request, t);
+	if (t->status == 0)
 		store(worker, request, response, t);
 }
 
@@ -539,6 +556,19 @@ answer_kept(const struct taking *t, struct mr_response *response)
 }
 
 static void
+answer(const struct taking *t, struct mr_response *response)
+{
+	if (t->dialect != NULL && t->status != 0)
+		mr_dialect_refuse(t->status, &t->err, response);
+	else if (t->dialect != NULL)
+		mr_dialect_answer(t->dialect, response);
+	else if (t->status != 0)
+		answer_refused(t, response);
+	else
+		answer_kept(t, response);
+}
+
+static void
 finish_collect(struct mr_worker *worker, struct mr_request *request,
     struct mr_response *response)
 {
@@ -549,10 +579,8 @@ finish_collect(struct mr_worker *worker, struct mr_request *request,
 	count(t);
 	if (t->status == 503 || (t->status == 0 && t->job.receipt.outcome == MR_UNAVAILABLE))
 		answer_unavailable(worker, response);
-	else if (t->status != 0)
-		answer_refused(t, response);
 	else
-		answer_kept(t, response);
+		answer(t, response);
 	mr_cors_answer(worker->conf, request->origin, t->batch.site_id, &response->headers);
 	mr_buf_free(&t->body);
 }
@@ -633,6 +661,21 @@ mr_collect_serve(struct mr_worker *worker, struct mr_request *request,
 		take_body(worker, request, response, t);
 	else
 		take_query(worker, request, response, t);
+	if (response->job == NULL)
+		finish_collect(worker, request, response);
+}
+
+void
+mr_collect_dialect(struct mr_worker *worker, struct mr_request *request,
+    struct mr_response *response)
+{
+	struct taking *t = new_taking(worker, request, response);
+
+	if (t == NULL)
+		return;
+	t->dialect = mr_dialect_find(request->path);
+	response->finish = finish_collect;
+	take_body(worker, request, response, t);
 	if (response->job == NULL)
 		finish_collect(worker, request, response);
 }

@@ -10,6 +10,10 @@
 void mr_collect_serve(struct mr_worker *worker, struct mr_request *request,
     struct mr_response *response);
 
+/* The paths of dialect.h. */
+void mr_collect_dialect(struct mr_worker *worker, struct mr_request *request,
+    struct mr_response *response);
+
 /* Answers the same 43-byte GIF whatever happens; X-Millrace says what did. */
 void mr_collect_pixel(struct mr_worker *worker, struct mr_request *request,
     struct mr_response *response);

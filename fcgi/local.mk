@@ -10,6 +10,7 @@ fcgi_millrace_fcgi_SOURCES = \
 	fcgi/client.c fcgi/client.h \
 	fcgi/collect.c fcgi/collect.h \
 	fcgi/cors.c fcgi/cors.h \
+	fcgi/dialect.c fcgi/dialect.h \
 	fcgi/export.c fcgi/export.h \
 	fcgi/exportmetrics.c fcgi/exportmetrics.h \
 	fcgi/exportrun.c \

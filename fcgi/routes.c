@@ -6,6 +6,7 @@
 #include "client.h"
 #include "collect.h"
 #include "cors.h"
+#include "dialect.h"
 #include "export.h"
 #include "health.h"
 #include "limits.h"
@@ -33,6 +34,9 @@ static const struct route {
 	{ "/export/config", GET | HEAD, true, false, mr_export_config },
 };
 
+/* The paths that format/dialect knows. */
+static const struct route dialect = { NULL, POST, false, false, mr_collect_dialect };
+
 /* So that it works under any prefix: only the end of the path has to fit. */
 static bool
 path_ends_with(struct mr_str path, const char *end)
@@ -50,7 +54,7 @@ find(struct mr_str path)
 	for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
 		if (path_ends_with(path, routes[i].path))
 			return &routes[i];
-	return NULL;
+	return mr_dialect_find(path) != NULL ? &dialect : NULL;
 }
 
 static const struct {

@@ -34,6 +34,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/format/base64.c lib/format/base64.h \
 	lib/format/batch.c lib/format/batch.h \
 	lib/format/body.c lib/format/body.h \
+	lib/format/dialect.c lib/format/dialect.h \
 	lib/format/event.c lib/format/event.h \
 	lib/format/forwarded.c lib/format/forwarded.h \
 	lib/format/gzip.c lib/format/gzip.h \

@@ -34,6 +34,8 @@ static const struct mr_conf_choice visitors[] = { { "client", MR_VISITOR_CLIENT 
 
 static const struct mr_conf_choice unclaimeds[] = { { "keep", MR_UNCLAIMED_KEEP },
 	{ "drop", MR_UNCLAIMED_DROP }, { NULL, 0 } };
+static const struct mr_conf_choice write_keys[] = { { "open", MR_WRITE_KEYS_OPEN },
+	{ "listed", MR_WRITE_KEYS_LISTED }, { NULL, 0 } };
 
 #define AT(member) offsetof(struct mr_conf, member)
 #define MOST_S (INT64_C(36500) * 86400)
@@ -62,6 +64,11 @@ static const struct mr_conf_key table[] = {
 	{ "collector", "max_body", MR_T_SIZE, AT(max_body_bytes), "1M", 1024, 64 * MiB, NULL, NULL },
 	{ "collector", "max_batch_events", MR_T_INT, AT(max_batch_events), "1000", 1, 20000, NULL,
 	    NULL },
+	{ "collector", "max_batch_bytes", MR_T_SIZE, AT(max_batch_bytes), "500k", 1024, 64 * MiB,
+	    NULL, NULL },
+	{ "collector", "max_message", MR_T_SIZE, AT(max_message_bytes), "32k", 256, 64 * MiB, NULL,
+	    NULL },
+	{ "collector", "write_keys", MR_T_CHOICE, AT(write_keys), "open", 0, 0, write_keys, NULL },
 	{ "collector", "group_max_rows", MR_T_INT, AT(group_max_rows), "4000", 1, 100000, NULL,
 	    NULL },
 	{ "collector", "group_max_bytes", MR_T_SIZE, AT(group_max_bytes), "4M", 65536, 64 * MiB,
@@ -115,6 +122,7 @@ static const struct mr_conf_key table[] = {
 #define AT(member) offsetof(struct mr_conf_site, member)
 static const struct mr_conf_key site_table[] = {
 	{ "site NAME", "origins", MR_T_ORIGINS, AT(origins), "", 0, 0, NULL, NULL },
+	{ "site NAME", "write_key", MR_T_TEXT, AT(write_key), "", 0, 0, NULL, NULL },
 };
 #undef AT
 #define N_SITE_KEYS (sizeof site_table / sizeof site_table[0])

@@ -35,6 +35,12 @@ enum mr_visitor_source {
 /* What becomes of events whose sites no client has. */
 enum mr_unclaimed { MR_UNCLAIMED_KEEP, MR_UNCLAIMED_DROP };
 
+/* Whose write keys a client of another API may use. */
+enum mr_write_keys {
+	MR_WRITE_KEYS_OPEN,  /* any: one that no site has is the siteId */
+	MR_WRITE_KEYS_LISTED /* those of sites */
+};
+
 /* A list value: items separated by commas or white space. */
 struct mr_conf_list {
 	char **items; /* owned by the struct mr_conf */
@@ -46,6 +52,7 @@ struct mr_conf_site {
 	char *name;
 	unsigned keys_set; /* bit i: the file set key i of the section */
 	struct mr_conf_list origins;
+	char *write_key; /* NULL, "": none */
 };
 
 enum mr_path_style { MR_PATH_STYLE_AUTO, MR_PATH_STYLE_ON, MR_PATH_STYLE_OFF };
@@ -122,6 +129,9 @@ struct mr_conf {
 	int64_t threads;
 	int64_t max_body_bytes;
 	int64_t max_batch_events;
+	int64_t max_batch_bytes;    /* of a batch in another API */
+	int64_t max_message_bytes;  /* of a message in it */
+	int64_t write_keys;         /* enum mr_write_keys */
 	int64_t group_max_rows;
 	int64_t group_max_bytes;
 	int64_t retry_after_s;

@@ -17,6 +17,7 @@ TESTS += \
 	tests/integration/test_collect_apache.py \
 	tests/integration/test_collect_apache_fcgid.py \
 	tests/integration/test_collect_cgi.py \
+	tests/integration/test_collect_dialects.py \
 	tests/integration/test_collect_lighttpd.py \
 	tests/integration/test_collect_nginx.py \
 	tests/integration/test_db_schema.py \
@@ -75,6 +76,7 @@ EXTRA_DIST += \
 	tests/integration/test_collect_apache.py \
 	tests/integration/test_collect_apache_fcgid.py \
 	tests/integration/test_collect_cgi.py \
+	tests/integration/test_collect_dialects.py \
 	tests/integration/test_collect_lighttpd.py \
 	tests/integration/test_collect_nginx.py \
 	tests/integration/test_db_schema.py \

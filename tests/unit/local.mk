@@ -24,6 +24,7 @@ unit_tests = \
 	tests/unit/counters/test_stats \
 	tests/unit/counters/test_books \
 	tests/unit/format/test_body \
+	tests/unit/format/test_dialect \
 	tests/unit/format/test_event \
 	tests/unit/format/test_forwarded \
 	tests/unit/format/test_gzip \

@@ -50,6 +50,7 @@ test_values(void)
 	    "[collector]\ningest = spool\nthreads = 8\nmax_body = 512k\nmax_batch_events = 250\n"
 	    "group_max_rows = 2000\ngroup_max_bytes = 2M\nretry_after_s = 9\n"
 	    "default_site = example.com\ntrusted_proxies = 127.0.0.1, 10.0.0.0/8 ::1\n"
+	    "max_batch_bytes = 1M\nmax_message = 64k\nwrite_keys = listed\n"
 	    "client_ip_header = CF-Connecting-IP\nallow_headers = traceparent, X-Trace\n"
 	    "origins = https://a.example https://b.example\n"
 	    "[secrets]\nkey_file = /etc/millrace/other.key\n"
@@ -93,6 +94,9 @@ test_values(void)
 	is_int(conf.trusted_proxies[0].bits, 32, "trusted_proxies: an address");
 	is_int(conf.trusted_proxies[1].bits, 8, "trusted_proxies: a block");
 	is_int(conf.trusted_proxies[2].ip.family, 6, "trusted_proxies: IPv6");
+	is_int(conf.max_batch_bytes, 1 << 20, "max_batch_bytes");
+	is_int(conf.max_message_bytes, 64 * 1024, "max_message");
+	is_int(conf.write_keys, MR_WRITE_KEYS_LISTED, "write_keys");
 	is_str(mr_str(conf.client_ip_header), "CF-Connecting-IP", "client_ip_header");
 	is_int((long long)conf.allow_headers.n, 2, "allow_headers");
 	is_str(mr_str(conf.allow_headers.items[1]), "X-Trace", "allow_headers: the second");
