@@ -164,6 +164,10 @@ def refused(t, pg):
             t.like(json.dumps(answer.json()["errors"]), "SQLSTATE 23514",
                    "a partly refused batch: the SQLSTATE is told")
             says_nothing_of_the_database(t, w, answer, "a partly refused batch")
+            answer = post(w, [{"eventType": "poison", "siteId": "bare"},
+                              {"eventType": "fine", "siteId": "bare"}, 42])
+            t.is_([error["index"] for error in answer.json()["errors"]], [0, 2],
+                  "an array without an envelope: indexes count from its first")
             answer = w.request("GET", "/pixel.gif?eventType=poison&siteId=bad")
             t.like(answer.headers["x-millrace"], r"\Arejected: .*SQLSTATE 23514", "a refused pixel")
             says_nothing_of_the_database(t, w, answer, "a refused pixel")
