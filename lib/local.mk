@@ -19,7 +19,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/base/rates.c lib/base/rates.h \
 	lib/base/seldom.c lib/base/seldom.h \
 	lib/base/str.h \
-	lib/base/take.c lib/base/take.h \
+	lib/base/take.h \
 	lib/base/uuid.c lib/base/uuid.h \
 	lib/conf/client.c lib/conf/client.h \
 	lib/conf/conf.c lib/conf/conf.h \

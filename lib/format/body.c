@@ -72,6 +72,8 @@ undo_unicode(struct body *b)
 	static const char *const big[] = { "\xfe\xff", "\0{", "\0[" };
 	enum mr_err e = MR_OK;
 
+	if (b->n >= 2 && b->p[0] == '{' && b->p[1] != '\0')
+		return MR_OK;
 	for (size_t i = 0; b->n >= 2 && i < sizeof big / sizeof big[0]; i++) {
 		if (memcmp(b->p, little[i], 2) == 0 || memcmp(b->p, big[i], 2) == 0) {
 			e = undo_utf16(b, memcmp(b->p, big[i], 2) == 0);
@@ -142,26 +144,29 @@ decode_form(struct body *b)
 }
 
 static const struct {
-	const char *type;
+	struct mr_str type;
 	enum mr_err (*decode)(struct body *);
 } types[] = {
-	{ "application/x-www-form-urlencoded", decode_form },
-	{ "application/x-ndjson", decode_lines },
-	{ "application/ndjson", decode_lines },
-	{ "application/jsonl", decode_lines },
-	{ "application/x-jsonl", decode_lines },
-	{ "application/jsonlines", decode_lines },
-	{ "application/x-jsonlines", decode_lines },
+#define TYPE(text, decode) { { text, sizeof text - 1 }, decode }
+	TYPE("application/x-www-form-urlencoded", decode_form),
+	TYPE("application/x-ndjson", decode_lines),
+	TYPE("application/ndjson", decode_lines),
+	TYPE("application/jsonl", decode_lines),
+	TYPE("application/x-jsonl", decode_lines),
+	TYPE("application/jsonlines", decode_lines),
+	TYPE("application/x-jsonlines", decode_lines),
+#undef TYPE
 };
 
-/* Whether a Content-Type is of that type, whatever its parameters (RFC 9110, section 8.3.1). */
-static bool
-is_type(struct mr_str content_type, const char *type)
+/* Without its parameters (RFC 9110, section 8.3.1). */
+static struct mr_str
+type_of(struct mr_str content_type)
 {
-	size_t n = strlen(type);
+	size_t n = 0;
 
-	return content_type.n >= n && strncasecmp(content_type.p, type, n) == 0 &&
-	    (content_type.n == n || memchr("; \t", content_type.p[n], 3) != NULL);
+	while (n < content_type.n && memchr("; \t", content_type.p[n], 3) == NULL)
+		n++;
+	return (struct mr_str){ content_type.p, n };
 }
 
 enum mr_err
@@ -175,8 +180,10 @@ mr_body_decode(struct mr_arena *arena, struct mr_str content_type, char *body, s
 	*batch = (struct mr_batch){ .rows = NULL };
 	if (e != MR_OK)
 		return e;
+	content_type = type_of(content_type);
 	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-		if (is_type(content_type, types[i].type))
+		if (content_type.n == types[i].type.n &&
+		    strncasecmp(content_type.p, types[i].type.p, content_type.n) == 0)
 			return types[i].decode(&b);
 	return decode_json(&b);
 }

@@ -36,7 +36,7 @@ struct decoder {
 	struct mr_batch *batch;
 	struct mr_json json;
 	struct mr_spoiled *spoiled; /* members that are no JSON, the next one first */
-	struct mr_error not_json;   /* with them */
+	struct mr_error *not_json;  /* with them; the arena's */
 	struct mr_error *err;
 };
 
@@ -305,7 +305,7 @@ decode_object(struct decoder *d)
 	d->batch->is_batch = mr_str_eq(row.event_type, MR_STR_LIT("batch"));
 	events = d->batch->is_batch && !is_absent(d, found[EVENTS]) ? found[EVENTS] : -1;
 	if (events < 0 && d->spoiled != NULL) {
-		*d->err = d->not_json;
+		*d->err = *d->not_json;
 		return d->err->code;
 	}
 	if (events >= 0 && json->nodes[events].type != MR_JSON_ARRAY)
@@ -372,13 +372,16 @@ parse(struct decoder *d, char *body, size_t len)
 
 	if (e != MR_EINVAL)
 		return e;
-	d->not_json = *d->err;
+	d->not_json = mr_arena_alloc(d->arena, sizeof *d->not_json);
+	if (d->not_json == NULL)
+		return no_memory(d->err);
+	*d->not_json = *d->err;
 	if (mr_salvage(d->arena, body, len, MR_STR_LIT("events"), d->ctx->max_batch_events,
 	    &left) && mr_json_parse(d->arena, left.text, left.len, &d->json, d->err) == MR_OK) {
 		d->spoiled = left.spoiled;
 		return MR_OK;
 	}
-	*d->err = d->not_json;
+	*d->err = *d->not_json;
 	return e;
 }
 

@@ -5,7 +5,7 @@
 FUZZ_CC = clang
 FUZZ_SECONDS = 30
 FUZZ_TARGETS = fuzz_json fuzz_event fuzz_body fuzz_times fuzz_forwarded
-FUZZ_LIB = base/arena base/buf base/clock base/error base/ip base/take format/base64 \
+FUZZ_LIB = base/arena base/buf base/clock base/error base/ip format/base64 \
 	format/batch format/body format/dialect format/event format/forwarded \
 	format/json format/jsonout format/payload format/query format/salvage \
 	format/times format/utf8
