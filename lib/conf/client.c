@@ -50,7 +50,7 @@ static const size_t inherited_texts[] = {
 #define FROM(member) offsetof(struct mr_conf_bucket, member)
 	FROM(bucket), FROM(region), FROM(endpoint), FROM(ca_file), FROM(access_key),
 	FROM(secret_key), FROM(profile), FROM(role_arn), FROM(external_id), FROM(sts_endpoint),
-	FROM(sse), FROM(kms_key_id), FROM(storage_class),
+	FROM(sse), FROM(kms_key_id), FROM(storage_class), FROM(tags), FROM(acl),
 #undef FROM
 };
 
@@ -210,6 +210,10 @@ inherit_backup(const struct mr_conf *conf, struct mr_conf_client *client, struct
 		return no_memory(err);
 	to->path_style = from.path_style;
 	to->insecure = from.insecure;
+	to->requester_pays = from.requester_pays;
+	to->object_lock = from.object_lock;
+	to->object_lock_days = from.object_lock_days;
+	to->legal_hold = from.legal_hold;
 	to->checksum = from.checksum;
 	to->if_none_match = from.if_none_match;
 	to->part_bytes = from.part_bytes;

@@ -33,6 +33,15 @@ extern const struct mr_conf_choice mr_conf_path_styles[];
 	{ section, "kms_key_id", MR_T_TEXT, offsetof(type, at.kms_key_id), "", 0, 0, NULL, NULL }, \
 	{ section, "storage_class", MR_T_TEXT, offsetof(type, at.storage_class), "", 0, 0, NULL, \
 	    NULL }, \
+	{ section, "tags", MR_T_TEXT, offsetof(type, at.tags), "", 0, 0, NULL, NULL }, \
+	{ section, "acl", MR_T_TEXT, offsetof(type, at.acl), "", 0, 0, NULL, NULL }, \
+	{ section, "requester_pays", MR_T_BOOL, offsetof(type, at.requester_pays), "off", 0, 0, NULL, \
+	    NULL }, \
+	{ section, "object_lock", MR_T_CHOICE, offsetof(type, at.object_lock), "off", 0, 0, \
+	    mr_object_lock_words, NULL }, \
+	{ section, "object_lock_days", MR_T_INT, offsetof(type, at.object_lock_days), "0", 0, 36500, \
+	    NULL, NULL }, \
+	{ section, "legal_hold", MR_T_BOOL, offsetof(type, at.legal_hold), "off", 0, 0, NULL, NULL }, \
 	{ section, "checksum", MR_T_CHOICE, offsetof(type, at.checksum), "auto", 0, 0, \
 	    mr_checksum_words, NULL }, \
 	{ section, "if_none_match", MR_T_BOOL, offsetof(type, at.if_none_match), "off", 0, 0, NULL, \

@@ -75,6 +75,12 @@ struct mr_conf_bucket {
 	char *sse;
 	char *kms_key_id;
 	char *storage_class;
+	char *tags; /* key=value, with commas between them */
+	char *acl;
+	bool requester_pays;
+	int64_t object_lock; /* enum mr_object_lock */
+	int64_t object_lock_days;
+	bool legal_hold;
 	int64_t checksum; /* enum mr_checksum */
 	bool if_none_match;
 	int64_t part_bytes;

@@ -9,6 +9,8 @@ const struct mr_conf_choice mr_compression_words[] = { { "none", MR_COMPRESSION_
 const struct mr_conf_choice mr_checksum_words[] = { { "auto", MR_CHECKSUM_AUTO },
 	{ "sha256", MR_CHECKSUM_SHA256 }, { "crc32c", MR_CHECKSUM_CRC32C }, { "md5", MR_CHECKSUM_MD5 },
 	{ "none", MR_CHECKSUM_NONE }, { NULL, 0 } };
+const struct mr_conf_choice mr_object_lock_words[] = { { "off", MR_LOCK_OFF },
+	{ "governance", MR_LOCK_GOVERNANCE }, { "compliance", MR_LOCK_COMPLIANCE }, { NULL, 0 } };
 const struct mr_conf_choice mr_codec_words[] = { { "zstd", MR_CODEC_ZSTD },
 	{ "gzip", MR_CODEC_GZIP }, { "snappy", MR_CODEC_SNAPPY }, { "none", MR_CODEC_NONE },
 	{ NULL, 0 } };

@@ -21,6 +21,7 @@ enum mr_format { MR_FORMAT_NDJSON, MR_FORMAT_CSV, MR_FORMAT_PARQUET };
 /* How a bucket is told what it should have received; AUTO is what costs nothing. */
 enum mr_checksum { MR_CHECKSUM_AUTO, MR_CHECKSUM_SHA256, MR_CHECKSUM_CRC32C, MR_CHECKSUM_MD5,
 	MR_CHECKSUM_NONE };
+enum mr_object_lock { MR_LOCK_OFF, MR_LOCK_GOVERNANCE, MR_LOCK_COMPLIANCE };
 enum mr_compression { MR_COMPRESSION_NONE, MR_COMPRESSION_GZIP, MR_COMPRESSION_ZSTD };
 enum mr_codec { MR_CODEC_ZSTD, MR_CODEC_GZIP, MR_CODEC_SNAPPY, MR_CODEC_NONE }; /* of Parquet */
 
@@ -29,6 +30,7 @@ extern const struct mr_conf_choice mr_format_words[];
 extern const struct mr_conf_choice mr_compression_words[];
 extern const struct mr_conf_choice mr_checksum_words[];
 extern const struct mr_conf_choice mr_codec_words[];
+extern const struct mr_conf_choice mr_object_lock_words[];
 
 /* False when it is no word for one. */
 bool mr_format_parse(struct mr_str word, enum mr_format *format);

@@ -19,6 +19,8 @@
 #define DEFAULT_BACKOFF_MOST_MS 20000
 #define DEFAULT_STALL_S 30
 #define MAX_HOST 512
+#define DAY_US (INT64_C(86400) * MR_US_PER_S)
+#define MAX_TAGGING 8192 /* 10 tags, encoded */
 #define WAIT_SLICE_MS 100 /* a signal that comes just before a sleep is seen after it */
 
 /* --- making a client -------------------------------------------------------- */
@@ -30,6 +32,8 @@ static const size_t strings[] = {
 	offsetof(struct mr_s3_options, sse),
 	offsetof(struct mr_s3_options, kms_key_id),
 	offsetof(struct mr_s3_options, storage_class),
+	offsetof(struct mr_s3_options, tags),
+	offsetof(struct mr_s3_options, acl),
 };
 #define N_STRINGS (sizeof strings / sizeof strings[0])
 
@@ -93,6 +97,29 @@ set_endpoint(struct mr_s3 *s3, struct mr_error *err)
 	return check_memory(s3->authority, err);
 }
 
+static const char *const encryptions[] = { "AES256", "aws:kms", "aws:kms:dsse", NULL };
+static const char *const acls[] = { "private", "public-read", "public-read-write",
+	"authenticated-read", "aws-exec-read", "bucket-owner-read", "bucket-owner-full-control", NULL };
+
+static bool
+is_one_of(const char *text, const char *const *words)
+{
+	while (*words != NULL && strcmp(*words, text) != 0)
+		words++;
+	return *words != NULL;
+}
+
+static enum mr_err
+check_lock(const struct mr_s3_options *o, struct mr_error *err)
+{
+	if ((o->object_lock != MR_LOCK_OFF) != (o->object_lock_days > 0))
+		return mr_fail(err, MR_EINVAL, "object_lock and object_lock_days go together: set both "
+		    "or neither");
+	if ((o->object_lock != MR_LOCK_OFF || o->legal_hold) && o->checksum == MR_CHECKSUM_NONE)
+		return mr_fail(err, MR_EINVAL, "checksum = none: locked objects need a checksum");
+	return MR_OK;
+}
+
 static enum mr_err
 check_options(const struct mr_s3_options *o, struct mr_error *err)
 {
@@ -100,11 +127,41 @@ check_options(const struct mr_s3_options *o, struct mr_error *err)
 		return mr_fail(err, MR_EINVAL, "a part of %lld bytes is not possible; %lld to %lld "
 		    "are", (long long)o->part_bytes, (long long)MR_S3_MIN_PART_BYTES,
 		    (long long)MR_S3_MAX_PART_BYTES);
-	if (o->sse != NULL && strcmp(o->sse, "AES256") != 0 && strcmp(o->sse, "aws:kms") != 0)
-		return mr_fail(err, MR_EINVAL, "sse: '%.40s' is neither AES256 nor aws:kms", o->sse);
-	if (o->kms_key_id != NULL && (o->sse == NULL || strcmp(o->sse, "aws:kms") != 0))
-		return mr_fail(err, MR_EINVAL, "kms_key_id is set; it needs sse = aws:kms");
-	return MR_OK;
+	if (o->sse != NULL && !is_one_of(o->sse, encryptions))
+		return mr_fail(err, MR_EINVAL, "sse: '%.40s' is none of AES256, aws:kms and "
+		    "aws:kms:dsse", o->sse);
+	if (o->kms_key_id != NULL && (o->sse == NULL || strncmp(o->sse, "aws:kms", 7) != 0))
+		return mr_fail(err, MR_EINVAL, "kms_key_id is set; it needs sse = aws:kms or "
+		    "aws:kms:dsse");
+	if (o->acl != NULL && !is_one_of(o->acl, acls))
+		return mr_fail(err, MR_EINVAL, "acl: '%.40s' is none of S3's canned ACLs, such as "
+		    "bucket-owner-full-control", o->acl);
+	return check_lock(o, err);
+}
+
+/* "key=value, key=value" as a query, each part encoded. */
+static enum mr_err
+set_tagging(struct mr_s3 *s3, struct mr_error *err)
+{
+	const char *p = s3->options.tags != NULL ? s3->options.tags : "";
+
+	for (p += strspn(p, ", "); *p != '\0'; p += strspn(p, ", ")) {
+		size_t n = strcspn(p, ","), key = strcspn(p, "=");
+
+		while (p[n - 1] == ' ')
+			n--;
+		if (key == 0 || key >= n)
+			return mr_fail(err, MR_EINVAL, "tags: '%.*s' is not key=value",
+			    (int)(n < 80 ? n : 80), p);
+		if (s3->tagging.len > 0)
+			mr_buf_add_char(&s3->tagging, '&');
+		mr_sigv4_encode(&s3->tagging, (struct mr_str){ p, key }, false);
+		mr_buf_add_char(&s3->tagging, '=');
+		mr_sigv4_encode(&s3->tagging, (struct mr_str){ p + key + 1, n - key - 1 }, false);
+		p += n;
+	}
+	mr_buf_add_char(&s3->tagging, '\0');
+	return s3->tagging.failed ? mr_fail(err, MR_ELIMIT, "tags: are too long") : MR_OK;
 }
 
 enum mr_err
@@ -118,9 +175,11 @@ mr_s3_new(struct mr_s3 **out, const struct mr_s3_options *options, struct mr_err
 	if (s3 == NULL)
 		return mr_fail(err, e, "no memory for an S3 client");
 	mr_http_response_init(&s3->response, MR_S3_MAX_ANSWER);
+	mr_buf_init(&s3->tagging, MAX_TAGGING);
 	if (!copy_options(&s3->options, options))
 		(void)mr_fail(err, e, "no memory for an S3 client");
 	else if ((e = check_options(&s3->options, err)) == MR_OK &&
+	    (e = set_tagging(s3, err)) == MR_OK &&
 	    (e = set_endpoint(s3, err)) == MR_OK) {
 		http = (struct mr_http_options){ .ca_file = s3->options.ca_file,
 			.insecure = s3->options.insecure, .stop = s3->options.stop,
@@ -142,6 +201,7 @@ mr_s3_free(struct mr_s3 *s3)
 		return;
 	mr_copies_free(&s3->options, strings, N_STRINGS);
 	free(s3->authority);
+	mr_buf_free(&s3->tagging);
 	mr_http_free(s3->http);
 	mr_http_response_free(&s3->response);
 	free(s3);
@@ -177,8 +237,9 @@ mr_s3_retries(const struct mr_s3 *s3)
 struct attempt {
 	struct mr_pair query[4];
 	size_t n_query;
-	struct mr_pair headers[8];
+	struct mr_pair headers[16];
 	size_t n_headers;
+	char keep_until[MR_CLOCK_TEXT];
 	char part[16];
 	char host[MAX_HOST];
 	struct mr_buf path; /* not encoded */
@@ -211,19 +272,51 @@ set_checksum(struct attempt *a, enum mr_checksum kind)
 	add_header(a, header, a->checksum);
 }
 
+/* How long the object may not be changed, to the second. */
 static void
-set_headers(struct attempt *a, const struct mr_s3_options *o)
+set_lock(struct attempt *a, const struct mr_s3 *s3)
 {
-	const struct mr_s3_call *call = a->call;
-	enum mr_s3_op op = call->op;
+	static const char *const modes[] = { [MR_LOCK_GOVERNANCE] = "GOVERNANCE",
+		[MR_LOCK_COMPLIANCE] = "COMPLIANCE" };
+	const struct mr_s3_options *o = &s3->options;
+
+	if (o->legal_hold)
+		add_header(a, "x-amz-object-lock-legal-hold", "ON");
+	if (o->object_lock == MR_LOCK_OFF)
+		return;
+	mr_clock_format(mr_clock_now_us() + s3->skew_us + o->object_lock_days * DAY_US,
+	    a->keep_until);
+	snprintf(a->keep_until + sizeof "2025-06-22T12:00:00" - 1, 2, "Z");
+	add_header(a, "x-amz-object-lock-mode", modes[o->object_lock]);
+	add_header(a, "x-amz-object-lock-retain-until-date", a->keep_until);
+}
+
+/* What an object is to be, besides its bytes. */
+static void
+set_object_headers(struct attempt *a, const struct mr_s3 *s3)
+{
+	const struct mr_s3_options *o = &s3->options;
+
+	add_header(a, "Content-Type", a->call->content_type);
+	add_header(a, "x-amz-server-side-encryption", o->sse);
+	add_header(a, "x-amz-server-side-encryption-aws-kms-key-id", o->kms_key_id);
+	add_header(a, "x-amz-storage-class", o->storage_class);
+	add_header(a, "x-amz-acl", o->acl);
+	add_header(a, "x-amz-tagging", s3->tagging.p[0] != '\0' ? s3->tagging.p : NULL);
+	set_lock(a, s3);
+}
+
+static void
+set_headers(struct attempt *a, const struct mr_s3 *s3)
+{
+	const struct mr_s3_options *o = &s3->options;
+	enum mr_s3_op op = a->call->op;
 
 	a->n_headers = 0;
-	if (op == MR_S3_PUT_OBJECT || op == MR_S3_CREATE_UPLOAD) {
-		add_header(a, "Content-Type", call->content_type);
-		add_header(a, "x-amz-server-side-encryption", o->sse);
-		add_header(a, "x-amz-server-side-encryption-aws-kms-key-id", o->kms_key_id);
-		add_header(a, "x-amz-storage-class", o->storage_class);
-	}
+	if (op == MR_S3_PUT_OBJECT || op == MR_S3_CREATE_UPLOAD)
+		set_object_headers(a, s3);
+	if (o->requester_pays)
+		add_header(a, "x-amz-request-payer", "requester");
 	set_checksum(a, o->checksum);
 	if (o->if_none_match && (op == MR_S3_PUT_OBJECT || op == MR_S3_COMPLETE_UPLOAD))
 		add_header(a, "If-None-Match", "*");
@@ -302,7 +395,7 @@ prepare(struct attempt *a, const struct mr_s3 *s3, const struct mr_s3_call *call
 	if (!host && key == NULL)
 		a->path.len--; /* a bucket by itself has no slash behind it */
 	hash_body(a);
-	set_headers(a, &s3->options);
+	set_headers(a, s3);
 	set_query(a, call);
 	return a->path.failed ? mr_fail(err, MR_ENOMEM, "no memory for a request") : MR_OK;
 }
@@ -520,7 +613,7 @@ change_checksum(struct mr_s3 *s3, struct attempt *a)
 	if (s3->options.checksum != MR_CHECKSUM_AUTO)
 		return false;
 	s3->options.checksum = MR_CHECKSUM_MD5;
-	set_headers(a, &s3->options);
+	set_headers(a, s3);
 	return true;
 }
 

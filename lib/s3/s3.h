@@ -42,9 +42,15 @@ struct mr_s3_options {
 	enum mr_s3_style style;
 	const char *ca_file;
 	bool insecure;              /* see http.h */
-	const char *sse;            /* "AES256" or "aws:kms" */
-	const char *kms_key_id;     /* with aws:kms; default: the account's key */
+	const char *sse;            /* "AES256", "aws:kms" or "aws:kms:dsse" */
+	const char *kms_key_id;     /* with KMS; default: the account's key */
 	const char *storage_class;  /* "STANDARD_IA" */
+	const char *tags;           /* "key=value, key=value" */
+	const char *acl;            /* a canned one: "bucket-owner-full-control" */
+	bool requester_pays;        /* agrees to pay for the requests */
+	enum mr_object_lock object_lock; /* objects are kept for so many days, at least 1 */
+	int64_t object_lock_days;
+	bool legal_hold;            /* and until somebody takes that off */
 	/*
 	 * Of each object and part; see checksum.h. AUTO: the SHA-256, which is signed anyway,
 	 * and MD5 from the first request on that the server refuses because of that.

@@ -46,6 +46,7 @@ struct mr_s3 {
 	const char *scheme;           /* "https://" */
 	char *authority;              /* of the endpoint: "host:port" */
 	bool aws;
+	struct mr_buf tagging;        /* the tags as a header has them; empty: none */
 	struct mr_http *http;
 	struct mr_http_response response; /* the last answer */
 	int64_t skew_us;                  /* the server's clock minus ours */

@@ -18,7 +18,7 @@
 #include "s3/http.h"
 #include "secret/secret.h"
 
-#define MR_SIGV4_MAX_PAIRS 16 /* of the query; headers, those that are added included */
+#define MR_SIGV4_MAX_PAIRS 24 /* of the query; headers, those that are added included */
 
 struct mr_sigv4_request {
 	const char *method;

@@ -1,6 +1,7 @@
 """What the S3 client does with a server that works."""
 
 import base64
+import datetime
 import hashlib
 import os
 import random
@@ -164,9 +165,15 @@ def exists(t, s3, client, env, http):
 
 def headers(t, s3, client, env, http):
     """What options become, as it goes over the wire; the server cannot encrypt."""
-    options = {"sse": "aws:kms", "kms_key_id": "arn:aws:kms:x:1:key/a", "storage_class": "STANDARD_IA"}
-    want = {"x-amz-server-side-encryption": "aws:kms", "x-amz-storage-class": "STANDARD_IA",
-            "x-amz-server-side-encryption-aws-kms-key-id": "arn:aws:kms:x:1:key/a"}
+    options = {"sse": "aws:kms:dsse", "kms_key_id": "arn:aws:kms:x:1:key/a",
+               "storage_class": "STANDARD_IA", "tags": "team=data & co, kind=raw",
+               "acl": "bucket-owner-full-control", "requester_pays": 1, "object_lock": 2,
+               "object_lock_days": 2, "legal_hold": 1}
+    want = {"x-amz-server-side-encryption": "aws:kms:dsse", "x-amz-storage-class": "STANDARD_IA",
+            "x-amz-server-side-encryption-aws-kms-key-id": "arn:aws:kms:x:1:key/a",
+            "x-amz-tagging": "team=data%20%26%20co&kind=raw", "x-amz-request-payer": "requester",
+            "x-amz-acl": "bucket-owner-full-control", "x-amz-object-lock-mode": "COMPLIANCE",
+            "x-amz-object-lock-legal-hold": "ON"}
     for size in (1, PART + 1):
         data = some_bytes(size)
         with faultproxy.FaultProxy(s3.endpoint.partition("//")[2]) as proxy:
@@ -177,11 +184,49 @@ def headers(t, s3, client, env, http):
         for name in want:
             t.like(first.headers["authorization"], rf"SignedHeaders=[^,]*\b{name}\b",
                    f"{first.method}: {name} is signed")
+        t.like(first.headers.get("x-amz-object-lock-retain-until-date"),
+               r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", f"{first.method}: when it may be changed")
     with faultproxy.FaultProxy(s3.endpoint.partition("//")[2]) as proxy:
         is_good(t, run(env, "put", "bucket", "hash", data=b"abc",
                        **{**http, "endpoint": proxy.endpoint}), "through a proxy")
         t.is_(proxy.requests[0].headers["x-amz-content-sha256"], hashlib.sha256(b"abc").hexdigest(),
               "the body's hash is sent")
+
+
+def check_lock(t, client, key):
+    head = client.head("locked", key)
+    t.includes(head, {"x-amz-object-lock-mode": "GOVERNANCE",
+                      "x-amz-object-lock-legal-hold": "ON"}, f"{key}: is locked")
+    until = datetime.datetime.fromisoformat(
+        head.get("x-amz-object-lock-retain-until-date", "1970")[:19] + "+00:00")
+    left = until - datetime.datetime.now(datetime.timezone.utc)
+    t.ok(datetime.timedelta(days=1) < left < datetime.timedelta(days=3), f"{key}: for days", left)
+    status, _, _ = client.request("DELETE", "locked", key, query={
+        "versionId": head.get("x-amz-version-id", "")})
+    t.is_(status, 403, f"{key}: cannot be deleted")
+
+
+def check_tags(t, client, key):
+    tags = client.request("GET", "locked", key, query={"tagging": ""})[2].decode()
+    t.is_(sorted(re.findall("<Key>(.*?)</Key><Value>(.*?)</Value>", tags)),
+          [("kind", "raw"), ("team", "data &amp; co")], f"{key}: its tags")
+
+
+def properties(t, s3, client, env, http):
+    """Tags, access and locks, as the server tells them of an object."""
+    status, _, body = client.request("PUT", "locked", headers={
+        "x-amz-bucket-object-lock-enabled": "true"})
+    t.is_(status, 200, f"a bucket with Object Lock {body[:200]}")
+    for size in (1, PART + 1):
+        key = f"of {size} bytes"
+        is_good(t, run(env, "put", "locked", key, data=some_bytes(size), part_bytes=PART,
+                       tags="team=data & co,kind=raw", acl="public-read", requester_pays=1,
+                       object_lock=1, object_lock_days=2, legal_hold=1, **http), key)
+        if size == 1:   # of what comes in parts this server takes neither
+            check_lock(t, client, key)
+            check_tags(t, client, key)
+        acl = client.request("GET", "locked", key, query={"acl": ""})[2].decode()
+        t.like(acl, r"AllUsers</URI></Grantee><Permission>READ<", f"{key}: who may read it")
 
 
 class Recorder(faultproxy.FaultProxy):
@@ -345,6 +390,5 @@ def memory(t, s3, client, env, http):
     t.is_(client.keys("bucket", "huge"), {"huge": 20 * PART}, "100 MiB: they are there")
 
 
-CASES = (small, parts, odd_keys, styles, permissions, stale, refused, exists, headers, checksums,
-         stores, clock,
-         assume_role)
+CASES = (small, parts, odd_keys, styles, permissions, stale, refused, exists, headers, properties,
+         checksums, stores, clock, assume_role)

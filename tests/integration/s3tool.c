@@ -17,7 +17,7 @@
 
 static struct mr_s3_options s3_options;
 static struct mr_creds_options creds_options;
-static int64_t style, insecure, if_none_match, checksum;
+static int64_t style, insecure, if_none_match, checksum, requester_pays, object_lock, legal_hold;
 static volatile sig_atomic_t stop;
 
 static const struct {
@@ -34,6 +34,12 @@ static const struct {
 	{ "kms_key_id", &s3_options.kms_key_id, NULL },
 	{ "storage_class", &s3_options.storage_class, NULL },
 	{ "if_none_match", NULL, &if_none_match },
+	{ "tags", &s3_options.tags, NULL },
+	{ "acl", &s3_options.acl, NULL },
+	{ "requester_pays", NULL, &requester_pays },
+	{ "object_lock", NULL, &object_lock },
+	{ "object_lock_days", NULL, &s3_options.object_lock_days },
+	{ "legal_hold", NULL, &legal_hold },
 	{ "checksum", NULL, &checksum },
 	{ "part_bytes", NULL, &s3_options.part_bytes },
 	{ "max_attempts", NULL, &s3_options.max_attempts },
@@ -193,6 +199,9 @@ main(int argc, char **argv)
 	s3_options.style = (enum mr_s3_style)style;
 	s3_options.insecure = creds_options.insecure = insecure != 0;
 	s3_options.if_none_match = if_none_match != 0;
+	s3_options.requester_pays = requester_pays != 0;
+	s3_options.object_lock = (enum mr_object_lock)object_lock;
+	s3_options.legal_hold = legal_hold != 0;
 	s3_options.checksum = (enum mr_checksum)checksum;
 	creds_options.region = s3_options.region;
 	creds_options.ca_file = s3_options.ca_file;

@@ -215,10 +215,15 @@ def kept(t, pg, folder, server, client):
                     Fault("lost", method="PUT", part="_manifest"))
     with FaultProxy(server.endpoint[7:], faults) as proxy:
         x = s3_exporter(pg, folder, "kept", {"client acme": section(
-            server, bucket, endpoint=proxy.endpoint, insecure="on", if_none_match="on")})
+            server, bucket, endpoint=proxy.endpoint, insecure="on", if_none_match="on",
+            tags="team=data", acl="bucket-owner-read", requester_pays="on", checksum="md5")})
         insert(pg, 300, database="kept")
         x.good(t, "the answers to an object and to its manifest are lost")
         t.is_(faults.left(), 0, "they were")
+        first = next(r for r in proxy.requests if r.method == "PUT").headers
+        t.includes(first, {"x-amz-tagging": "team=data", "x-amz-acl": "bucket-owner-read",
+                           "x-amz-request-payer": "requester"}, "what is configured is sent")
+        t.like(first.get("content-md5"), r"^[A-Za-z0-9+/]{22}==$", "and the checksum")
         check_complete(t, "bucket", bucket, pg, database="kept")
         t.is_(pg.value("SELECT count(*) FROM export_cursors WHERE error IS NOT NULL", "kept"), 0,
               "it has not failed")
