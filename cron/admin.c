@@ -11,11 +11,12 @@
 
 /* Each has a file of its own; and its row here says where it is in the help. */
 static const struct admin_command *const commands[] = { &admin_seal, &admin_rekey, &admin_rotate,
-	&admin_rejected, &admin_migrate, &admin_rebind };
+	&admin_rejected, &admin_migrate, &admin_rebind, &admin_usage };
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
 
 static const struct mr_command *const lines[N_COMMANDS] = { &admin_seal.line, &admin_rekey.line,
-	&admin_rotate.line, &admin_rejected.line, &admin_migrate.line, &admin_rebind.line };
+	&admin_rotate.line, &admin_rejected.line, &admin_migrate.line, &admin_rebind.line,
+	&admin_usage.line };
 
 static const struct mr_option table[] = {
 	MR_OPTION_CONFIG(struct admin),

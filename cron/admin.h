@@ -38,6 +38,7 @@ extern const struct admin_command admin_rotate;
 extern const struct admin_command admin_rejected;
 extern const struct admin_command admin_migrate;
 extern const struct admin_command admin_rebind;
+extern const struct admin_command admin_usage;
 
 /* --- admin_common.c --- */
 

@@ -22,7 +22,8 @@ cron_millrace_admin_SOURCES = \
 	cron/admin_rebind.c \
 	cron/admin_rekey.c \
 	cron/admin_rotate.c \
-	cron/admin_seal.c
+	cron/admin_seal.c \
+	cron/admin_usage.c
 cron_millrace_admin_LDADD = $(MR_S3_LIBS)
 cron_millrace_check_SOURCES = \
 	cron/check.c cron/check.h \

@@ -43,7 +43,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON rejected_events TO :"role";
 -- Exporting.
 GRANT SELECT, INSERT, UPDATE, DELETE ON export_chains, export_batches, export_slices,
     export_places, export_objects, export_deliveries, export_cursors, export_uploads,
-    export_runs, export_audit, export_sites, export_sites_seen TO :"role";
+    export_runs, export_audit, export_sites, export_sites_seen, export_usage TO :"role";
 GRANT USAGE ON SEQUENCE export_batches_id_seq TO :"role";
 
 COMMIT;

@@ -7,6 +7,7 @@
 #include "db/query.h"
 #include "export/objectkey.h"
 #include "export/sql.h"
+#include "export/usage.h"
 #include "format/jsonout.h"
 #include "format/jsonwriter.h"
 #include "secret/secret.h"
@@ -201,7 +202,10 @@ move_cursor(struct mr_db *db, int64_t batch, const struct mr_audit_entry *a,
     struct mr_error *err)
 {
 	struct mr_db_args args = MR_DB_ARGS_INIT;
+	enum mr_err e = mr_usage_add(db, batch, a->client, a->destination, err);
 
+	if (e != MR_OK)
+		return e;
 	put_args(&args, batch, a);
 	mr_db_arg_text(&args, a->client);
 	mr_db_arg_text(&args, a->url);

@@ -300,6 +300,74 @@ def planned_formats(t, pg, folder):
     t.is_(json.loads(s.bucket.get(manifest))["compression"], "gzip", "the manifest names its codec")
 
 
+def count_objects(place, destination):
+    """What usage has to say of the destination, from its objects: {(site, day): sums}"""
+    found = {}
+    for key in place.keys():
+        m = re.search(r"site_id=([^/]*)/date=([^/]*)/", key)
+        if m and "manual/" not in key:
+            sums = found.setdefault((destination, m[1], m[2]), [0, 0, 0])
+            data = place.get(key)
+            for i, n in enumerate((gzip.decompress(data).count(b"\n"), len(data), 1)):
+                sums[i] += n
+    return found
+
+
+def usage(t, pg, folder):
+    """What was delivered, by site and day, whatever failed and was repeated on the way."""
+    s = Setting(pg, folder, "usage", sites="a, b, c")
+    s.exporter.configure({"backup": {"bucket": s.backup.url}, **s.exporter.sections})
+
+    def ask(*options):
+        return subprocess.run([os.path.join(proc.BUILDDIR, "cron", "millrace-admin"), "-c",
+                               s.exporter.ini, "usage", *options], capture_output=True, text=True,
+                              env=proc.clean_env(), check=False)
+
+    def compare(name):
+        done = ask("--json", "--until", "2100-01-01")
+        rows = [json.loads(line) for line in done.stdout.splitlines()]
+        want = {**count_objects(s.bucket, "bucket"), **count_objects(s.backup, "backup")}
+        t.is_({(r["destination"], r["site_id"], r["day"]): [r["events"], r["bytes"], r["objects"]]
+               for r in rows}, want, name)
+        return rows
+    for n, away in ((30, None), (20, s.backup), (10, s.bucket), (7, None)):
+        s.insert(n, site="(ARRAY['a', 'b', 'c'])[i % 3 + 1]",
+                 created="now() - (i % 4) * interval '13 hours'")
+        if away:
+            os.rename(away.path, away.path + ".away")
+            s.exporter.refused(t, "a destination is away", 1, "No such file")
+            os.rename(away.path + ".away", away.path)
+        s.exporter.good(t, "a run")
+        compare("usage is what the objects are")
+    s.exporter.good(t, "--force", "--force")
+    s.exporter.good(t, "a manual export", "--since", "2000-01-01")
+    rows = compare("once more is not counted")
+    t.is_(sum(r["events"] for r in rows if r["destination"] == "bucket"), 67, "each event is, once")
+    pg.execute("UPDATE export_batches SET planned_at = planned_at - interval '200 days'", s.name)
+    pg.execute("UPDATE export_deliveries SET delivered_at = delivered_at - interval '200 days'",
+               s.name)
+    s.insert(1, site="'a'")
+    batches = s.value("SELECT count(*) FROM export_batches")
+    s.exporter.good(t, "the history goes")
+    t.ok(s.value("SELECT count(*) FROM export_batches") < batches, "it does")
+    compare("usage stays")
+
+    day = rows[0]["day"]
+    for options, pattern in ((["--since", day, "--until", "2100-01-01", "--client", "acme"],
+                              rf"\A{day} bucket  acme a: \d+ events, \d+ bytes in \d+ objects\n"),
+                             (["--month", day[:7], "--csv"],
+                              r"\Aclient,destination,site_id,day,events,bytes,objects\n"
+                              rf'acme,bucket,"a",{day},\d+,\d+,\d+\n'),
+                             (["--client", "nobody"], r"\A\Z"), (["--month", "2000-01"], r"\A\Z")):
+        done = ask(*options)
+        t.like(done.stdout, pattern, " ".join(options))
+        t.is_((done.returncode, done.stderr), (0, ""), "status")
+    for options in (["--month", "2026"], ["--since", "now"], ["--csv", "--json"],
+                    ["--month", "2026-11", "--since", day]):
+        t.is_(ask(*options).returncode, 2, f"{' '.join(options)} is misused")
+    t.is_(ask("--month", "2026-13").returncode, 1, "there is no such month")
+
+
 def later_destination(t, pg, folder):
     """A backup that is added later gets everything; one that is away catches up."""
     s = Setting(pg, folder, "later")
@@ -775,7 +843,7 @@ def main():
     postgres.need()
     with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as folder:
         for case in (ordinary, hours_and_caps, backlog, frequencies, sites, odd_sites,
-                     partition_columns, planned_by_another_version, planned_formats,
+                     partition_columns, planned_by_another_version, planned_formats, usage,
                      later_destination, spans, dry_run, failures, moved, full_disk, deleted_rows,
                      jsonb, lock, environment, signal, signal_while_waiting, folder_away, parts,
                      parts_and_trouble):

@@ -18,7 +18,7 @@ COLUMNS = 79
 PROGRAMS = (
     ("fcgi/millrace.fcgi", "fcgi/millrace.fcgi.8", ()),
     ("cron/millrace-admin", "cron/millrace-admin.8",
-     ("seal", "rekey", "rotate", "rejected", "migrate", "rebind")),
+     ("seal", "rekey", "rotate", "rejected", "migrate", "rebind", "usage")),
     ("cron/millrace-check", "cron/millrace-check.8", ()),
     ("cron/millrace-export", "cron/millrace-export.8", ()),
     ("cron/millrace-maintain", "cron/millrace-maintain.8", ()),
