@@ -146,7 +146,7 @@ def ask(w, token, path="/events/recent", remote_addr="192.0.2.1"):
 
 def guess(w, remote_addr):
     """Guesses until that is not listened to; the answers."""
-    answers = [ask(w, f"guess {i}", remote_addr=remote_addr) for i in range(500)]
+    answers = [ask(w, f"guess {i}", remote_addr=remote_addr) for i in range(60)]
     return [answer.status for answer in answers], next(a for a in answers if a.status == 429)
 
 
@@ -158,12 +158,12 @@ def guesses(t, pg):
         statuses, unheard = guess(w, "2001:db8:1:2::1")
         t.is_(statuses[:20], [401] * 20, "some may be wrong")
         t.is_(set(statuses), {401, 429}, "beyond that they are not listened to")
-        t.ok(statuses.count(429) > 400, "but for one every few seconds", statuses)
+        t.ok(statuses.count(429) > 20, "but for one every few seconds", statuses)
         t.like(unheard.headers.get("retry-after"), r"^[1-6]$", "Retry-After tells when")
         t.like(unheard.json()["message"], r"too many wrong admin tokens came from this address", "says why")
         for address in ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9"):
             statuses, _last = guess(w, address)
-            t.ok(statuses.count(401) <= 100, f"{address} may not either", statuses)
+            t.ok(statuses.count(401) < 30, f"{address} may not either", statuses)
         t.is_(ask(w, TOKEN, remote_addr="2001:db8:1:3::1").status, 200, "another network may")
         t.is_(ask(w, TOKEN).status, 200, "another address may")
         proc.wait_for(lambda: guess(w, "192.0.2.66") and ask(
@@ -172,7 +172,7 @@ def guesses(t, pg):
             w, TOKEN, "/health", "192.0.2.66").json(), "nor does /health tell which is right")
         metrics = dict(re.findall(r'millrace_admin_tokens_refused_total\{reason="(\w+)"\} (\d+)',
                                   ask(w, TOKEN, "/metrics").text))
-        t.ok(int(metrics["wrong"]) >= 40 and int(metrics["too_many"]) > 1000, "both are counted",
+        t.ok(int(metrics["wrong"]) >= 40 and int(metrics["too_many"]) > 60, "both are counted",
              metrics)
         lines = re.findall(r"(?m)^.*WARNING: .*wrong admin token.*$", w.log())
         t.ok(1 <= len(lines) <= 20, "it is logged now and then", lines)
