@@ -107,6 +107,8 @@ lib_libmillrace_a_SOURCES = \
 	lib/ingest/job.h \
 	lib/ingest/keeper.c lib/ingest/keeper.h \
 	lib/ingest/lane.c lib/ingest/lane.h \
+	lib/ingest/pace.c lib/ingest/pace.h \
+	lib/ingest/queue.c lib/ingest/queue.h \
 	lib/ingest/rejected.c lib/ingest/rejected.h \
 	lib/ingest/replay.c lib/ingest/replay.h \
 	lib/ingest/store.c lib/ingest/store.h \

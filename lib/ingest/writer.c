@@ -10,24 +10,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "ingest/breaker.h"
 #include "ingest/keeper.h"
 #include "ingest/lane.h"
+#include "ingest/pace.h"
+#include "ingest/queue.h"
 #include "spool/spool.h"
 
 /*
- * A backlog: as many rows as PostgreSQL stores in a millisecond or two. On two
- * processors, with batches of 1,000, a second connection adds a third to the
- * rate; with batches of 10 it changes nothing that could be measured.
+ * A backlog: what PostgreSQL stores in a millisecond or two. On two processors,
+ * with batches of 1,000, a second connection adds a third to the rate; with
+ * batches of 10 it changes nothing that could be measured.
  */
-#define HELP_ROWS 200
+#define HELP_US 2000
 
 /*
  * The first thread stores whatever comes. The others help when a backlog has
  * built up behind it: then two backends of PostgreSQL work at the same time.
  * Without a backlog they would only make the groups smaller, and each event
- * dearer.
+ * dearer; unless the first is busy with large jobs, for which no small one waits.
  */
 struct thread {
 	struct mr_writer *w;
@@ -35,6 +38,8 @@ struct thread {
 	bool helper;
 	struct mr_lane *lane;
 	struct mr_job **group; /* max_jobs entries */
+	int64_t cost_us;       /* of the last group */
+	int64_t took_us;       /* to store it; 0: it was not stored, and tells nothing */
 };
 
 struct mr_writer {
@@ -49,74 +54,63 @@ struct mr_writer {
 	/* Guarded by lock: */
 	pthread_cond_t wake;  /* of the first thread */
 	pthread_cond_t help;  /* of the helpers */
-	struct mr_job *head;  /* oldest first */
-	struct mr_job **tail;
-	size_t rows;          /* of all batches in the queue */
+	struct mr_queue queue;
+	struct mr_pace pace;
+	bool first_on_large;  /* the first thread is storing large jobs */
 	bool stopping;
 };
 
-static size_t
-rows_of(const struct mr_job *job)
-{
-	return job->batch->n_rows + job->batch->n_rejects;
-}
+/* What follows, up to wait_group, is called with the lock held. */
 
-/* Whether the group has a batch of the same site and batchId already. */
 static bool
-same_key(struct mr_job *const *group, size_t n, const struct mr_batch *batch)
+is_help_needed(const struct mr_writer *w)
 {
-	if (batch->batch_id.p == NULL)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (group[i]->batch->batch_id.p != NULL &&
-		    mr_str_eq(group[i]->batch->batch_id, batch->batch_id) &&
-		    mr_str_eq(group[i]->batch->site_id, batch->site_id))
-			return true;
-	return false;
+	return w->queue.cost_us >= HELP_US ||
+	    (w->first_on_large && mr_queue_small_waits(&w->queue));
 }
 
-/* Whether the thread may take the job: a check is for the first, and for it alone. */
-static bool
-may_take(const struct thread *t, const struct mr_job *job, size_t n)
-{
-	return job->batch != NULL || (!t->helper && n == 0);
-}
-
-/*
- * Takes from the queue what one commit may hold; called with the lock held.
- * A repetition within the group stays for the next one, which will find its
- * key stored.
- */
+/* Takes from the queue what one commit may hold. */
 static size_t
 take_group(struct thread *t)
 {
 	struct mr_writer *w = t->w;
 	const struct mr_conf *conf = w->options.conf;
-	struct mr_job **at = &w->head, *job;
-	size_t n = 0, rows = 0, bytes = 0;
+	const struct mr_queue_limits limits = { .max_jobs = w->options.max_jobs,
+		.max_rows = (size_t)conf->group_max_rows,
+		.max_bytes = (size_t)conf->group_max_bytes,
+		.max_cost_us = mr_pace_room_us(&w->pace), .checks = !t->helper };
+	int64_t before_us = w->queue.cost_us;
+	size_t n = mr_queue_take(&w->queue, &limits, t->group);
 
-	while ((job = *at) != NULL && n < w->options.max_jobs) {
-		if (!may_take(t, job, n) ||
-		    (job->batch != NULL && same_key(t->group, n, job->batch))) {
-			at = &job->next;
-			continue;
-		}
-		if (job->batch != NULL) {
-			rows += rows_of(job);
-			bytes += job->batch->bytes;
-			if (n > 0 && (rows > (size_t)conf->group_max_rows ||
-			    bytes > (size_t)conf->group_max_bytes))
-				break;
-			w->rows -= rows_of(job);
-		}
-		*at = job->next;
-		t->group[n++] = job;
-		if (job->batch == NULL)
-			break;
-	}
-	for (at = &w->head; *at != NULL; at = &(*at)->next)
-		;
-	w->tail = at;
+	t->cost_us = before_us - w->queue.cost_us;
+	if (!t->helper)
+		w->first_on_large = n > 0 && mr_queue_is_large(t->group[0]);
+	return n;
+}
+
+static size_t
+wait_as_helper(struct thread *t)
+{
+	struct mr_writer *w = t->w;
+	size_t n = 0;
+
+	while (!w->stopping && (!is_help_needed(w) || (n = take_group(t)) == 0))
+		pthread_cond_wait(&w->help, &w->lock);
+	return n;
+}
+
+static size_t
+wait_as_first(struct thread *t)
+{
+	struct mr_writer *w = t->w;
+	size_t n;
+
+	w->first_on_large = false;
+	while (mr_queue_is_empty(&w->queue) && !w->stopping)
+		pthread_cond_wait(&w->wake, &w->lock);
+	n = take_group(t);
+	if (w->n_started > 1 && is_help_needed(w))
+		pthread_cond_signal(&w->help);
 	return n;
 }
 
@@ -125,19 +119,24 @@ static size_t
 wait_group(struct thread *t)
 {
 	struct mr_writer *w = t->w;
-	size_t n = 0;
+	size_t n;
 
 	pthread_mutex_lock(&w->lock);
-	if (t->helper) {
-		while (!w->stopping && (w->rows < HELP_ROWS || (n = take_group(t)) == 0))
-			pthread_cond_wait(&w->help, &w->lock);
-	} else {
-		while (w->head == NULL && !w->stopping)
-			pthread_cond_wait(&w->wake, &w->lock);
-		n = w->head != NULL ? take_group(t) : 0;
-	}
+	if (t->took_us > 0)
+		mr_pace_learn(&w->pace, t->cost_us, t->took_us);
+	n = t->helper ? wait_as_helper(t) : wait_as_first(t);
 	pthread_mutex_unlock(&w->lock);
 	return n;
+}
+
+static void
+store(struct thread *t, size_t n)
+{
+	int64_t began_us = mr_clock_mono_us();
+
+	mr_lane_store(t->lane, t->group, n);
+	if (t->group[0]->receipt.outcome == MR_STORED)
+		t->took_us = mr_clock_mono_us() - began_us;
 }
 
 /* Gives the jobs back; behind it they are gone. */
@@ -166,10 +165,11 @@ run(void *arg)
 	size_t n;
 
 	while ((n = wait_group(t)) > 0) {
+		t->took_us = 0;
 		if (t->group[0]->batch == NULL)
 			mr_lane_check(t->lane, t->group[0]);
 		else
-			mr_lane_store(t->lane, t->group, n);
+			store(t, n);
 		give_back(t->w, t->group, n);
 	}
 	return NULL;
@@ -220,7 +220,8 @@ new_writer(const struct mr_writer_options *options)
 	if (w == NULL)
 		return NULL;
 	w->options = *options;
-	w->tail = &w->head;
+	mr_queue_init(&w->queue);
+	mr_pace_init(&w->pace);
 	w->n_threads = options->alone ? 1 : (size_t)options->conf->connections;
 	w->breaker = new_breaker(options);
 	pthread_mutex_init(&w->lock, NULL);
@@ -304,21 +305,17 @@ mr_writer_stop(struct mr_writer *w)
 static void
 queue(struct mr_writer *w, struct mr_job *job)
 {
-	bool was_empty, backlog;
+	bool was_empty, needs_help;
 
 	job->receipt = (struct mr_receipt){ .why = MR_ERROR_INIT };
-	job->next = NULL;
 	pthread_mutex_lock(&w->lock);
-	was_empty = w->head == NULL;
-	*w->tail = job;
-	w->tail = &job->next;
-	if (job->batch != NULL)
-		w->rows += rows_of(job);
-	backlog = w->n_started > 1 && w->rows >= HELP_ROWS;
+	was_empty = mr_queue_is_empty(&w->queue);
+	mr_queue_add(&w->queue, job);
+	needs_help = w->n_started > 1 && is_help_needed(w);
 	pthread_mutex_unlock(&w->lock);
 	if (was_empty)
 		pthread_cond_signal(&w->wake);
-	if (backlog)
+	if (needs_help)
 		pthread_cond_signal(&w->help);
 }
 

@@ -1,9 +1,10 @@
 /*
  * The writer: stores what all request threads bring.
  *
- * Jobs are submitted from any thread. The writer's thread takes everything that
- * is queued, up to a number of rows and bytes, stores it with one commit and
- * gives each job back with its own result. Idle, a request waits for one
+ * Jobs are submitted from any thread. The writer's thread takes what is queued,
+ * small jobs or large ones, up to a number of rows and bytes and to what is stored
+ * in some 50 ms (queue.h, pace.h), stores it with one commit and gives each job
+ * back with its own result. Idle, a request waits for one
  * commit; under load the groups grow by themselves. When a backlog builds up
  * all the same, further threads, each with a connection of its own ([database]
  * connections), help. What the database cannot take goes to the spool

@@ -57,6 +57,7 @@ unit_tests = \
 	tests/unit/stage/test_stage \
 	tests/unit/privacy/test_visitor \
 	tests/unit/ingest/test_breaker \
+	tests/unit/ingest/test_queue \
 	tests/unit/ingest/test_rejected \
 	tests/unit/export/test_objectkey \
 	tests/unit/export/test_snapshot \
