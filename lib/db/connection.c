@@ -167,10 +167,17 @@ call_hook(struct mr_db *db, struct mr_error *err)
 	return db->options.on_connect(db, db->options.on_connect_arg, err);
 }
 
+/*
+ * Where the server was built with it: payloads of some KB are compressed in a third of the
+ * time that PostgreSQL's own method takes.
+ */
+#define USE_LZ4 "; SELECT set_config(name, 'lz4', false) FROM pg_settings " \
+	"WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)"
+
 static enum mr_err
 set_up_session(struct mr_db *db, struct mr_error *err)
 {
-	char sql[400];
+	char sql[600];
 
 	/*
 	 * The prepared statements are few and their plans trivial: plan each once, with an
@@ -181,7 +188,7 @@ set_up_session(struct mr_db *db, struct mr_error *err)
 	    "SET jit = off; SET timezone = 'UTC'; SET datestyle = 'ISO'%s",
 	    db->options.synchronous_commit ? "on" : "off",
 	    (long long)db->options.query_timeout_ms,
-	    db->options.n_statements > 0 ? "; SET enable_seqscan = off" : "");
+	    db->options.n_statements > 0 ? "; SET enable_seqscan = off" USE_LZ4 : "");
 	if (mr_db_script(db, sql, db->options.query_timeout_ms, err) != MR_DB_OK)
 		return MR_EAGAIN;
 	return MR_OK;

@@ -16,6 +16,8 @@ CREATE TRIGGER watch AFTER INSERT ON events FOR EACH STATEMENT EXECUTE FUNCTION 
 GRANT INSERT ON watched TO millrace;
 """
 BACKENDS = "SELECT pid FROM pg_stat_activity WHERE usename = 'millrace' ORDER BY pid"
+HAS_LZ4 = ("SELECT 'lz4' = ANY (enumvals) FROM pg_settings "
+           "WHERE name = 'default_toast_compression'")
 POISON = "ALTER TABLE events ADD CONSTRAINT no_poison CHECK (event_type <> 'poison')"
 
 
@@ -192,12 +194,21 @@ def refused(t, pg):
                   "a refused envelope: the batchIds")
 
 
+def compressed(t, pg, w):
+    """What is large is compressed by the faster method, where the server has it."""
+    t.is_(post(w, {"eventType": "x", "siteId": "large", "data": "words, " * 1000}).status, 200,
+          "a large payload")
+    t.is_(pg.value("SELECT pg_column_compression(payload) FROM events WHERE site_id = 'large'"),
+          "lz4" if pg.value(HAS_LZ4) else "pglz", "is compressed by lz4 where there is one")
+
+
 def configured(t, pg):
     with t.case("DATABASE_URL"):
         with worker(pg, "nowhere", env={"DATABASE_URL":
                     f"postgresql://{postgres.OWNER}@/{pg.database}?host={pg.dir}"}) as w:
             w.wait_healthy()
             t.is_(without_time(post(w)), success(1), "comes before the file")
+            compressed(t, pg, w)
     with t.case("group_max_rows = 1"):
         with worker(pg, sections={"collector": {"group_max_rows": 1}}) as w:
             w.wait_healthy()
