@@ -4,6 +4,7 @@ and where, nothing stored but the good events, and the same worker lives on."""
 import contextlib
 import gzip
 import json
+import random
 import zlib
 
 from common import check_error, success, without_time, worker
@@ -209,10 +210,28 @@ def encodings(t, w):
     for encoding in ("br", "zstd", "gzip, gzip", "gzipx"):
         with t.case(f"encoding {encoding}"):
             check_error(t, packed(GOOD, encoding), 415, r"(?i)encoding")
-    bomb = gzip.compress(b" " * 10_000_000 + GOOD)
+    noise = random.Random(1).randbytes(10_000).hex().encode()
+    bomb = gzip.compress(noise + b" " * 10_000_000 + GOOD)
     with t.case("gzip bomb of 10 MB"):
-        t.ok(len(bomb) < 20_000, "is small")
+        t.ok(len(bomb) < 40_000, "is small")
         check_error(t, packed(bomb), 413, r"1048576|1 ?M")
+    with t.case("gzip that is made to become large"):
+        bomb = gzip.compress(b" " * 200_000 + GOOD)
+        check_error(t, packed(bomb), 413, rf"more than 65536 bytes of {len(bomb)}\b")
+        bomb = gzip.compress(noise[:1000] + b" " * 400_000 + GOOD)
+        check_error(t, packed(bomb), 413, rf"more than {100 * len(bomb)} bytes of {len(bomb)}\b")
+        t.is_(without_time(packed(gzip.compress(b" " * 60_000 + GOOD))), success(1),
+              "a small body may be anything")
+    with t.case("gzip of much repetition"):
+        members = [{"eventType": "good", "timestamp": f"2025-06-22T12:{i * 7 % 60:02}:{i % 60:02}.{i:03}Z",
+                    "eventData": {"page": f"/products/{i * i % 97}", "language": "en-US",
+                                  "referrer": "https://shop.test/", "viewport": "1280x720"}}
+                   for i in range(1000)]
+        body = json.dumps({"eventType": "good", "members": members}).encode()
+        honest = gzip.compress(body, 9)
+        t.ok(len(body) < 50 * len(honest), "is far from what is refused",
+             f"{len(body)} bytes become {len(honest)}")
+        t.is_(without_time(packed(honest)), success(1), "is stored")
     corrupt = bytearray(zipped)
     corrupt[-8] ^= 1
     for name, body in (
