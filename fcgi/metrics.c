@@ -28,6 +28,8 @@ static const struct counter {
 	{ "requests_total", NULL, "{outcome=\"duplicate\"}", MR_STAT_REQUESTS_DUPLICATE },
 	{ "requests_total", NULL, "{outcome=\"rejected\"}", MR_STAT_REQUESTS_REFUSED },
 	{ "requests_total", NULL, "{outcome=\"unavailable\"}", MR_STAT_REQUESTS_UNAVAILABLE },
+	{ "requests_over_share_total", "Requests that were not kept in the spool, as their site or "
+	    "address holds its share of it.", "", MR_STAT_REQUESTS_OVER_SHARE },
 	{ "requests_rejected_total", "Requests of which nothing was taken (4xx), by the reason.",
 	    "{reason=\"malformed\"}", MR_STAT_REFUSED_MALFORMED },
 	{ "requests_rejected_total", NULL, "{reason=\"no_length\"}", MR_STAT_REFUSED_NO_LENGTH },

@@ -111,6 +111,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/ingest/queue.c lib/ingest/queue.h \
 	lib/ingest/rejected.c lib/ingest/rejected.h \
 	lib/ingest/replay.c lib/ingest/replay.h \
+	lib/ingest/share.c lib/ingest/share.h \
 	lib/ingest/store.c lib/ingest/store.h \
 	lib/ingest/writer.c lib/ingest/writer.h \
 	lib/export/client.c lib/export/client.h \

@@ -95,6 +95,7 @@ static const struct mr_conf_key table[] = {
 	    NULL },
 	{ "spool", "reserve_bytes", MR_T_SIZE, AT(spool_reserve_bytes), "256M", 0, MiB * MiB, NULL,
 	    NULL },
+	{ "spool", "share", MR_T_INT, AT(spool_share), "50", 1, 100, NULL, NULL },
 	{ "secrets", "key_file", MR_T_TEXT, AT(key_file), MR_SYSCONFDIR "/millrace.key", 0, 0, NULL,
 	    NULL },
 	{ "privacy", "anonymize_ip", MR_T_CHOICE, AT(client_ip), "none", 0, 0, ip_privacies, NULL },

@@ -160,6 +160,7 @@ struct mr_conf {
 	int64_t segment_bytes;
 	int64_t spool_max_bytes;
 	int64_t spool_reserve_bytes;
+	int64_t spool_share; /* percent */
 
 	/* [secrets] */
 	char *key_file; /* the keys that open what is sealed */

@@ -14,6 +14,7 @@ static const char *const names[MR_STAT_N] = {
 	[MR_STAT_REQUESTS_DUPLICATE] = "requests_duplicate",
 	[MR_STAT_REQUESTS_REFUSED] = "requests_refused",
 	[MR_STAT_REQUESTS_UNAVAILABLE] = "requests_unavailable",
+	[MR_STAT_REQUESTS_OVER_SHARE] = "requests_over_share",
 	[MR_STAT_EVENTS_STORED] = "events_stored",
 	[MR_STAT_EVENTS_QUEUED] = "events_queued",
 	[MR_STAT_EVENTS_DUPLICATE] = "events_duplicate",

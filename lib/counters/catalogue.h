@@ -15,6 +15,7 @@ enum mr_stat {
 	MR_STAT_REQUESTS_DUPLICATE,
 	MR_STAT_REQUESTS_REFUSED,   /* answered 4xx */
 	MR_STAT_REQUESTS_UNAVAILABLE, /* answered 503 */
+	MR_STAT_REQUESTS_OVER_SHARE, /* of those: [spool] share */
 	MR_STAT_EVENTS_STORED,
 	MR_STAT_EVENTS_QUEUED,
 	MR_STAT_EVENTS_DUPLICATE,   /* of repeated batchIds */

@@ -14,6 +14,7 @@
 #include "db/query.h"
 #include "db/schema.h"
 #include "ingest/isolate.h"
+#include "ingest/share.h"
 #include "ingest/store.h"
 #include "spool/record.h"
 #include "spool/segment.h"
@@ -29,6 +30,7 @@
 struct mr_lane {
 	const struct mr_conf *conf;
 	struct mr_breaker *breaker;
+	struct mr_share *share;
 	struct mr_db *db;
 	struct mr_store *store;
 	struct mr_spool *spool;          /* NULL: none is configured */
@@ -58,29 +60,30 @@ new_db(const struct mr_conf *conf, const char *application, bool alone)
 }
 
 struct mr_lane *
-mr_lane_new(const struct mr_conf *conf, const char *application,
-    const uint8_t instance[MR_UUID_BYTES], size_t max_group, struct mr_breaker *breaker, bool alone)
+mr_lane_new(const struct mr_lane_options *options)
 {
 	struct mr_lane *l = calloc(1, sizeof *l);
-	const struct mr_spool_options spool = mr_spool_options(conf, instance);
+	const struct mr_conf *conf = options->conf;
+	const struct mr_spool_options spool = mr_spool_options(conf, options->instance);
 	bool spooling = conf->spool_dir[0] != '\0';
 
 	if (l == NULL)
 		return NULL;
 	l->conf = conf;
-	l->breaker = breaker;
+	l->breaker = options->breaker;
+	l->share = options->share;
 	l->seed = (unsigned)mr_clock_now_us();
 	mr_buf_init(&l->record, MR_SEGMENT_MAX_PAYLOAD);
-	l->db = new_db(conf, application, alone);
+	l->db = new_db(conf, options->application, options->alone);
 	/* One batch may exceed the cap of a group, but not what a body can hold. */
 	l->store = mr_store_new((size_t)conf->group_max_bytes +
-	    64 * (size_t)conf->max_body_bytes, instance);
+	    64 * (size_t)conf->max_body_bytes, options->instance);
 	l->spool = spooling ? mr_spool_new(&spool) : NULL;
 	mr_book_open(&l->book);
-	l->batches = calloc(max_group, sizeof *l->batches);
-	l->duplicate = calloc(max_group, sizeof *l->duplicate);
+	l->batches = calloc(options->max_group, sizeof *l->batches);
+	l->duplicate = calloc(options->max_group, sizeof *l->duplicate);
 	if (l->db == NULL || l->store == NULL || l->batches == NULL || l->duplicate == NULL ||
-	    (spooling && (l->spool == NULL || !mr_breaker_add_spool(breaker, l->spool)))) {
+	    (spooling && (l->spool == NULL || !mr_breaker_add_spool(l->breaker, l->spool)))) {
 		mr_lane_free(l);
 		return NULL;
 	}
@@ -189,11 +192,62 @@ append(struct mr_lane *l, struct mr_group *group, struct mr_job **jobs, size_t n
 	    mr_buf_str(&l->record), err);
 }
 
+static void
+refuse_over_share(struct mr_lane *l, struct mr_job **jobs, size_t n)
+{
+	struct mr_error why = MR_ERROR_INIT;
+
+	(void)mr_fail(&why, MR_ELIMIT, "spool %s: a site or an address holds its share of %lld %% "
+	    "of it ([spool] share)", l->conf->spool_dir, (long long)l->conf->spool_share);
+	log_failure(l, n, &why);
+	mr_stat_add(MR_STAT_REQUESTS_OVER_SHARE, n);
+	settle_all(jobs, n, MR_UNAVAILABLE, &why);
+}
+
+/*
+ * Sorts out the jobs whose site or address has had its share of the spool, and
+ * begins a group of the others, of which it returns the number. A group that the
+ * database may have is kept whole, as it was.
+ */
+static size_t
+admit(struct mr_lane *l, struct mr_group *group, struct mr_job **jobs, size_t n)
+{
+	int64_t used, left;
+	size_t admitted = 0;
+
+	if (l->spool == NULL || l->in_doubt)
+		return n;
+	mr_spool_room(l->spool, &used, &left);
+	for (size_t i = 0; i < n; i++) {
+		struct mr_job *job = jobs[i];
+		int64_t bytes = (int64_t)job->batch->bytes;
+
+		if (!mr_share_take(l->share, job->batch->site_id, &job->batch->client_ip, bytes,
+		    used, left))
+			continue;
+		used += bytes;
+		left = left > bytes ? left - bytes : 0;
+		jobs[i] = jobs[admitted];
+		jobs[admitted++] = job;
+	}
+	if (admitted == n)
+		return n;
+	mr_book_end(&l->book, 0);
+	refuse_over_share(l, jobs + admitted, n - admitted);
+	if (admitted > 0)
+		begin(l, group, jobs, admitted);
+	return admitted;
+}
+
 /* The breaker has led here; why: the reason, which counts when there is no spool. */
 static void
 spool_group(struct mr_lane *l, struct mr_group *group, struct mr_job **jobs, size_t n,
     struct mr_error *why)
 {
+	if ((n = admit(l, group, jobs, n)) == 0) {
+		mr_breaker_leave(l->breaker);
+		return;
+	}
 	if (l->spool != NULL && append(l, group, jobs, n, why) == MR_OK) {
 		mr_book_end(&l->book, (uint32_t)events_of(jobs, n));
 		settle_all(jobs, n, MR_SPOOLED, NULL);

@@ -18,14 +18,22 @@
 #include "ingest/job.h"
 
 struct mr_lane;
+struct mr_share;
 
-/*
- * instance: this host's. max_group: jobs in a group. alone: there is no keeper, so the lane migrates
- * the schema and makes the day partitions when it connects. The configuration
- * and the breaker must stay. Connects at the first use. NULL: no memory.
- */
-struct mr_lane *mr_lane_new(const struct mr_conf *conf, const char *application,
-    const uint8_t instance[MR_UUID_BYTES], size_t max_group, struct mr_breaker *breaker, bool alone);
+/* All that is pointed to must stay. */
+struct mr_lane_options {
+	const struct mr_conf *conf;
+	const char *application;
+	const uint8_t *instance; /* MR_UUID_BYTES of this host's id */
+	size_t max_group;        /* jobs in a group */
+	struct mr_breaker *breaker;
+	struct mr_share *share;  /* of the spool, for all lanes */
+	bool alone;              /* there is no keeper, so the lane migrates the schema and
+	                            makes the day partitions when it connects */
+};
+
+/* Connects at the first use. NULL: no memory. */
+struct mr_lane *mr_lane_new(const struct mr_lane_options *options);
 void mr_lane_free(struct mr_lane *lane);
 
 /*

@@ -17,6 +17,7 @@
 #include "ingest/lane.h"
 #include "ingest/pace.h"
 #include "ingest/queue.h"
+#include "ingest/share.h"
 #include "spool/spool.h"
 
 /*
@@ -45,6 +46,7 @@ struct thread {
 struct mr_writer {
 	struct mr_writer_options options;
 	struct mr_breaker *breaker;
+	struct mr_share *share; /* of the spool */
 	struct mr_keeper *keeper; /* NULL: none */
 	size_t n_threads;
 	struct thread *threads;
@@ -184,6 +186,7 @@ free_writer(struct mr_writer *w)
 	}
 	free(w->threads);
 	mr_breaker_free(w->breaker);
+	mr_share_free(w->share);
 	pthread_cond_destroy(&w->wake);
 	pthread_cond_destroy(&w->help);
 	pthread_mutex_destroy(&w->lock);
@@ -193,10 +196,14 @@ free_writer(struct mr_writer *w)
 static bool
 init_thread(struct mr_writer *w, struct thread *t, bool helper)
 {
+	const struct mr_lane_options options = { .conf = w->options.conf,
+		.application = w->options.application, .instance = w->options.instance,
+		.max_group = w->options.max_jobs, .breaker = w->breaker, .share = w->share,
+		.alone = w->options.alone };
+
 	t->w = w;
 	t->helper = helper;
-	t->lane = mr_lane_new(w->options.conf, w->options.application, w->options.instance,
-	    w->options.max_jobs, w->breaker, w->options.alone);
+	t->lane = mr_lane_new(&options);
 	t->group = calloc(w->options.max_jobs, sizeof *t->group);
 	return t->lane != NULL && t->group != NULL;
 }
@@ -215,7 +222,7 @@ static struct mr_writer *
 new_writer(const struct mr_writer_options *options)
 {
 	struct mr_writer *w = calloc(1, sizeof *w);
-	bool good = true;
+	bool good;
 
 	if (w == NULL)
 		return NULL;
@@ -224,13 +231,15 @@ new_writer(const struct mr_writer_options *options)
 	mr_pace_init(&w->pace);
 	w->n_threads = options->alone ? 1 : (size_t)options->conf->connections;
 	w->breaker = new_breaker(options);
+	w->share = mr_share_new(options->conf->spool_share);
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->wake, NULL);
 	pthread_cond_init(&w->help, NULL);
 	w->threads = calloc(w->n_threads, sizeof *w->threads);
-	for (size_t i = 0; w->threads != NULL && w->breaker != NULL && i < w->n_threads; i++)
-		good &= init_thread(w, &w->threads[i], i > 0);
-	if (w->threads != NULL && w->breaker != NULL && good)
+	good = w->threads != NULL && w->breaker != NULL && w->share != NULL;
+	for (size_t i = 0; good && i < w->n_threads; i++)
+		good = init_thread(w, &w->threads[i], i > 0);
+	if (good)
 		return w;
 	free_writer(w);
 	return NULL;

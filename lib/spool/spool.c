@@ -223,6 +223,20 @@ check_room(struct mr_spool *s, size_t n, struct mr_error *err)
 	return MR_OK;
 }
 
+void
+mr_spool_room(struct mr_spool *s, int64_t *used, int64_t *left)
+{
+	int64_t disk = s->options.io->free_bytes(s->options.dir);
+
+	recount(s);
+	*used = s->used;
+	*left = s->options.max_bytes - s->used;
+	if (disk >= 0 && disk - s->options.reserve_bytes < *left)
+		*left = disk - s->options.reserve_bytes;
+	if (*left < 0)
+		*left = 0;
+}
+
 enum mr_err
 mr_spool_check(const struct mr_spool_options *options, struct mr_error *err)
 {

@@ -68,6 +68,9 @@ void mr_spool_free(struct mr_spool *spool);
 enum mr_err mr_spool_append(struct mr_spool *spool, const uint8_t group[MR_UUID_BYTES],
     int64_t received_us, struct mr_str payload, struct mr_error *err);
 
+/* What the folder holds, as far as is known, and what may be added: of max_bytes and reserve_bytes. */
+void mr_spool_room(struct mr_spool *spool, int64_t *used, int64_t *left);
+
 /* Whether the record of the last append, which failed, may be found in the file all the same. */
 bool mr_spool_in_doubt(const struct mr_spool *spool);
 

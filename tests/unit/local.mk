@@ -59,6 +59,7 @@ unit_tests = \
 	tests/unit/ingest/test_breaker \
 	tests/unit/ingest/test_queue \
 	tests/unit/ingest/test_rejected \
+	tests/unit/ingest/test_share \
 	tests/unit/export/test_objectkey \
 	tests/unit/export/test_snapshot \
 	tests/unit/export/test_copyout \

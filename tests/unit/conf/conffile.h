@@ -92,6 +92,7 @@ check_defaults(const struct mr_conf *conf)
 	is_int(conf->segment_bytes, 64 << 20, "[spool] segment_bytes");
 	is_int(conf->spool_max_bytes, 1 << 30, "[spool] max_bytes");
 	is_int(conf->spool_reserve_bytes, 256 << 20, "[spool] reserve_bytes");
+	is_int(conf->spool_share, 50, "[spool] share");
 	is_int(conf->threads, 32, "[collector] threads");
 	is_int(conf->max_body_bytes, 1 << 20, "[collector] max_body");
 	is_int(conf->max_batch_events, 1000, "[collector] max_batch_events");

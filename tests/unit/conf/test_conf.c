@@ -46,7 +46,7 @@ test_values(void)
 	    "query_timeout_ms=2500\nrecycle_s = 0\nidle_check_s = 60\nsynchronous_commit = off\n"
 	    "partitions_ahead = 14\nledger_days = 30\n"
 	    "[spool]\ndir = /var/spool/millrace\nsegment_bytes = 8M\nmax_bytes = 100G\n"
-	    "reserve_bytes = 1G\n"
+	    "reserve_bytes = 1G\nshare = 30\n"
 	    "[collector]\ningest = spool\nthreads = 8\nmax_body = 512k\nmax_batch_events = 250\n"
 	    "group_max_rows = 2000\ngroup_max_bytes = 2M\nretry_after_s = 9\n"
 	    "default_site = example.com\ntrusted_proxies = 127.0.0.1, 10.0.0.0/8 ::1\n"
@@ -81,6 +81,7 @@ test_values(void)
 	is_int(conf.ingest, MR_INGEST_SPOOL, "ingest");
 	is_str(mr_str(conf.spool_dir), "/var/spool/millrace", "dir");
 	is_int(conf.segment_bytes, 8 << 20, "segment_bytes");
+	is_int(conf.spool_share, 30, "share");
 	is_int(conf.spool_max_bytes, INT64_C(100) << 30, "max_bytes");
 	is_int(conf.spool_reserve_bytes, 1 << 30, "reserve_bytes");
 	is_int(conf.threads, 8, "threads");
@@ -408,6 +409,8 @@ test_errors(void)
 		{ __LINE__, "[spool]\nsegment_bytes = 1k\n", 2, "segment_bytes" },
 		{ __LINE__, "[spool]\nmax_bytes = 2048G\n", 2, "max_bytes" },
 		{ __LINE__, "[spool]\nreserve_bytes = -1\n", 2, "reserve_bytes" },
+		{ __LINE__, "[spool]\nshare = 0\n", 2, "share" },
+		{ __LINE__, "[spool]\nshare = 101\n", 2, "share" },
 		{ __LINE__, "[database]\nconnections = 0\n", 2, "connections" },
 		{ __LINE__, "[database]\nconnect_timeout_ms = 0\n", 2, "connect_timeout_ms" },
 		{ __LINE__, "[database]\nquery_timeout_ms = -5\n", 2, "query_timeout_ms" },
