@@ -12,7 +12,6 @@ MIGRATIONS = \
 	schema/008-partitions.sql \
 	schema/009-retention.sql \
 	schema/010-export-waiting.sql \
-	schema/011-export-formats.sql
 	schema/011-export-formats.sql \
 	schema/012-usage.sql
 schemadir = $(pkgdatadir)/schema

@@ -321,6 +321,20 @@ decode_object(struct decoder *d)
 	return events >= 0 ? decode_members(d, events, &row) : MR_OK;
 }
 
+size_t
+mr_event_kept_rejects(const struct mr_batch *batch)
+{
+	size_t bytes = 0, n = 0;
+
+	while (n < batch->n_rejects && n < MR_EVENT_KEPT_REJECTS) {
+		bytes += n > 0 ? batch->rejects[n].payload.n : 0;
+		if (bytes > MR_EVENT_KEPT_REJECT_BYTES)
+			break;
+		n++;
+	}
+	return n;
+}
+
 /* Of a batch that has no envelope, why nothing of it is taken. */
 static enum mr_err
 refuse_all(struct decoder *d)

@@ -17,6 +17,9 @@
 #include "base/str.h"
 
 #define MR_EVENT_MAX_TEXT 255        /* bytes of site, type, session, visitor */
+/* Of the refusals of a request so many are kept, with so many bytes beyond the first. */
+#define MR_EVENT_KEPT_REJECTS 20
+#define MR_EVENT_KEPT_REJECT_BYTES ((size_t)64 * 1024)
 #define MR_EVENT_MAX_USER_AGENT 1024 /* bytes; a longer one is cut */
 
 /* One row of the table `events`. A slice with p == NULL is SQL NULL. */
@@ -58,6 +61,12 @@ struct mr_batch {
 	unsigned bad_times;   /* unreadable timestamps: the envelope's instead, or received_us */
 	unsigned bad_ids;     /* sessionIds and visitorIds that are too long or no scalars: left out */
 };
+
+/*
+ * How many of the batch's refusals are kept, the first ones: a small body can hold
+ * a thousand that are large together with what is told of them. All are counted.
+ */
+size_t mr_event_kept_rejects(const struct mr_batch *batch);
 
 /* What the request itself contributes. */
 struct mr_event_context {

@@ -240,6 +240,7 @@ add_key(struct mr_store *store, const struct mr_batch *batch)
 static void
 add_extras(struct mr_store *store, const struct mr_batch *batch, int32_t *n_keys)
 {
+	size_t kept = mr_event_kept_rejects(batch);
 	int32_t key_no = 0;
 
 	if (batch->batch_id.p != NULL) {
@@ -249,7 +250,7 @@ add_extras(struct mr_store *store, const struct mr_batch *batch, int32_t *n_keys
 	}
 	for (size_t i = 0; i < batch->n_rows; i++)
 		add_key_no(&store->columns[KEY_NO], key_no);
-	for (size_t i = 0; i < batch->n_rejects; i++)
+	for (size_t i = 0; i < kept; i++)
 		add_reject(store, batch, &batch->rejects[i], key_no);
 }
 

@@ -48,6 +48,16 @@ kind_of(const struct mr_batch *batch)
 	return mr_str_eq(batch->site_id, batch->rows[0].site_id) ? BATCH : BATCH_WITHOUT_ENVELOPE;
 }
 
+/* One that is not kept is counted alone. */
+static void
+put_reject(struct mr_buf *out, const struct mr_reject *r, bool kept)
+{
+	mr_buf_add_be64(out, (uint64_t)r->index);
+	put_text(out, kept ? r->payload : mr_str(""));
+	put_text(out, kept ? r->reason : mr_str(""));
+	put_text(out, r->sqlstate);
+}
+
 void
 mr_record_encode(const struct mr_batch *const *batches, size_t n, struct mr_buf *out)
 {
@@ -63,14 +73,9 @@ mr_record_encode(const struct mr_batch *const *batches, size_t n, struct mr_buf 
 		mr_buf_add_be32(out, (uint32_t)batches[b]->n_rejects);
 		for (size_t i = 0; i < batches[b]->n_rows; i++)
 			put_row(out, &batches[b]->rows[i]);
-		for (size_t i = 0; i < batches[b]->n_rejects; i++) {
-			const struct mr_reject *r = &batches[b]->rejects[i];
-
-			mr_buf_add_be64(out, (uint64_t)r->index);
-			put_text(out, r->payload);
-			put_text(out, r->reason);
-			put_text(out, r->sqlstate);
-		}
+		for (size_t i = 0, kept = mr_event_kept_rejects(batches[b]);
+		    i < batches[b]->n_rejects; i++)
+			put_reject(out, &batches[b]->rejects[i], i < kept);
 	}
 }
 

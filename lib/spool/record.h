@@ -10,6 +10,7 @@
  *     each row:     i64 received_us, i64 event_us, ip, text site_id, event_type,
  *                   session_id, visitor_id, user_agent, payload
  *     each refusal: i64 index, text payload, reason, sqlstate
+ *     of refusals that are not kept (event.h), the texts but for sqlstate are empty
  *   text is u32 length and the bytes; length 0xffffffff is "no value".
  *   ip is u8 family (0, 4, 6) and 0, 4 or 16 bytes.
  */

@@ -278,6 +278,15 @@ def partly_bad(t, pg, w):
                 "site_id": "mixed.test", "client_ip": "192.0.2.7"}
                for error, (index, payload, _) in zip(errors, BAD_MEMBERS)], "rejected_events")
 
+    with t.case("many bad members"):
+        before = pg.value("SELECT sum(rejected) FROM ingest_groups")
+        body = {"eventType": "batch", "siteId": "many.test", "events": [{"eventType": "good"}] + [0] * 999}
+        answer = post(w, body)
+        t.is_(len(answer.json()["errors"]), 999, "the answer tells all")
+        t.is_(pg.value("SELECT sum(rejected) FROM ingest_groups") - before, 999, "all are counted")
+        t.is_(pg.value("SELECT array_agg(event_index ORDER BY id) FROM rejected_events "
+                       "WHERE site_id = 'many.test'"), list(range(1, 21)), "the first are kept")
+
     with t.case("wholly bad batch"):
         answer = post(w, {"eventType": "batch", "siteId": "wholly.test", "events": [1, {}]})
         t.is_(answer.status, 400, "status")

@@ -1036,6 +1036,32 @@ test_query_refused(void)
 	}
 }
 
+/* How many refusals are kept, of n whose payloads have so many bytes. */
+static const struct {
+	int line;
+	size_t n, bytes, kept;
+} keeping[] = {
+	{ __LINE__, 0, 0, 0 }, { __LINE__, 1, 1 << 20, 1 }, { __LINE__, 2, 1 << 20, 1 },
+	{ __LINE__, 3, 32768, 3 }, { __LINE__, 4, 32768, 3 }, { __LINE__, 20, 100, 20 },
+	{ __LINE__, 21, 0, 20 },
+};
+
+static void
+test_kept_refusals(void)
+{
+	struct mr_reject rejects[21];
+	struct mr_batch b = { .rejects = rejects };
+
+	for (size_t i = 0; i < ROWS(keeping); i++) {
+		row(keeping[i].line);
+		b.n_rejects = keeping[i].n;
+		for (size_t k = 0; k < b.n_rejects; k++)
+			rejects[k] = (struct mr_reject){ .payload = { "", keeping[i].bytes } };
+		is_int(mr_event_kept_rejects(&b), keeping[i].kept, "refusals that are kept");
+	}
+	row(0);
+}
+
 int
 main(void)
 {
@@ -1051,6 +1077,7 @@ main(void)
 	test_members_spoiled();
 	test_batch_spoiled();
 	test_fields();
+	test_kept_refusals();
 	test_envelope_refused();
 	test_drop_visitor();
 	test_limits();

@@ -97,6 +97,35 @@ decode_copy(const char *p, size_t len)
 	return e;
 }
 
+/* Of refusals that are not kept, the number comes back. */
+static void
+test_many_refusals(void)
+{
+	struct mr_event event = { .site_id = BYTES("s"), .event_type = BYTES("t"), .payload = BYTES("{}") };
+	struct mr_reject many[1000];
+	struct mr_batch batch = { .rows = &event, .n_rows = 1, .rejects = many, .n_rejects = 1000,
+		.site_id = BYTES("s"), .is_batch = true }, *got = NULL;
+	const struct mr_batch *batches[] = { &batch };
+	struct mr_arena arena;
+	struct mr_buf buf;
+	size_t n = 0;
+
+	for (size_t i = 0; i < ROWS(many); i++)
+		many[i] = (struct mr_reject){ .index = (int64_t)i, .payload = mr_str("{\"bad\":1}"),
+			.reason = mr_str("eventType is missing") };
+	mr_arena_init(&arena, 1 << 20);
+	mr_buf_init(&buf, 1 << 20);
+	mr_record_encode(batches, 1, &buf);
+	ok(buf.len < 22000, "1,000 refusals take %zu bytes", buf.len);
+	is_int(mr_record_decode(&arena, mr_buf_str(&buf), &got, &n, NULL), MR_OK, "many refusals");
+	if (got != NULL && is_int(got->n_rejects, 1000, "all come back")) {
+		is_str(got->rejects[19].payload, "{\"bad\":1}", "the last that is kept");
+		is_str(got->rejects[20].payload, "", "of the next, that there was one");
+	}
+	mr_buf_free(&buf);
+	mr_arena_free(&arena);
+}
+
 int
 main(void)
 {
@@ -109,6 +138,7 @@ main(void)
 	mr_record_encode(group, ROWS(group), &buf);
 	ok(!buf.failed, "written");
 	test_round_trip(&arena, mr_buf_str(&buf));
+	test_many_refusals();
 	for (size_t len = 0; len < buf.len; len++)
 		ok(decode_copy(buf.p, len) == MR_EINVAL, "cut at byte %zu: refused", len);
 	for (size_t i = 0; i < buf.len; i++) {
