@@ -159,7 +159,9 @@ check_partitions(const struct mr_conf *conf, struct mr_db *db)
 		finding(WARNING, "partitions", "%d day(s) ahead, partitions_ahead is %lld; no worker "
 		    "has made them", ahead, (long long)conf->partitions_ahead);
 	else if (waiting > 0)
-		finding(WARNING, "partitions", "events_default has rows: their day had no partition");
+		finding(WARNING, "partitions", "events_default has rows: their day had no partition; "
+		    "they are kept and exported, and millrace-maintain moves them to one when the day is "
+		    "over");
 	else
 		finding(FINE, "partitions", "%d day(s) ahead", ahead);
 }

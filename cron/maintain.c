@@ -133,6 +133,8 @@ print_text(const struct mr_maintained *done, const struct options *o)
 	print_spans(done, o);
 	if (done->made > 0)
 		printf("%s %d partition(s)\n", o->dry_run ? "would make" : "made", done->made);
+	if (done->moved > 0)
+		printf("moved %" PRId64 " event(s) out of events_default\n", done->moved);
 	if (t->keys + t->rejected + t->history > 0)
 		printf("%s %" PRId64 " old batchId(s), %" PRId64 " refused event(s), %" PRId64
 		    " row(s) of the export's history\n", o->dry_run ? "would remove" : "removed",
@@ -165,6 +167,7 @@ put_done(struct mr_json_writer *w, const struct mr_maintained *done, const struc
 	mr_json_object(w, NULL);
 	mr_json_bool(w, "dry_run", o->dry_run);
 	mr_json_int(w, "made", done->made);
+	mr_json_int(w, "moved", done->moved);
 	mr_json_int(w, "dropped", done->dropped);
 	mr_json_int(w, "dropped_bytes", done->dropped_bytes);
 	mr_json_int(w, "failures", done->failures);

@@ -56,3 +56,44 @@ BEGIN
 END
 $$;
 $sql$, '@', quote_ident(current_schema())); END $do$;
+
+-- Moves what a day left in the default partition to one of its own, the oldest such day first;
+-- returns how many rows it moved, 0 when there is nothing to do. Each row stays what it was:
+-- ids, transaction and order. That is in nobody's way until it is attached, which waits for
+-- readers of the default partition, and looks through what is left in that. So days are
+-- moved only when they are over, and when what comes now has a partition of its own.
+DO $do$ BEGIN EXECUTE replace($sql$
+CREATE FUNCTION events_move_default() RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '50ms' AS $$
+DECLARE
+    day       timestamp;
+    begins    timestamptz;
+    ends      timestamptz;
+    partition text;
+    moved     bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(7241862083345902164);
+    SELECT date_trunc('day', min(created_at) AT TIME ZONE 'UTC') INTO day FROM @.events_default;
+    begins := day AT TIME ZONE 'UTC';
+    ends := (day + interval '1 day') AT TIME ZONE 'UTC';
+    IF day IS NULL OR ends > now() - interval '15 minutes' OR
+       NOT EXISTS (SELECT FROM @.events_partitions p WHERE p.low <= now() AND p.high > now()) OR
+       EXISTS (SELECT FROM @.events_partitions p WHERE p.low < ends AND p.high > begins) THEN
+        RETURN 0;
+    END IF;
+    partition := 'events_' || to_char(day, 'YYYYMMDD');
+    EXECUTE format('CREATE TABLE @.%I (LIKE @.events INCLUDING ALL EXCLUDING IDENTITY)', partition);
+    -- Spares looking through it once more while it is attached.
+    EXECUTE format('ALTER TABLE @.%I ADD CONSTRAINT bounds CHECK (created_at >= %L AND '
+                   'created_at < %L)', partition, begins, ends);
+    EXECUTE format('WITH gone AS (DELETE FROM @.events_default WHERE created_at >= %L AND '
+                   'created_at < %L RETURNING *) INSERT INTO @.%I SELECT * FROM gone',
+                   begins, ends, partition);
+    GET DIAGNOSTICS moved = ROW_COUNT;
+    EXECUTE format('ALTER TABLE @.events ATTACH PARTITION @.%I FOR VALUES FROM (%L) TO (%L)',
+                   partition, begins, ends);
+    EXECUTE format('ALTER TABLE @.%I DROP CONSTRAINT bounds', partition);
+    RETURN moved;
+END
+$$;
+$sql$, '@', quote_ident(current_schema())); END $do$;

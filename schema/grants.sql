@@ -24,12 +24,13 @@ ALTER FUNCTION public.events_make_partition(timestamptz, timestamptz) SECURITY D
 ALTER FUNCTION public.events_make_partitions(integer) SECURITY DEFINER;
 ALTER FUNCTION public.events_hold_partition(text) SECURITY DEFINER;
 ALTER FUNCTION public.events_drop_partition(text) SECURITY DEFINER;
+ALTER FUNCTION public.events_move_default() SECURITY DEFINER;
 REVOKE EXECUTE ON FUNCTION public.events_make_partition(timestamptz, timestamptz),
     public.events_make_partitions(integer), public.events_hold_partition(text),
-    public.events_drop_partition(text) FROM PUBLIC;
+    public.events_drop_partition(text), public.events_move_default() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION public.events_make_partition(timestamptz, timestamptz),
     public.events_make_partitions(integer), public.events_hold_partition(text),
-    public.events_drop_partition(text) TO :"role";
+    public.events_drop_partition(text), public.events_move_default() TO :"role";
 GRANT SELECT, INSERT, DELETE ON events_counted, events_counted_sites TO :"role";
 
 -- Collecting.

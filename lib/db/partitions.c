@@ -123,6 +123,30 @@ mr_partitions_make(struct mr_db *db, const struct mr_conf *conf, int tries, int 
 	return e;
 }
 
+/* A day; *n: its rows, 0 when there is none left. */
+static enum mr_err
+move_one(struct mr_db *db, int64_t *n, struct mr_error *err)
+{
+	int tries = MR_PARTITIONS_TRIES;
+	enum mr_err e;
+
+	do
+		e = mr_db_ask_int(db, "SELECT events_move_default()", NULL, n, err);
+	while (e != MR_OK && mr_partitions_try_again(db, &tries));
+	return e;
+}
+
+enum mr_err
+mr_partitions_move_default(struct mr_db *db, int64_t *moved, struct mr_error *err)
+{
+	int64_t n = 0;
+	enum mr_err e;
+
+	while ((e = move_one(db, &n, err)) == MR_OK && n > 0)
+		*moved += n;
+	return e;
+}
+
 void
 mr_partitions_keep(struct mr_db *db, const struct mr_conf *conf, int tries)
 {

@@ -28,6 +28,13 @@ enum mr_err mr_partitions_missing(struct mr_db *db, const struct mr_conf *conf, 
     struct mr_error *err);
 
 /*
+ * Moves what days that are over have left in the default partition to partitions of their own,
+ * a day in each transaction. *moved grows by how many rows it were. As mr_db_ask(); what could
+ * not be moved stays where it is.
+ */
+enum mr_err mr_partitions_move_default(struct mr_db *db, int64_t *moved, struct mr_error *err);
+
+/*
  * After a statement about partitions that failed: ends the transaction, if there is one. When
  * somebody's lock was in the way and a try is left, takes that, waits a little, and is true.
  */

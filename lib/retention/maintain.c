@@ -87,6 +87,15 @@ make_ahead(struct run *r, struct mr_error *err)
 }
 
 static enum mr_err
+empty_default(struct run *r, struct mr_error *err)
+{
+	struct mr_error why = MR_ERROR_INIT;
+
+	return go_on(r, mr_partitions_move_default(r->db, &r->done->moved, &why),
+	    "events_default was not emptied", &why, err);
+}
+
+static enum mr_err
 count_one(struct run *r, const struct mr_span *span, struct mr_error *err)
 {
 	struct mr_error why = MR_ERROR_INIT;
@@ -192,7 +201,8 @@ work(struct run *r, struct mr_error *err)
 	struct mr_error why = MR_ERROR_INIT;
 	enum mr_err e;
 
-	if ((e = make_ahead(r, err)) != MR_OK || (e = list(r, err)) != MR_OK ||
+	if ((e = make_ahead(r, err)) != MR_OK || (e = empty_default(r, err)) != MR_OK ||
+	    (e = list(r, err)) != MR_OK ||
 	    (e = drop_all(r, err)) != MR_OK || *r->stop != 0)
 		return e;
 	e = mr_tidy(r->db, r->conf, r->stop, &r->done->tidied, &why);

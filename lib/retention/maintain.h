@@ -19,6 +19,7 @@ struct mr_maintained {
 	struct mr_spans spans;  /* as they were before any was dropped */
 	bool *gone;             /* of each span */
 	int made;               /* partitions; of a dry run: that would be */
+	int64_t moved;          /* rows, out of the default partition */
 	int dropped;
 	int64_t dropped_bytes;
 	int failures;           /* of what the next run tries again; said in the log */

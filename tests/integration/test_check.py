@@ -95,6 +95,12 @@ def installation(t, pg, w):
         finds("missing partitions", r"WARNING: partitions: 4 day", 1)
         pg.execute("ALTER FUNCTION not_now RENAME TO events_make_partition", w.database)
         pg.execute("SELECT events_make_partitions(7)", w.database)
+        pg.execute("INSERT INTO events (created_at, received_at, event_time, site_id, event_type, "
+                   "payload) VALUES (now() - interval '9 days', now(), now(), 's', 'x', '{}')",
+                   w.database)
+        finds("stray events", r"WARNING: partitions: events_default has rows: .* millrace-maintain moves "
+              "them", 1)
+        pg.execute("DELETE FROM events_default", w.database)
         os.makedirs(os.path.join(w.dir, "spool", "quarantine"))
         bad = os.path.join(w.dir, "spool", "quarantine", "x.bad")
         with open(bad, "w", encoding="ascii") as f:

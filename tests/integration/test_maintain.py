@@ -225,6 +225,52 @@ def open_transaction(t, pg, folder):
                    database="late")
 
 
+def from_default(t, pg, folder):
+    """What came when its day had no partition gets one, and is exported once all the same."""
+    case = Case(folder, pg, "strays", {"retention": {"events": "0"},
+                                       "client acme": client(folder, "strays_acme")}, days=0)
+    case.fill(3, ["a", "b"])
+    case.fill(2, ["a"])
+    case.good(t, "export of some of it")
+    case.fill(2, ["b"])
+    place = os.path.join(folder, "strays_acme")
+    os.rename(place, place + "_away")
+    with open(place, "w", encoding="ascii"):
+        pass
+    t.is_(case.run().returncode, 1, "more is planned, and not delivered")
+    os.remove(place)
+    os.rename(place + "_away", place)
+    case.fill(0, ["a"])
+    want = table(pg, database=case.database)
+    today = pg.value("SELECT format('(%L) TO (%L)', low, high) AS x FROM events_partitions WHERE "
+                     f"name = '{case.name(0)}'", case.database)
+    pg.execute(f"ALTER TABLE events DETACH PARTITION {case.name(0)}", case.database)
+    t.is_((case.fates("--dry-run"), case.report["moved"])[1], 0, "a dry run moves nothing")
+    pg.execute("INSERT INTO events (created_at, received_at, event_time, site_id, event_type, payload) "
+               "VALUES (now(), now(), now(), 'today', 'x', '{}')", case.database)
+    case.fates()
+    t.is_(case.report["moved"], 0, "nothing is moved while today has no partition")
+    pg.execute("DELETE FROM events WHERE site_id = 'today'; ALTER TABLE events ATTACH PARTITION "
+               f"{case.name(0)} FOR VALUES FROM {today}", case.database)
+    pool, dsn = libpq.Pool(), pg.dsn("strays")
+    pool.run(dsn, "BEGIN")
+    pool.run(dsn, "SELECT count(*) FROM events_default")
+    case.fates(status=1)
+    t.is_((case.report["moved"], case.report["failures"]), (0, 1), "a reader of it is waited for")
+    pool.run(dsn, "COMMIT")
+    pool.close()
+    fates = case.fates()
+    t.is_((case.report["moved"], pg.value("SELECT count(*) FROM events_default", case.database)),
+          (40, 0), "then it is moved")
+    t.is_(table(pg, database=case.database), {i: row for i, row in want.items() if i > 20},
+          "each row as it was")
+    t.is_((fates[3][0], fates[2][1]), ("dropped", "held by client acme, bucket (10 events)"),
+          "and may go like others")
+    case.good(t, "export of the rest")
+    t.is_(case.fates()[2][0], "dropped", "all of it")
+    check_complete(t, "the bucket", Folder(place), pg, want=want, database=case.database)
+
+
 def no_client(t, pg, folder):
     case = Case(folder, pg, "noclient", {})
     case.fill(2, ["a"])
@@ -397,7 +443,7 @@ with tap.Suite() as t, postgres.Postgres() as pg, proc.temp_dir() as folder:
     for name, run in (("delivered", delivered), ("kept for a time", kept_for_a_time),
                       ("max_bytes", max_bytes), ("destinations", destinations),
                       ("changes", changes), ("an open transaction", open_transaction),
-                      ("no client", no_client), ("many sites", many_sites),
+                      ("from the default partition", from_default), ("no client", no_client), ("many sites", many_sites),
                       ("beside others", beside_readers), ("what check tells", told), ("the small tables", small_tables),
                       ("a role that owns nothing", restricted)):
         with t.case(name):
