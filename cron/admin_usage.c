@@ -63,13 +63,7 @@ put_json(void *arg, const struct mr_usage *u)
 	mr_buf_init(&line, MAX_LINE);
 	mr_json_begin(&w, &line);
 	mr_json_object(&w, NULL);
-	mr_json_text(&w, "client", u->client);
-	mr_json_text(&w, "destination", u->destination);
-	mr_json_text(&w, "site_id", u->site);
-	mr_json_text(&w, "day", u->day);
-	mr_json_int(&w, "events", u->events);
-	mr_json_int(&w, "bytes", u->bytes);
-	mr_json_int(&w, "objects", u->objects);
+	mr_usage_put(&w, u);
 	mr_json_end(&w);
 	printf("%.*s\n", (int)line.len, line.p != NULL ? line.p : "");
 	mr_buf_free(&line);
@@ -89,22 +83,6 @@ show(struct mr_db *db, const struct mr_conf *conf, struct mr_error *err)
 	    NULL, err);
 }
 
-/* Whether the text has the form of "2026-11-23", or so many bytes of it. */
-static bool
-is_date(const char *text, size_t n)
-{
-	static const char form[] = "0000-00-00";
-
-	if (text == NULL)
-		return true;
-	if (strlen(text) != n)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (form[i] == '-' ? text[i] != '-' : text[i] < '0' || text[i] > '9')
-			return false;
-	return true;
-}
-
 static int
 misused(const char *what)
 {
@@ -114,17 +92,13 @@ misused(const char *what)
 static int
 run(const struct admin *admin, int argc, char **argv)
 {
-	const struct mr_usage_choice *c = &call.choice;
+	struct mr_error err = MR_ERROR_INIT;
 	int status = mr_options_read(&admin_usage.line, &argc, &argv, &call);
 
 	if (status >= 0)
 		return status;
-	if (!is_date(c->month, 7))
-		return misused("--month is no month, such as 2026-11");
-	if (!is_date(c->since, 10) || !is_date(c->until, 10))
-		return misused("--since and --until are dates, such as 2026-11-23");
-	if (c->month != NULL && (c->since != NULL || c->until != NULL))
-		return misused("--month stands in place of --since and --until");
+	if (mr_usage_check(&call.choice, &err) != MR_OK)
+		return misused(err.text);
 	if (call.csv && call.json)
 		return misused("--csv and --json exclude each other");
 	return admin_on_database(admin, "millrace usage", show);

@@ -25,6 +25,10 @@ void mr_export_status(struct mr_worker *worker, struct mr_request *request,
 void mr_export_config(struct mr_worker *worker, struct mr_request *request,
     struct mr_response *response);
 
+/* GET /export/usage?client=&month=&since=&until=: what each destination received. */
+void mr_export_usage(struct mr_worker *worker, struct mr_request *request,
+    struct mr_response *response);
+
 /*
  * A connection of the endpoint's own; NULL: the response says why not. To be
  * freed by the caller.

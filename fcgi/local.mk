@@ -15,6 +15,7 @@ fcgi_millrace_fcgi_SOURCES = \
 	fcgi/exportmetrics.c fcgi/exportmetrics.h \
 	fcgi/exportrun.c \
 	fcgi/guesses.c fcgi/guesses.h \
+	fcgi/exportusage.c \
 	fcgi/health.c fcgi/health.h \
 	fcgi/limits.c fcgi/limits.h \
 	fcgi/main.c \

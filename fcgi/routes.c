@@ -31,6 +31,7 @@ static const struct route {
 	{ "/events/recent", GET | HEAD, true, true, mr_recent_serve },
 	{ "/export/run", POST, true, true, mr_export_run },
 	{ "/export/status", GET | HEAD, true, true, mr_export_status },
+	{ "/export/usage", GET | HEAD, true, true, mr_export_usage },
 	{ "/export/config", GET | HEAD, true, false, mr_export_config },
 };
 

@@ -148,6 +148,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/export/totals.h \
 	lib/export/unclaimed.c lib/export/unclaimed.h \
 	lib/export/upkeep.c lib/export/upkeep.h \
+	lib/export/usage.c lib/export/usage.h \
 	lib/export/verify.c lib/export/verify.h \
 	lib/retention/buffer.c lib/retention/buffer.h \
 	lib/retention/claims.c lib/retention/claims.h \
@@ -157,8 +158,6 @@ lib_libmillrace_a_SOURCES = \
 	lib/retention/maintain.c lib/retention/maintain.h \
 	lib/retention/spans.c lib/retention/spans.h \
 	lib/retention/tidy.c lib/retention/tidy.h
-	lib/export/usage.c lib/export/usage.h \
-	lib/export/verify.c lib/export/verify.h
 
 MR_LIBS = lib/libmillrace.a $(LIBPQ_LIBS) $(INIH_LIBS) $(SODIUM_LIBS) $(ZLIB_LIBS)
 # For programs that reach S3; the worker starts without what libcurl brings along.

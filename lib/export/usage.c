@@ -1,6 +1,10 @@
 /* Usage: see usage.h. */
 #include "export/usage.h"
 
+#include <stdio.h>
+
+#include "base/clock.h"
+
 enum mr_err
 mr_usage_add(struct mr_db *db, int64_t batch, const char *client, const char *destination,
     struct mr_error *err)
@@ -20,6 +24,43 @@ mr_usage_add(struct mr_db *db, int64_t batch, const char *client, const char *de
 	    "ON CONFLICT (client, destination, day, site_id) DO UPDATE SET "
 	    "events = u.events + excluded.events, bytes = u.bytes + excluded.bytes, "
 	    "objects = u.objects + excluded.objects", &args, err);
+}
+
+/* "2026-11-23" without a time; NULL is as good. */
+static bool
+is_date(const char *text)
+{
+	int64_t us;
+
+	return text == NULL || (strlen(text) == sizeof "2026-11-23" - 1 &&
+	    mr_clock_parse_date(mr_str(text), &us));
+}
+
+enum mr_err
+mr_usage_check(const struct mr_usage_choice *choice, struct mr_error *err)
+{
+	char first[16];
+
+	(void)snprintf(first, sizeof first, "%s-01", choice->month != NULL ? choice->month : "2026-11");
+	if (!is_date(first))
+		return mr_fail(err, MR_EINVAL, "month is no month, such as 2026-11");
+	if (!is_date(choice->since) || !is_date(choice->until))
+		return mr_fail(err, MR_EINVAL, "since and until are dates, such as 2026-11-23");
+	if (choice->month != NULL && (choice->since != NULL || choice->until != NULL))
+		return mr_fail(err, MR_EINVAL, "month stands in place of since and until");
+	return MR_OK;
+}
+
+void
+mr_usage_put(struct mr_json_writer *w, const struct mr_usage *usage)
+{
+	mr_json_text(w, "client", usage->client);
+	mr_json_text(w, "destination", usage->destination);
+	mr_json_text(w, "site_id", usage->site);
+	mr_json_text(w, "day", usage->day);
+	mr_json_int(w, "events", usage->events);
+	mr_json_int(w, "bytes", usage->bytes);
+	mr_json_int(w, "objects", usage->objects);
 }
 
 static void

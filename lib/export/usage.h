@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "db/query.h"
+#include "format/jsonwriter.h"
 
 /*
  * Adds the objects of a batch that a destination has, unless its cursor has passed the batch.
@@ -27,6 +28,9 @@ struct mr_usage_choice {
 	const char *month;  /* "2026-11", in place of both */
 };
 
+/* MR_EINVAL: a date or the month is none, or the month is given beside dates. */
+enum mr_err mr_usage_check(const struct mr_usage_choice *choice, struct mr_error *err);
+
 /* Valid during the call that has it. */
 struct mr_usage {
 	struct mr_str client, destination, site, day;
@@ -36,5 +40,8 @@ struct mr_usage {
 /* In the order of client, destination, site and day; by default this month. As mr_db_ask(). */
 enum mr_err mr_usage_each(struct mr_db *db, const struct mr_usage_choice *choice,
     void (*visit)(void *arg, const struct mr_usage *usage), void *arg, struct mr_error *err);
+
+/* Its members, into an object that is open. */
+void mr_usage_put(struct mr_json_writer *w, const struct mr_usage *usage);
 
 #endif

@@ -43,7 +43,7 @@ def spawning(t, pg, folder):
         w.wait_healthy()
         insert(pg, 250)
         for method, path in (("POST", "/export/run"), ("GET", "/export/status"),
-                             ("GET", "/export/config")):
+                             ("GET", "/export/config"), ("GET", "/export/usage")):
             t.is_(w.request(method, path).status, 401, f"{path} needs the token")
         t.is_(ask(w, "GET", "/export/run").status, 405, "GET /export/run")
         t.is_(ask(w, "POST", "/export/status").status, 405, "POST /export/status")
@@ -77,6 +77,16 @@ def spawning(t, pg, folder):
             t.ok(got["url"].startswith(place.url), "its address", got["url"])
             t.like(got["last_success"], TIMESTAMP, "when it succeeded")
             t.ok(got["bytes"] > 0 and got["objects"] == 1, "its objects")
+
+        used = ask(w, "GET", "/export/usage?client=acme").json()["usage"]
+        t.is_([(u["client"], u["destination"], u["site_id"], u["events"], u["objects"]) for u in used],
+              [("acme", "bucket", "shop", 250, 1), ("acme", "backup", "shop", 250, 1)], "the usage")
+        for query, status, n in (("month=2000-01", 200, 0), ("until=2100-01-01", 200, 2),
+                                 ("client=nobody", 200, 0)):
+            answer = ask(w, "GET", "/export/usage?" + query)
+            t.is_((answer.status, len(answer.json()["usage"])), (status, n), query)
+        for query in ("month=2026-13", "since=now", "month=2026-11&until=2026-12-01"):
+            check_error(t, ask(w, "GET", "/export/usage?" + query), 400, r"month|dates")
 
         insert(pg, 30)
         os.rename(backup.path, backup.path + ".away")
