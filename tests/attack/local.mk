@@ -2,7 +2,6 @@
 
 attack_tests = \
 	tests/attack/test_access.py \
-	tests/attack/test_dedup.py
 	tests/attack/test_dedup.py \
 	tests/attack/test_flood.py \
 	tests/attack/test_large.py
