@@ -93,6 +93,8 @@ lib_libmillrace_a_SOURCES = \
 	lib/stage/enc_parquet.c lib/stage/enc_parquet.h \
 	lib/stage/format.c lib/stage/format.h \
 	lib/stage/meter.c lib/stage/meter.h \
+	lib/stage/filegroup.c lib/stage/filegroup.h \
+	lib/stage/newfile.c lib/stage/newfile.h \
 	lib/stage/sink_file.c lib/stage/sink_file.h \
 	lib/stage/sink_s3.c lib/stage/sink_s3.h \
 	lib/stage/stage.c lib/stage/stage.h \
@@ -115,6 +117,7 @@ lib_libmillrace_a_SOURCES = \
 	lib/ingest/store.c lib/ingest/store.h \
 	lib/ingest/writer.c lib/ingest/writer.h \
 	lib/export/client.c lib/export/client.h \
+	lib/export/complete.c lib/export/complete.h \
 	lib/export/context.c lib/export/context.h \
 	lib/export/copyout.c lib/export/copyout.h \
 	lib/export/cut.c lib/export/cut.h \

@@ -16,7 +16,7 @@
 #include "export/planned.h"
 #include "export/verify.h"
 #include "stage/format.h"
-#include "stage/sink_file.h"
+#include "stage/newfile.h"
 
 struct client {
 	const struct mr_context *x;
@@ -286,7 +286,7 @@ look_at_folders(struct client *c)
 	struct mr_error why = MR_ERROR_INIT;
 
 	for (size_t i = 0; i < c->n_to; i++)
-		if (c->to[i].at.folder != NULL && mr_sink_file_check(c->to[i].at.folder, &why) != MR_OK)
+		if (c->to[i].at.folder != NULL && mr_newfile_check(c->to[i].at.folder, &why) != MR_OK)
 			complain(c, &c->to[i], &why);
 }
 

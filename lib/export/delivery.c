@@ -122,11 +122,47 @@ mr_delivery_is_pending(const struct mr_delivery *d, const struct mr_planned_slic
 	return false;
 }
 
-void
-mr_delivery_note(struct mr_delivery *d, const struct mr_planned_slice *slice,
-    const struct mr_destination *to)
+static enum mr_err
+record_at(struct mr_delivery *d, size_t i, struct mr_error *err)
+{
+	struct mr_destination *to = d->to[i];
+	struct mr_error why = MR_ERROR_INIT;
+	enum mr_err e = MR_OK;
+
+	if (mr_filegroup_commit(&to->complete.files, &why) != MR_OK) {
+		if (!to->failed)
+			mr_destination_fail(to, &why);
+	} else if (to->complete.n > 0) {
+		e = mr_complete_record(&to->complete, d->x->db, d->batch->id, to->name, err);
+		for (size_t k = 0; k < to->complete.n && e == MR_OK; k++)
+			d->have[to->complete.of[k].number] |= (unsigned char)(1U << i);
+	}
+	mr_complete_drop(&to->complete);
+	return e;
+}
+
+enum mr_err
+mr_delivery_record(struct mr_delivery *d, struct mr_error *err)
+{
+	enum mr_err e = MR_OK;
+
+	for (size_t i = 0; i < d->n_to && e == MR_OK; i++)
+		e = record_at(d, i, err);
+	return e;
+}
+
+enum mr_err
+mr_delivery_make_room(struct mr_delivery *d, struct mr_error *err)
 {
 	for (size_t i = 0; i < d->n_to; i++)
-		if (d->to[i] == to)
-			d->have[slice - d->slices] |= (unsigned char)(1U << i);
+		if (d->to[i]->complete.n == MR_FILEGROUP_MOST)
+			return mr_delivery_record(d, err);
+	return MR_OK;
+}
+
+void
+mr_delivery_drop(struct mr_delivery *d)
+{
+	for (size_t i = 0; i < d->n_to; i++)
+		mr_complete_drop(&d->to[i]->complete);
 }

@@ -55,8 +55,17 @@ bool mr_delivery_lacks(const struct mr_delivery *d, const struct mr_planned_slic
 /* Whether any of them does. */
 bool mr_delivery_is_pending(const struct mr_delivery *d, const struct mr_planned_slice *slice);
 
-/* Notes that the destination, one of the delivery's, has the slice's object now. */
-void mr_delivery_note(struct mr_delivery *d, const struct mr_planned_slice *slice,
-    const struct mr_destination *to);
+/*
+ * Records the objects that are complete, and notes that their destinations have them. Where
+ * files cannot be given their names the destination is marked as failed. As
+ * mr_complete_record().
+ */
+enum mr_err mr_delivery_record(struct mr_delivery *d, struct mr_error *err);
+
+/* The same when there is no room for one more. */
+enum mr_err mr_delivery_make_room(struct mr_delivery *d, struct mr_error *err);
+
+/* Forgets those that are not recorded. */
+void mr_delivery_drop(struct mr_delivery *d);
 
 #endif

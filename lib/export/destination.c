@@ -37,6 +37,7 @@ mr_destination_open(struct mr_destination *d, const char *name, const char *clie
 void
 mr_destination_close(struct mr_destination *d)
 {
+	mr_complete_drop(&d->complete);
 	mr_s3_free(d->s3);
 	mr_creds_free(d->creds);
 	mr_target_free(&d->at);
@@ -237,10 +238,10 @@ open_s3(struct mr_destination *d, const struct mr_context *x, struct mr_error *e
 
 struct mr_stage *
 mr_destination_sink(struct mr_destination *d, const struct mr_context *x, const char *key,
-    const char *content_type, struct mr_error *err)
+    const char *content_type, struct mr_filegroup *group, struct mr_error *err)
 {
 	if (d->at.folder != NULL)
-		return mr_sink_file_new(d->at.folder, key, err);
+		return mr_sink_file_new(d->at.folder, key, group, err);
 	if (open_s3(d, x, err) != MR_OK)
 		return NULL;
 	return mr_sink_s3_new(d->s3, d->at.bucket, key, content_type, d->conf->if_none_match, err);

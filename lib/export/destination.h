@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "conf/conf.h"
+#include "export/complete.h"
 #include "export/context.h"
 #include "export/planned.h"
 #include "export/target.h"
@@ -32,6 +33,7 @@ struct mr_destination {
 	struct mr_creds_chain *creds;
 	struct mr_s3 *s3;   /* NULL until it is needed */
 	bool stale_uploads; /* an earlier run may have begun an upload to the same key */
+	struct mr_complete_list complete; /* objects of the batch that are not recorded yet */
 	int64_t cursor;     /* the last batch that is there */
 	struct mr_silent *silent; /* the run's */
 	bool suspect;       /* failed in an earlier run: must not hold up the others */
@@ -64,10 +66,11 @@ enum mr_err mr_destination_unsettle(struct mr_destination *d,
 
 /*
  * A new object there, the caller's to free; NULL: *err says why. The endpoint of a suspect
- * is first asked whether it is there, with less patience.
+ * is first asked whether it is there, with less patience. group: that of files, NULL for one
+ * that is there when it is finished.
  */
 struct mr_stage *mr_destination_sink(struct mr_destination *d, const struct mr_context *x,
-    const char *key, const char *content_type, struct mr_error *err);
+    const char *key, const char *content_type, struct mr_filegroup *group, struct mr_error *err);
 
 /*
  * Aborts the multipart uploads that earlier runs left; none of ours may be open.

@@ -7,6 +7,7 @@
  *   client                              one client: planning, and which batch goes where
  *   plan, cut, slices, planned          what is to be exported, and in which batches
  *   deliver, passes, stream, manifest   one batch to its destinations
+ *   complete                            its objects, until they are recorded
  *   read, ranges, readahead, copyout    its rows
  *   refused                             rows that cannot be exported
  *   destination, target, objectkey      where they go

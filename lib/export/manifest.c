@@ -145,7 +145,8 @@ write_object(const struct mr_delivery *d, struct mr_destination *to, const char 
     struct mr_str text, char sha256[MR_SHA256_HEX])
 {
 	struct mr_error why = MR_ERROR_INIT;
-	struct mr_stage *sink = mr_destination_sink(to, d->x, key, "application/json", &why);
+	struct mr_stage *sink = mr_destination_sink(to, d->x, key, "application/json", NULL,
+	    &why);
 	struct mr_stage *meter = sink != NULL ? mr_meter_new(sink, &why) : NULL;
 
 	if (meter == NULL) {

@@ -171,6 +171,9 @@ run_pass(struct mr_delivery *d, struct pass *p, const struct mr_read_request *re
 		e = close_stream(d, &p->streams[i], err);
 	for (size_t i = 0; i < p->n; i++)
 		mr_stream_abort(&p->streams[i]);
+	if (e == MR_OK)
+		e = mr_delivery_record(d, err);
+	mr_delivery_drop(d);
 	return e;
 }
 

@@ -4,10 +4,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
-#include "db/query.h"
 #include "export/objectkey.h"
-#include "export/sql.h"
-#include "secret/secret.h"
 #include "stage/meter.h"
 #include "stage/tee.h"
 
@@ -43,7 +40,7 @@ open_sinks(struct mr_stream *s, const struct mr_delivery *d, struct mr_stage **s
 			(void)mr_fail(&why, MR_ENOMEM, "no memory for a key");
 		else
 			sinks[s->n_to] = mr_destination_sink(to, d->x, key,
-			    mr_format_content_type(&d->format), &why);
+			    mr_format_content_type(&d->format), &to->complete.files, &why);
 		if (key == NULL || sinks[s->n_to] == NULL) {
 			free(key);
 			mr_destination_fail(to, &why);
@@ -126,33 +123,17 @@ mr_stream_abort(struct mr_stream *s)
 		forget(s);
 }
 
-static enum mr_err
-record(const struct mr_stream *s, struct mr_db *db, int64_t batch, size_t i, struct mr_error *err)
+/* The key goes with it. */
+static void
+complete(struct mr_stream *s, size_t i)
 {
-	struct mr_db_args args = MR_DB_ARGS_INIT;
-	char sha256[MR_SHA256_HEX];
+	struct mr_complete c = { .number = s->slice->number, .key = s->key[i], .rows = s->rows,
+		.bytes = (int64_t)s->meter->bytes, .min_id = s->min_id, .max_id = s->max_id,
+		.min_created_us = s->min_created_us, .max_created_us = s->max_created_us };
 
-	mr_meter_sha256(s->meter, sha256);
-	mr_db_arg_int(&args, batch);
-	mr_db_arg_text(&args, s->to[i]->name);
-	mr_db_arg_int(&args, s->slice->number);
-	mr_db_arg_text(&args, s->key[i]);
-	mr_db_arg_int(&args, s->rows);
-	mr_db_arg_int(&args, (int64_t)s->meter->bytes);
-	mr_db_arg_text(&args, sha256);
-	mr_db_arg_int(&args, s->min_id);
-	mr_db_arg_int(&args, s->max_id);
-	mr_db_arg_int(&args, s->min_created_us);
-	mr_db_arg_int(&args, s->max_created_us);
-	return mr_db_tell(db, "INSERT INTO export_objects (batch, destination, number, key, rows, "
-	    "bytes, sha256, min_id, max_id, min_created_at, max_created_at) VALUES ($1::bigint, $2, "
-	    "$3::integer, $4, $5::bigint, $6::bigint, $7, $8::bigint, $9::bigint, "
-	    MR_SQL_TIME("$10") ", " MR_SQL_TIME("$11")
-	    ") ON CONFLICT (batch, destination, number) DO UPDATE SET key = excluded.key, "
-	    "rows = excluded.rows, bytes = excluded.bytes, sha256 = excluded.sha256, "
-	    "min_id = excluded.min_id, max_id = excluded.max_id, "
-	    "min_created_at = excluded.min_created_at, max_created_at = excluded.max_created_at",
-	    &args, err);
+	mr_meter_sha256(s->meter, c.sha256);
+	mr_complete_add(&s->to[i]->complete, &c);
+	s->key[i] = NULL;
 }
 
 bool
@@ -173,16 +154,15 @@ mr_stream_lost(struct mr_stream *s)
 enum mr_err
 mr_stream_close(struct mr_stream *s, struct mr_delivery *d, struct mr_error *err)
 {
-	enum mr_err e = mr_stage_finish(s->head, err);
+	enum mr_err e = mr_delivery_make_room(d, err);
 
+	if (e == MR_OK)
+		e = mr_stage_finish(s->head, err);
 	if (mr_stream_lost(s))
 		e = MR_OK;
-	for (size_t i = 0; i < s->n_to && e == MR_OK; i++) {
-		if (s->to[i]->failed)
-			continue;
-		e = record(s, d->x->db, d->batch->id, i, err);
-		mr_delivery_note(d, s->slice, s->to[i]);
-	}
+	for (size_t i = 0; i < s->n_to && e == MR_OK; i++)
+		if (mr_tee_result(s->tee, i, NULL) == MR_OK)
+			complete(s, i);
 	forget(s);
 	return e;
 }

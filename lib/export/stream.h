@@ -43,8 +43,8 @@ enum mr_err mr_stream_push(struct mr_stream *s, const struct mr_export_row *row,
 bool mr_stream_lost(struct mr_stream *s);
 
 /*
- * Ends it, and records and notes it for each destination that has it now. Errors are not
- * those of destinations, which are marked: as mr_db_tell().
+ * Ends it: for each destination that has it, it is among its complete objects now. Errors are
+ * not those of destinations, which are marked: as mr_delivery_make_room().
  */
 enum mr_err mr_stream_close(struct mr_stream *s, struct mr_delivery *d, struct mr_error *err);
 

@@ -11,6 +11,7 @@
 #ifndef MR_STAGE_SINK_FILE_H
 #define MR_STAGE_SINK_FILE_H
 
+#include "stage/filegroup.h"
 #include "stage/stage.h"
 
 /*
@@ -18,10 +19,11 @@
  * folder. key is the path below it, with '/' between names none of which is
  * empty, "." or ".."; symbolic links in it are not followed. Errors (NULL):
  * MR_EINVAL for the key, MR_EIO with path and reason, MR_ENOMEM.
+ *
+ * group (NULL: none): finish leaves syncing it and giving it its name to the group, which has
+ * to have room for it by then.
  */
-struct mr_stage *mr_sink_file_new(const char *dir, const char *key, struct mr_error *err);
-
-/* Whether there is such a folder; MR_EIO says why it cannot be one. */
-enum mr_err mr_sink_file_check(const char *dir, struct mr_error *err);
+struct mr_stage *mr_sink_file_new(const char *dir, const char *key, struct mr_filegroup *group,
+    struct mr_error *err);
 
 #endif

@@ -266,7 +266,7 @@ export(struct rows *r, const struct mr_format_options *options, const char *fold
     const char *name)
 {
 	struct mr_error err = MR_ERROR_INIT;
-	struct mr_stage *sink = mr_sink_file_new(folder, name, &err), *meter, *chain;
+	struct mr_stage *sink = mr_sink_file_new(folder, name, NULL, &err), *meter, *chain;
 	char sha256[MR_SHA256_HEX];
 
 	check(err.code, &err);

@@ -64,7 +64,7 @@ static struct mr_stage *
 sink_open(const char *key)
 {
 	err = (struct mr_error)MR_ERROR_INIT;
-	return mr_sink_file_new(dir, key, &err);
+	return mr_sink_file_new(dir, key, NULL, &err);
 }
 
 static void
@@ -96,6 +96,56 @@ test_good(void)
 	is_int(mr_stage_finish(s, &err), MR_OK, "an empty file without folders");
 	mr_stage_free(s);
 	is_file(in_dir("empty"), "");
+}
+
+/* Finishes n files of a group, each in a folder of its own. */
+static void
+fill(struct mr_filegroup *group, const char *folder, size_t n)
+{
+	char key[64];
+
+	for (size_t i = 0; i < n; i++) {
+		struct mr_stage *s;
+
+		snprintf(key, sizeof key, "%s/%zu/file", folder, i);
+		s = mr_sink_file_new(dir, key, group, &err);
+		if (s == NULL || mr_stage_bytes(s, mr_str(key), &err) != MR_OK ||
+		    mr_stage_finish(s, &err) != MR_OK)
+			bail("%s", err.text);
+		mr_stage_free(s);
+	}
+}
+
+/* A few files, which are synced one by one, and as many as there is room for. */
+static void
+test_group(void)
+{
+	static const size_t sizes[] = { 1, 3, MR_FILEGROUP_MOST };
+	struct mr_filegroup group = { .n = 0 };
+	char folder[32], path[64];
+
+	for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
+		snprintf(folder, sizeof folder, "group%zu", k);
+		fill(&group, folder, sizes[k]);
+		snprintf(path, sizeof path, "%s/0/file", folder);
+		is_int(access(in_dir(path), F_OK), -1, "finished, and without its name");
+		is_int(mr_filegroup_commit(&group, &err), MR_OK, "commit");
+		is_int((int64_t)group.n, 0, "the group is empty");
+		is_file(in_dir(path), path);
+		snprintf(path, sizeof path, "%s/%zu/file", folder, sizes[k] - 1);
+		is_file(in_dir(path), path);
+		snprintf(path, sizeof path, "%s/%zu", folder, sizes[k] - 1);
+		is_int(count(in_dir(path)), 1, "nothing beside it");
+	}
+	fill(&group, "dropped", 9);
+	mr_filegroup_drop(&group);
+	is_int(count(in_dir("dropped/0")) + count(in_dir("dropped/8")), 0, "drop leaves nothing");
+	fill(&group, "gone", 9);
+	if (unlink(in_dir("gone/5/.file.part")) != 0)
+		bail("cannot remove a file");
+	is_int(mr_filegroup_commit(&group, &err), MR_EIO, "one cannot be given its name");
+	is_part(err.text, "gone/5/file: cannot give it its name", "and which");
+	is_int(count(in_dir("gone/8")), 0, "those behind it are removed");
 }
 
 static void
@@ -174,11 +224,11 @@ test_errors(void)
 	struct rlimit old, small = { 1000, 1000 };
 	char block[3000] = { 0 };
 
-	ok(mr_sink_file_new(in_dir("missing"), "x", &err) == NULL, "a directory that is not there");
+	ok(mr_sink_file_new(in_dir("missing"), "x", NULL, &err) == NULL, "a directory that is not there");
 	is_int(err.code, MR_EIO, "its code");
 	is_part(err.text, "missing: cannot be opened as a directory: No such file", "its reason");
 	is_int(access(in_dir("missing"), F_OK), -1, "is not made");
-	ok(mr_sink_file_new(in_dir("victim"), "x", &err) == NULL, "a file as the directory");
+	ok(mr_sink_file_new(in_dir("victim"), "x", NULL, &err) == NULL, "a file as the directory");
 	ok(sink_open("victim/x") == NULL, "a file in the place of a folder");
 	is_part(err.text, "victim/x: cannot open its folder", "names the key");
 	if (symlink(dir, in_dir("link")) != 0)
@@ -228,7 +278,7 @@ test_owner(void)
 	}
 	if (mkdir(in_dir("theirs"), 0755) != 0 || chown(in_dir("theirs"), 12345, 23456) != 0)
 		bail("a folder of another user: %s", strerror(errno));
-	s = mr_sink_file_new(in_dir("theirs"), "a/file", &err);
+	s = mr_sink_file_new(in_dir("theirs"), "a/file", NULL, &err);
 	if (s == NULL)
 		bail("%s", err.text);
 	is_int(mr_stage_finish(s, &err), MR_OK, "root writes a file into another user's folder");
@@ -254,6 +304,7 @@ main(void)
 	make_temp_dir(dir, sizeof dir, "sink");
 	atexit(remove_dir);
 	test_good();
+	test_group();
 	test_abort();
 	test_left_over();
 	test_keys();
