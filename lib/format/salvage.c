@@ -264,9 +264,11 @@ scan_line(struct scan *s, size_t from, size_t to, size_t *comma)
 {
 	struct mr_error why = MR_ERROR_INIT;
 
-	s->pos = from;
-	skip_blanks(s);
-	if (s->pos >= to)
+	/* No further than the line goes: blanks without end would be passed over for each. */
+	for (s->pos = from; s->pos < to; s->pos++)
+		if (memchr(" \t\r", s->text[s->pos], 3) == NULL)
+			break;
+	if (s->pos == to)
 		return true;
 	if (*comma < from)
 		s->text[*comma] = ',';

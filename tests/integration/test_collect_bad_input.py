@@ -181,6 +181,28 @@ def sizes(t, w):
                         413, rf"\b{n}\b.*\b1000\b|\b1000\b")
 
 
+# name, body, Content-Type, status: what would take forever if each byte cost more than the last
+LARGE = [
+    ("blank lines", b"\n" * 1_000_000, "application/x-ndjson", 400),
+    ("lines of a brace", b"{\n" * 500_000, "application/x-ndjson", 400),
+    ("fields of a form", b"a=1&" * 250_000, "application/x-www-form-urlencoded", 400),
+    ("base64 in a form", b"data=" + b"A" * 1_000_000, "application/x-www-form-urlencoded", 400),
+    ("brackets in a member", b'{"eventType":"batch","events":[%s]}' % (b"[" * 1_000_000), None,
+     400),
+    ("members that are no JSON", b'{"eventType":"batch","events":[%s0]}' % (b"x," * 500_000), None,
+     400),
+    ("a string that is no UTF-8", b'{"eventType":"good","a":"%s"}' % (b"\xff" * 1_000_000), None,
+     200),
+]
+
+
+def large(t, w):
+    for name, body, kind, status in LARGE:
+        with t.case(f"a megabyte of {name}"):
+            answer = post(w, body, headers={"Content-Type": kind} if kind else {})
+            t.is_(answer.status, status, "status")
+
+
 def lengths(t, w):
     for name, value, status in LENGTHS:
         with t.case(f"Content-Length {name}"):
@@ -367,6 +389,7 @@ with tap.Suite() as t, postgres.Postgres() as pg:
         not_json(t, w)
         no_event(t, w)
         lengths(t, w)
+        large(t, w)
         encodings(t, w)
         t.is_(pg.value("SELECT count(*) FROM events WHERE event_type <> 'good'"), 0,
               "nothing of all that is stored")
