@@ -1,6 +1,7 @@
 /* Zstandard: see zstd.h. */
 #include "format/zstd.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <zstd.h>
@@ -107,4 +108,23 @@ mr_zstd_free(struct mr_zstd *z)
 	ZSTD_freeCCtx(z->ctx);
 	free(z->out);
 	free(z);
+}
+
+bool
+mr_zstd_size(struct mr_str frame, size_t *size)
+{
+	unsigned long long n = ZSTD_getFrameContentSize(frame.p, frame.n);
+
+	if (n == ZSTD_CONTENTSIZE_UNKNOWN || n == ZSTD_CONTENTSIZE_ERROR || n > SIZE_MAX)
+		return false;
+	*size = (size_t)n;
+	return true;
+}
+
+bool
+mr_zstd_undo(struct mr_str frame, char *to, size_t n)
+{
+	size_t got = ZSTD_decompress(to, n, frame.p, frame.n);
+
+	return !ZSTD_isError(got) && got == n;
 }

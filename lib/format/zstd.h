@@ -5,6 +5,9 @@
 #ifndef MR_FORMAT_ZSTD_H
 #define MR_FORMAT_ZSTD_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/buf.h"
 #include "base/error.h"
 #include "format/packed.h"
@@ -39,5 +42,11 @@ enum mr_err mr_zstd_block(struct mr_zstd *z, struct mr_str in, struct mr_buf *ou
     struct mr_error *err);
 
 void mr_zstd_free(struct mr_zstd *z);
+
+/* The size that a frame says it has when it is undone; false: it does not say, or is none. */
+bool mr_zstd_size(struct mr_str frame, size_t *size);
+
+/* Undoes one frame into n bytes, which it must fill; false: it is damaged, or too long. */
+bool mr_zstd_undo(struct mr_str frame, char *to, size_t n);
 
 #endif

@@ -13,6 +13,7 @@
 #include "db/connection.h"
 #include "db/query.h"
 #include "db/schema.h"
+#include "format/zstd.h"
 #include "ingest/isolate.h"
 #include "ingest/share.h"
 #include "ingest/store.h"
@@ -37,6 +38,8 @@ struct mr_lane {
 	struct mr_book book;
 	bool in_doubt;                   /* whether the database has the group under way */
 	struct mr_buf record;
+	struct mr_buf packed;            /* the record, compressed */
+	struct mr_zstd *zstd;            /* NULL: not needed yet */
 	const struct mr_batch **batches; /* max_group entries each */
 	bool *duplicate;
 	struct mr_error logged; /* the last failure in the log */
@@ -74,6 +77,7 @@ mr_lane_new(const struct mr_lane_options *options)
 	l->share = options->share;
 	l->seed = (unsigned)mr_clock_now_us();
 	mr_buf_init(&l->record, MR_SEGMENT_MAX_PAYLOAD);
+	mr_buf_init(&l->packed, MR_SEGMENT_MAX_PAYLOAD);
 	l->db = new_db(conf, options->application, options->alone);
 	/* One batch may exceed the cap of a group, but not what a body can hold. */
 	l->store = mr_store_new((size_t)conf->group_max_bytes +
@@ -100,6 +104,8 @@ mr_lane_free(struct mr_lane *l)
 	mr_spool_free(l->spool);
 	mr_book_close(&l->book);
 	mr_buf_free(&l->record);
+	mr_buf_free(&l->packed);
+	mr_zstd_free(l->zstd);
 	free(l->batches);
 	free(l->duplicate);
 	free(l);
@@ -179,6 +185,21 @@ end_unkept(struct mr_lane *l)
 		mr_book_end(&l->book, 0);
 }
 
+/* The record compressed, or as it is: what is better, or possible. */
+static struct mr_str
+compressed(struct mr_lane *l, size_t events)
+{
+	struct mr_str record = mr_buf_str(&l->record);
+
+	if (l->zstd == NULL)
+		l->zstd = mr_zstd_new(MR_ZSTD_LEVEL, NULL);
+	mr_buf_reset(&l->packed, KEEP_BYTES);
+	if (l->zstd == NULL || mr_record_compress(l->zstd, record, (uint32_t)events, &l->packed,
+	    NULL) != MR_OK || l->packed.failed || l->packed.len >= record.n)
+		return record;
+	return mr_buf_str(&l->packed);
+}
+
 static enum mr_err
 append(struct mr_lane *l, struct mr_group *group, struct mr_job **jobs, size_t n,
     struct mr_error *err)
@@ -189,7 +210,7 @@ append(struct mr_lane *l, struct mr_group *group, struct mr_job **jobs, size_t n
 	if (l->record.failed)
 		return mr_fail(err, MR_ENOMEM, "spool: no memory for a group of %zu requests", n);
 	return mr_spool_append(l->spool, group->id, jobs[0]->batch->received_us,
-	    mr_buf_str(&l->record), err);
+	    compressed(l, events_of(jobs, n)), err);
 }
 
 static void

@@ -30,8 +30,8 @@
 
 /* Segments that are open at a time. */
 #define MAX_OPEN 64
-/* A record's structs need up to about four times its bytes. */
-#define ARENA_BYTES (4 * MR_SEGMENT_MAX_PAYLOAD)
+/* A record's structs need up to about four times its bytes, which may be here, too. */
+#define ARENA_BYTES (5 * MR_SEGMENT_MAX_PAYLOAD)
 #define MAX_CONFLICTS 3
 /* So many records in a row that need an operator: then it is not about the record. */
 #define MAX_STUCK 3

@@ -22,8 +22,8 @@
 /* As many as a spool of several gigabytes has; 32 bytes each. */
 #define MAX_GROUPS ((size_t)16 * 1024 * 1024)
 #define FIRST_GROUPS 1024
-/* A record's structs need up to about four times its bytes. */
-#define ARENA_BYTES (4 * MR_SEGMENT_MAX_PAYLOAD)
+/* A record's structs need up to about four times its bytes, which may be here, too. */
+#define ARENA_BYTES (5 * MR_SEGMENT_MAX_PAYLOAD)
 #define KNOWN 64    /* segments that are remembered; others are counted each time */
 #define NAME_BYTES 64 /* of a segment's name: 49 digits and the suffix */
 
@@ -43,6 +43,7 @@ show_record(struct visitor *v, const struct mr_segment_item *item)
 {
 	struct mr_batch *batches;
 	int64_t events = 0;
+	uint32_t said;
 	size_t n;
 	enum mr_err e;
 
@@ -52,7 +53,9 @@ show_record(struct visitor *v, const struct mr_segment_item *item)
 		return mr_fail(v->err, e, "no memory for a record of %zu bytes", item->bytes.n);
 	for (size_t i = 0; e == MR_OK && i < n; i++)
 		events += (int64_t)(batches[i].n_rows + batches[i].n_rejects);
-	return v->visit(v, item, e == MR_OK ? events : -1);
+	if (e != MR_OK)
+		events = mr_record_events(item->bytes, &said) ? (int64_t)said : -1;
+	return v->visit(v, item, events);
 }
 
 static enum mr_err

@@ -1,7 +1,14 @@
 /* Groups as bytes: see record.h. */
 #include "spool/record.h"
 
+#include <string.h>
+
+#include "spool/segment.h"
+
 #define NO_VALUE UINT32_MAX
+#define COMPRESSED "MRZ1"
+/* Offsets within a compressed one. */
+enum { C_EVENTS = 4, C_FRAME = 8 };
 enum kind { EVENT, BATCH, BATCH_WITHOUT_ENVELOPE, BARE_BATCH };
 /* The least that a batch, a row and a refusal take up: what a count may promise. */
 #define MIN_BATCH 13
@@ -77,6 +84,15 @@ mr_record_encode(const struct mr_batch *const *batches, size_t n, struct mr_buf 
 		    i < batches[b]->n_rejects; i++)
 			put_reject(out, &batches[b]->rejects[i], i < kept);
 	}
+}
+
+enum mr_err
+mr_record_compress(struct mr_zstd *z, struct mr_str record, uint32_t events, struct mr_buf *out,
+    struct mr_error *err)
+{
+	mr_buf_add_cstr(out, COMPRESSED);
+	mr_buf_add_be32(out, events);
+	return mr_zstd_block(z, record, out, err);
 }
 
 /* Reads from the front; once something does not fit, `bad` stays set. */
@@ -211,9 +227,38 @@ take_batch(struct mr_arena *arena, struct cursor *c, struct mr_batch *batch)
 	return MR_OK;
 }
 
-enum mr_err
-mr_record_decode(struct mr_arena *arena, struct mr_str bytes, struct mr_batch **batches,
-    size_t *n, struct mr_error *err)
+bool
+mr_record_events(struct mr_str bytes, uint32_t *events)
+{
+	struct cursor c = { .left = { bytes.p + C_EVENTS, C_FRAME - C_EVENTS } };
+
+	if (bytes.n < C_FRAME || memcmp(bytes.p, COMPRESSED, C_EVENTS) != 0)
+		return false;
+	*events = (uint32_t)take_number(&c, 4);
+	return true;
+}
+
+/* *bytes is then the record as it was encoded, in the arena. */
+static enum mr_err
+undo_compression(struct mr_arena *arena, struct mr_str *bytes, struct mr_error *err)
+{
+	const struct mr_str frame = { bytes->p + C_FRAME, bytes->n - C_FRAME };
+	size_t n;
+	char *p;
+
+	if (!mr_zstd_size(frame, &n) || n > MR_SEGMENT_MAX_PAYLOAD)
+		return mr_fail_at(err, MR_EINVAL, C_FRAME, "the record is damaged at byte %d", C_FRAME);
+	if ((p = mr_arena_alloc(arena, n)) == NULL)
+		return mr_fail(err, MR_ENOMEM, "no memory for a record of %zu bytes", n);
+	if (!mr_zstd_undo(frame, p, n))
+		return mr_fail_at(err, MR_EINVAL, C_FRAME, "the record is damaged at byte %d", C_FRAME);
+	*bytes = (struct mr_str){ p, n };
+	return MR_OK;
+}
+
+static enum mr_err
+decode(struct mr_arena *arena, struct mr_str bytes, struct mr_batch **batches, size_t *n,
+    struct mr_error *err)
 {
 	struct cursor c = { .left = bytes };
 	struct mr_batch *out;
@@ -231,4 +276,15 @@ mr_record_decode(struct mr_arena *arena, struct mr_str bytes, struct mr_batch **
 		    "the record is damaged at byte %zu", bytes.n - c.left.n);
 	*batches = out;
 	return MR_OK;
+}
+
+enum mr_err
+mr_record_decode(struct mr_arena *arena, struct mr_str bytes, struct mr_batch **batches,
+    size_t *n, struct mr_error *err)
+{
+	uint32_t events;
+	enum mr_err e = mr_record_events(bytes, &events) ?
+	    undo_compression(arena, &bytes, err) : MR_OK;
+
+	return e == MR_OK ? decode(arena, bytes, batches, n, err) : e;
 }

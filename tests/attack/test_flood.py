@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import os
 
 from harness import fcgi, proc, tap
 
@@ -12,8 +13,8 @@ AWAY = {"admin": {"token_sha256": hashlib.sha256(TOKEN.encode()).hexdigest()},
         "spool": {"max_bytes": "4M", "reserve_bytes": 0}}
 # Some KB of gzip that become 180 KB.
 NOISE = [f"{i * 7919 % 99991:05}" for i in range(1500)]
-AMPLIFIED = gzip.compress(json.dumps(
-    {"eventType": "x", "list": [(n + ".") * 20 for n in NOISE]}).encode(), 9)
+BODY = json.dumps({"eventType": "x", "list": [(n + ".") * 20 for n in NOISE]}).encode()
+AMPLIFIED = gzip.compress(BODY, 9)
 
 
 def flood(w, address, site):
@@ -31,6 +32,10 @@ def honest(w, address="198.51.100.7", site="shop.test"):
                      remote_addr=address).status
 
 
+def held(w):
+    return sum(entry.stat().st_size for entry in os.scandir(os.path.join(w.dir, "spool")))
+
+
 def over_share(w):
     return w.request("GET", "/health", headers={"Authorization": f"Bearer {TOKEN}"}).json()[
         "counters"]["requests_over_share"]
@@ -44,7 +49,10 @@ def refused(t, answer, taken):
 
 def floods(t, w):
     with t.case("many sites from one address"):
-        refused(t, *flood(w, "192.0.2.1", lambda n: f"invented{n}.test"))
+        answer, taken = flood(w, "192.0.2.1", lambda n: f"invented{n}.test")
+        refused(t, answer, taken)
+        t.ok(held(w) < taken * len(BODY) / 4, "what is spooled is compressed",
+             f"{taken} requests of {len(BODY)} bytes in {held(w)}")
         t.is_(honest(w), 202, "another address is taken")
         t.is_(honest(w, "192.0.2.1", "home.test"), 202, "its own small ones fit while they do")
     with t.case("one site from many addresses"):

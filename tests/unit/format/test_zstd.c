@@ -82,6 +82,26 @@ test_stream(void)
 	mr_buf_free(&again);
 }
 
+/* Undoes a frame of the first n bytes of the text. */
+static void
+test_undo(struct mr_str frame, size_t n)
+{
+	char *back = malloc(n);
+	size_t size = 0;
+
+	if (back == NULL)
+		bail("no memory");
+	ok(mr_zstd_size(frame, &size), "the size of a frame");
+	is_int(size, n, "is what it was made of");
+	ok(mr_zstd_undo(frame, back, n), "it is undone");
+	is_bytes(((struct mr_str){ back, n }), ((struct mr_str){ text, n }), "into the same");
+	ok(!mr_zstd_undo(frame, back, n - 1), "not into less");
+	frame.n--;
+	ok(!mr_zstd_undo(frame, back, n), "nor when it is cut");
+	ok(!mr_zstd_size(mr_str("no frame"), &size), "what is no frame says no size");
+	free(back);
+}
+
 static void
 test_block(void)
 {
@@ -95,6 +115,7 @@ test_block(void)
 		is_text(&out, n, "a block");
 		is_int((int64_t)ZSTD_getFrameContentSize(out.p, out.len), (int64_t)n, "says its size");
 	}
+	test_undo(mr_buf_str(&out), 837931);
 	mr_buf_free(&out);
 	mr_buf_init(&out, 100);
 	is_int(mr_zstd_block(z, (struct mr_str){ text, 1000 }, &out, &err), MR_ELIMIT,

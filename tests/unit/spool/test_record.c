@@ -126,6 +126,35 @@ test_many_refusals(void)
 	mr_arena_free(&arena);
 }
 
+/* Compressed: the same comes back; what is damaged is refused, and tells how much it was. */
+static void
+test_compressed(struct mr_arena *arena, struct mr_str record)
+{
+	struct mr_zstd *z = mr_zstd_new(MR_ZSTD_LEVEL, NULL);
+	struct mr_buf buf;
+	uint32_t events = 0;
+	size_t bad = 0;
+
+	mr_buf_init(&buf, 1 << 20);
+	if (z == NULL || mr_record_compress(z, record, 77, &buf, NULL) != MR_OK)
+		bail("no memory");
+	ok(buf.len < record.n, "%zu bytes become %zu", record.n, buf.len);
+	test_round_trip(arena, mr_buf_str(&buf));
+	ok(mr_record_events(mr_buf_str(&buf), &events), "it is a compressed one");
+	is_int(events, 77, "its rows and refusals");
+	ok(!mr_record_events(record, &events), "the other is none");
+	for (size_t len = 0; len < buf.len; len++)
+		ok(decode_copy(buf.p, len) == MR_EINVAL, "cut at byte %zu: refused", len);
+	for (size_t i = 0; i < 8 * buf.len; i++) {
+		buf.p[i / 8] = (char)(buf.p[i / 8] ^ 1 << i % 8);
+		bad += decode_copy(buf.p, buf.len) != MR_OK;
+		buf.p[i / 8] = (char)(buf.p[i / 8] ^ 1 << i % 8);
+	}
+	ok(bad > 0, "%zu flips of a bit are refused, none is read beyond the end", bad);
+	mr_zstd_free(z);
+	mr_buf_free(&buf);
+}
+
 int
 main(void)
 {
@@ -138,6 +167,7 @@ main(void)
 	mr_record_encode(group, ROWS(group), &buf);
 	ok(!buf.failed, "written");
 	test_round_trip(&arena, mr_buf_str(&buf));
+	test_compressed(&arena, mr_buf_str(&buf));
 	test_many_refusals();
 	for (size_t len = 0; len < buf.len; len++)
 		ok(decode_copy(buf.p, len) == MR_EINVAL, "cut at byte %zu: refused", len);
