@@ -32,9 +32,8 @@ cron_millrace_check_SOURCES = \
 	cron/check_worker.c
 cron_millrace_check_LDADD = $(MR_LIBS)
 cron_millrace_export_SOURCES = cron/export.c
-cron_millrace_export_LDADD = $(MR_S3_LIBS) $(ZSTD_LIBS) $(SNAPPY_LIBS)
+cron_millrace_export_LDADD = $(MR_S3_LIBS) $(SNAPPY_LIBS)
 cron_millrace_maintain_SOURCES = cron/maintain.c
 cron_millrace_maintain_LDADD = $(MR_LIBS)
-cron_millrace_export_LDADD = $(MR_S3_LIBS)
 cron_millrace_replay_SOURCES = cron/replay.c
 cron_millrace_replay_LDADD = $(MR_LIBS)

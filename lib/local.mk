@@ -166,5 +166,4 @@ MR_LIBS = lib/libmillrace.a $(LIBPQ_LIBS) $(INIH_LIBS) $(SODIUM_LIBS) $(ZLIB_LIB
 # For programs that reach S3; the worker starts without what libcurl brings along.
 MR_S3_LIBS = $(MR_LIBS) $(CURL_LIBS)
 # For programs that encode an export.
-MR_STAGE_LIBS = $(MR_LIBS) $(ZSTD_LIBS) $(SNAPPY_LIBS)
-MR_STAGE_LIBS = $(MR_LIBS)
+MR_STAGE_LIBS = $(MR_LIBS) $(SNAPPY_LIBS)
