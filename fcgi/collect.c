@@ -181,7 +181,7 @@ status_of(enum mr_err e)
 	return e == MR_EINVAL ? 400 : 503;
 }
 
-/* Reads CONTENT_LENGTH; 0, or the status of the refusal. */
+/* How long the body is, or may be at most; 0, or the status of the refusal. */
 static int
 read_length(const struct mr_worker *worker, const struct mr_request *request, size_t *length,
     struct mr_error *err)
@@ -189,8 +189,12 @@ read_length(const struct mr_worker *worker, const struct mr_request *request, si
 	struct mr_str text = request->content_length;
 	size_t most = (size_t)worker->conf->max_body_bytes, n = 0;
 
+	if (mr_request_is_open_ended(request)) {
+		*length = most;
+		return 0;
+	}
 	if (text.n == 0) {
-		(void)mr_fail(err, MR_EINVAL, "Content-Length is missing");
+		(void)mr_fail(err, MR_EINVAL, "there is neither Content-Length nor a body");
 		return 411;
 	}
 	for (size_t i = 0; i < text.n; i++) {
@@ -258,6 +262,15 @@ unpack_all(unpacker *unpack, struct mr_str packed, struct mr_buf *body, struct m
 	return e;
 }
 
+/* Reads what was sent. */
+static enum mr_err
+fetch(struct mr_request *request, size_t length, struct mr_buf *to, struct mr_error *err)
+{
+	return mr_request_is_open_ended(request) ?
+	    mr_request_body_to_end(request, length, to, err) :
+	    mr_request_body(request, length, to, err);
+}
+
 /* Reads the body, its compression undone, into *body. 0, or the status of the refusal. */
 static int
 read_body(const struct mr_worker *worker, struct mr_request *request, struct mr_buf *body,
@@ -273,11 +286,11 @@ read_body(const struct mr_worker *worker, struct mr_request *request, struct mr_
 	    (status = read_encoding(request->content_encoding, &unpack, err)) != 0)
 		return status;
 	if (unpack == NULL) {
-		e = mr_request_body(request, length, body, err);
+		e = fetch(request, length, body, err);
 		return e != MR_OK ? status_of(e) : 0;
 	}
 	mr_buf_init(&packed, length);
-	e = mr_request_body(request, length, &packed, err);
+	e = fetch(request, length, &packed, err);
 	if (e == MR_OK)
 		e = unpack_all(unpack, mr_buf_str(&packed), body, err);
 	mr_buf_free(&packed);

@@ -43,6 +43,7 @@ struct mr_exchange {
 	FCGX_Request fcgi;
 	struct mr_channel *channel; /* NULL: plain CGI */
 	bool body_done;             /* the end of the request's body was seen */
+	size_t announced;           /* plain CGI: bytes of the body that may still be read */
 	struct mr_exchange *next;   /* in the list of spare ones */
 };
 
@@ -146,6 +147,7 @@ static const struct {
 	VARIABLE("REQUEST_METHOD", method),
 	VARIABLE("QUERY_STRING", query),
 	VARIABLE("CONTENT_LENGTH", content_length),
+	VARIABLE("HTTP_TRANSFER_ENCODING", transfer_encoding),
 	VARIABLE("CONTENT_TYPE", content_type),
 	VARIABLE("HTTP_CONTENT_ENCODING", content_encoding),
 	VARIABLE("HTTP_HOST", host),
@@ -209,13 +211,15 @@ read_environment(struct mr_exchange *x, char **envp)
 	return join_path(r, script, info);
 }
 
-/* Whether the body, of which all that is wanted was read, ends here. */
+/* Whether the body ends here; what follows else is still there to be read. */
 static bool
 at_end(struct mr_exchange *x)
 {
-	char beyond;
+	int beyond = FCGX_GetChar(x->fcgi.in);
 
-	return FCGX_GetStr(&beyond, 1, x->fcgi.in) == 0;
+	if (beyond >= 0)
+		(void)FCGX_UnGetChar(beyond, x->fcgi.in);
+	return beyond < 0;
 }
 
 /* Ends the use of the channel; its connection waits for its next request, or is closed. */
@@ -230,31 +234,48 @@ leave_channel(struct mr_exchange *x)
 	give_back(x);
 }
 
+static size_t
+read_some(struct mr_exchange *x, char *to, size_t n)
+{
+	ssize_t got;
+
+	if (x->channel != NULL)
+		return (size_t)FCGX_GetStr(to, (int)n, x->fcgi.in);
+	n = n < x->announced ? n : x->announced;
+	do
+		got = n > 0 ? read(STDIN_FILENO, to, n) : 0;
+	while (got < 0 && errno == EINTR);
+	x->announced = got > 0 ? x->announced - (size_t)got : 0;
+	return got > 0 ? (size_t)got : 0;
+}
+
 /*
  * Reads what is left of the body. Else its rest would be taken for the next
  * request; and a connection that we close, while the web server sends the next
- * request on it, costs that request. Before the answer goes out: nginx sends no
+ * request on it, costs that request; and Apache sends no answer of a CGI program
+ * that has left a part of the body. Before the answer goes out: nginx sends no
  * more of a body once the answer has begun, and waits for its end.
  */
 static void
 drain(struct mr_exchange *x)
 {
 	char waste[4096];
-	size_t left = DRAIN_BYTES;
-	int n = 1;
+	size_t left = DRAIN_BYTES, n = 1;
 
-	mr_channel_step_aside();
-	while (left > 0 && (n = FCGX_GetStr(waste, sizeof waste, x->fcgi.in)) > 0)
-		left -= (size_t)n;
-	x->body_done = n == 0 && FCGX_GetError(x->fcgi.in) == 0;
+	while (left > 0 && (n = read_some(x, waste, sizeof waste)) > 0)
+		left -= n < left ? n : left;
+	if (x->channel != NULL)
+		x->body_done = n == 0 && FCGX_GetError(x->fcgi.in) == 0;
 }
 
 /* Ends the request. */
 static void
 finish(struct mr_exchange *x)
 {
-	if (!x->body_done)
+	if (!x->body_done) {
+		mr_channel_step_aside();
 		drain(x);
+	}
 	mr_channel_end_reading(x->channel);
 	/*
 	 * When the whole body was read, closing can reset nothing that is still
@@ -331,6 +352,20 @@ mr_exchange_accept(struct mr_exchange **accepted)
 	return MR_OK;
 }
 
+/* Beyond its length a CGI program must not read (RFC 3875, section 4.2), as that may never end. */
+static enum mr_err
+read_cgi(struct mr_exchange *x)
+{
+	enum mr_err e = read_environment(x, environ);
+	struct mr_str length = x->request.content_length;
+
+	if (mr_request_is_open_ended(&x->request))
+		x->announced = SIZE_MAX;
+	else if (length.n > 0 && length.p[0] >= '0' && length.p[0] <= '9')
+		x->announced = (size_t)strtoull(length.p, NULL, 10);
+	return e;
+}
+
 enum mr_err
 mr_exchange_cgi(struct mr_exchange **accepted)
 {
@@ -339,7 +374,7 @@ mr_exchange_cgi(struct mr_exchange **accepted)
 	if (x == NULL)
 		return MR_ENOMEM;
 	*accepted = x;
-	return read_environment(x, environ);
+	return read_cgi(x);
 }
 
 struct mr_request *
@@ -354,17 +389,13 @@ mr_exchange_response(struct mr_exchange *x)
 	return &x->response;
 }
 
-static size_t
-read_some(struct mr_exchange *x, char *to, size_t n)
+bool
+mr_request_is_open_ended(const struct mr_request *request)
 {
-	ssize_t got;
-
-	if (x->channel != NULL)
-		return (size_t)FCGX_GetStr(to, (int)n, x->fcgi.in);
-	do
-		got = read(STDIN_FILENO, to, n);
-	while (got < 0 && errno == EINTR);
-	return got > 0 ? (size_t)got : 0;
+	if (request->content_length.n > 0)
+		return false;
+	return request->exchange->channel != NULL ? !request->exchange->body_done :
+	    request->transfer_encoding.n > 0;
 }
 
 enum mr_err
@@ -384,6 +415,28 @@ mr_request_body(struct mr_request *request, size_t n, struct mr_buf *body, struc
 	if (left > 0)
 		return mr_fail_at(err, MR_EINVAL, (int64_t)body->len,
 		    "the body ends after %zu of %zu bytes", body->len, n);
+	if (x->channel != NULL)
+		x->body_done = at_end(x);
+	return MR_OK;
+}
+
+enum mr_err
+mr_request_body_to_end(struct mr_request *request, size_t n, struct mr_buf *body,
+    struct mr_error *err)
+{
+	struct mr_exchange *x = request->exchange;
+	size_t left = n, got;
+	char *to = mr_buf_reserve(body, n), beyond;
+
+	if (to == NULL)
+		return mr_fail(err, MR_ENOMEM, "no memory for a body of %zu bytes", n);
+	while (left > 0 && (got = read_some(x, to, left)) > 0) {
+		to += got;
+		left -= got;
+	}
+	body->len += n - left;
+	if (left == 0 && read_some(x, &beyond, 1) > 0)
+		return mr_fail(err, MR_ELIMIT, "the body has more than %zu bytes", n);
 	if (x->channel != NULL)
 		x->body_done = at_end(x);
 	return MR_OK;
@@ -412,6 +465,8 @@ mr_exchange_answer(struct mr_exchange *x)
 	const struct mr_response *response = &x->response;
 	bool head_only = mr_str_eq(x->request.method, MR_STR_LIT("HEAD"));
 
+	if (x->channel == NULL)
+		drain(x);
 	mr_response_head(response, &x->head);
 	send_all(x, mr_buf_str(&x->head));
 	if (!head_only && response->content_type != NULL)

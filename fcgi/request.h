@@ -26,6 +26,7 @@ struct mr_request {
 	struct mr_str path; /* SCRIPT_NAME and PATH_INFO joined */
 	struct mr_str query;
 	struct mr_str content_length;
+	struct mr_str transfer_encoding;
 	struct mr_str content_type;
 	struct mr_str content_encoding;
 	struct mr_str host;
@@ -100,6 +101,16 @@ void mr_exchange_answer(struct mr_exchange *exchange);
  * when it ends before that. n is at most body->max.
  */
 enum mr_err mr_request_body(struct mr_request *request, size_t n, struct mr_buf *body,
+    struct mr_error *err);
+
+/*
+ * Whether there is a body that came without its length, as in chunks, and that its end tells.
+ * The web server hands it over like that when it does not gather it first.
+ */
+bool mr_request_is_open_ended(const struct mr_request *request);
+
+/* Appends such a body. Errors: MR_ELIMIT when it has more than n bytes, which are at most body->max. */
+enum mr_err mr_request_body_to_end(struct mr_request *request, size_t n, struct mr_buf *body,
     struct mr_error *err);
 
 #endif

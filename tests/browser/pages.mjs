@@ -270,6 +270,20 @@ const lost = {
 			millrace.track("tried");
 			millrace.flush();
 		});
+		is((await noted(id, 1)).map(({ type }) => type), ["tried"], "its preflight is answered");
+	},
+
+	async "a fetch that is refused"(context, site) {
+		const id = fresh(site, { more: `data-endpoint="${secondOrigin(site)}/collect"` });
+		// As where origins are listed, and the page adds headers that are not.
+		site.before(() => {
+			window.fetch = () => Promise.reject(new TypeError("Failed to fetch"));
+		});
+		const page = await open(context, site);
+		await page.evaluate(() => {
+			millrace.track("tried");
+			millrace.flush();
+		});
 		// The queue is kept when the attempt has failed, and the next one is a while off.
 		await page.waitForFunction(() => Object.keys(localStorage).some((key) => /queue/.test(key)));
 		is(site.requests.length, 0, "a fetch is not answered");

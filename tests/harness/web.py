@@ -407,3 +407,11 @@ class ApacheFcgid(Server):
         proc.wait_for(lambda: not any(map(proc.alive, pids)), "the workers end",
                       detail=self.everything)
         return None
+
+
+class ApacheCgi(ApacheFcgid):
+    """The same folder where the host has no mod_fcgid: one process a request."""
+
+    module = "cgid"
+    handler = "cgi-script"
+    server_wide = "ScriptSock {dir}/cgid.sock"

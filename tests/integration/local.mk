@@ -15,6 +15,7 @@ TESTS += \
 	tests/integration/test_admin_rotate.py \
 	tests/integration/test_collect_bad_input.py \
 	tests/integration/test_collect_apache.py \
+	tests/integration/test_collect_apache_cgi.py \
 	tests/integration/test_collect_apache_fcgid.py \
 	tests/integration/test_collect_cgi.py \
 	tests/integration/test_collect_dialects.py \
@@ -74,6 +75,7 @@ EXTRA_DIST += \
 	tests/integration/test_check.py \
 	tests/integration/test_collect_bad_input.py \
 	tests/integration/test_collect_apache.py \
+	tests/integration/test_collect_apache_cgi.py \
 	tests/integration/test_collect_apache_fcgid.py \
 	tests/integration/test_collect_cgi.py \
 	tests/integration/test_collect_dialects.py \

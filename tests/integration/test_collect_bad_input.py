@@ -80,7 +80,6 @@ FIELDS = [
 
 # name, CONTENT_LENGTH, status
 LENGTHS = [
-    ("absent", None, 411), ("empty", "", 411),
     ("negative", "-1", 400), ("not a number", "abc", 400), ("digits, then letters", "20x", 400),
     ("hexadecimal", "0x14", 400), ("exponent", "2e1", 400), ("fraction", "20.0", 400),
     ("2^64 + 20", str(2**64 + 20), 413), ("2^32 + 20", str(2**32 + 20), 413),
@@ -207,6 +206,16 @@ def lengths(t, w):
     for name, value, status in LENGTHS:
         with t.case(f"Content-Length {name}"):
             check_error(t, post(w, GOOD, content_length=value), status, r"(?i)length|body|large")
+    for name, value in (("absent", None), ("empty", "")):
+        with t.case(f"Content-Length {name}"):
+            t.is_(without_time(post(w, GOOD, content_length=value)), success(1),
+                  "the body is read to its end")
+            gzipped = post(w, gzip.compress(GOOD), content_length=value,
+                           headers={"Content-Encoding": "gzip"})
+            t.is_(without_time(gzipped), success(1), "also compressed")
+            check_error(t, post(w, GOOD + b" " * 2_000_000, content_length=value), 413,
+                        r"more than \d+ bytes")
+            check_error(t, post(w, b"", content_length=value), 411, "neither Content-Length nor")
     with t.case("body shorter than Content-Length"):
         check_error(t, post(w, GOOD, content_length=len(GOOD) + 5), 400,
                     rf"\b{len(GOOD)}\b.*\b{len(GOOD) + 5}\b|\b{len(GOOD) + 5}\b.*\b{len(GOOD)}\b")
