@@ -543,16 +543,27 @@ write_rejects(struct mr_json_writer *w, const struct mr_batch *batch)
 static void
 answer_refused(const struct taking *t, struct mr_response *response)
 {
-	write_rejects(mr_response_begin_error(response, t->status, &t->err), &t->batch);
-	mr_response_end(response);
+	if (t->dialect != NULL) {
+		mr_dialect_refuse(t->status, &t->err, response);
+	} else {
+		write_rejects(mr_response_begin_error(response, t->status, &t->err), &t->batch);
+		mr_response_end(response);
+	}
 	if (t->wait_s > 0)
 		mr_response_retry_after(response, t->wait_s);
 }
 
 static void
-answer_unavailable(const struct mr_worker *worker, struct mr_response *response)
+answer_unavailable(const struct mr_worker *worker, const struct taking *t,
+    struct mr_response *response)
 {
-	mr_response_fail(response, 503, "the events cannot be stored now; send them again later");
+	struct mr_error why = MR_ERROR_INIT;
+
+	(void)mr_fail(&why, MR_EAGAIN, "the events cannot be stored now; send them again later");
+	if (t != NULL && t->dialect != NULL)
+		mr_dialect_refuse(503, &why, response);
+	else
+		mr_response_error(response, 503, &why);
 	mr_response_retry_after(response, worker->conf->retry_after_s);
 }
 
@@ -594,12 +605,10 @@ answer_kept(const struct taking *t, struct mr_response *response)
 static void
 answer(const struct taking *t, struct mr_response *response)
 {
-	if (t->dialect != NULL && t->status != 0)
-		mr_dialect_refuse(t->status, &t->err, response);
+	if (t->status != 0)
+		answer_refused(t, response);
 	else if (t->dialect != NULL)
 		mr_dialect_answer(t->dialect, response);
-	else if (t->status != 0)
-		answer_refused(t, response);
 	else
 		answer_kept(t, response);
 }
@@ -614,7 +623,7 @@ finish_collect(struct mr_worker *worker, struct mr_request *request,
 		settle(t);
 	count(t);
 	if (t->status == 503 || (t->status == 0 && t->job.receipt.outcome == MR_UNAVAILABLE))
-		answer_unavailable(worker, response);
+		answer_unavailable(worker, t, response);
 	else
 		answer(t, response);
 	mr_cors_answer(worker->conf, request->origin, t->batch.site_id, &response->headers);
@@ -653,10 +662,10 @@ finish_pixel(struct mr_worker *worker, struct mr_request *request, struct mr_res
 	response->content_type = "image/gif";
 	mr_buf_add(&response->body, pixel, sizeof pixel);
 	mr_buf_add_cstr(&response->headers, "Cache-Control: no-store\r\n");
-	if (t->status >= 400 && t->status < 500) {
-		mr_buf_printf(&response->headers, "X-Millrace: rejected: %s\r\n", t->err.text);
-	} else if (t->status == 429) {
+	if (t->status == 429) {
 		mr_buf_add_cstr(&response->headers, "X-Millrace: limited\r\n");
+	} else if (t->status >= 400 && t->status < 500) {
+		mr_buf_printf(&response->headers, "X-Millrace: rejected: %s\r\n", t->err.text);
 	} else if (t->status != 0 || t->job.receipt.outcome == MR_UNAVAILABLE) {
 		mr_buf_add_cstr(&response->headers, "X-Millrace: unavailable\r\n");
 	} else {
@@ -674,7 +683,7 @@ new_taking(const struct mr_worker *worker, struct mr_request *request,
 
 	mr_stat_add(MR_STAT_REQUESTS, 1);
 	if (t == NULL) {
-		answer_unavailable(worker, response);
+		answer_unavailable(worker, NULL, response);
 		return NULL;
 	}
 	*t = (struct taking){ .err = MR_ERROR_INIT, .started_us = mr_clock_mono_us(),

@@ -6,7 +6,7 @@ import gzip
 import json
 
 from common import NO_SPOOL, worker
-from harness import postgres, tap
+from harness import postgres, proc, tap
 
 # path, message, eventType
 SEGMENT = [
@@ -130,8 +130,21 @@ def away(t, pg):
     sections = {**NO_SPOOL, "database": {"url": "host=/nowhere"}}
     with t.case("the database is away"), worker(pg, sections=sections) as w:
         answer = post(w, "/v1/page", {})
-        t.is_(answer.status, 503, "the client shall repeat it")
+        t.is_((answer.status, answer.json()["success"]), (503, False), "the client shall repeat it")
         t.like(answer.headers.get("retry-after"), r"^\d+$", "Retry-After")
+
+
+def held_back(t, pg):
+    limits = {"limits": {"requests_per_address": 1, "burst_s": 1}}
+    with t.case("beyond a limit"), worker(pg, sections=limits) as w:
+        answer = proc.wait_for(lambda: next(
+            (a for a in [post(w, "/v1/page", {})] if a.status == 429), None), "a refusal")
+        t.is_(answer.json()["success"], False, "the client shall repeat it")
+        t.like(answer.headers.get("retry-after"), r"^\d+$", "Retry-After")
+        pixel = proc.wait_for(lambda: next(
+            (a for a in [w.request("GET", "/pixel.gif?eventType=x")]
+             if a.headers["x-millrace"] != "stored"), None), "a pixel that is held back")
+        t.is_(pixel.headers["x-millrace"], "limited", "the pixel says so")
 
 
 postgres.need()
@@ -144,3 +157,4 @@ with tap.Suite() as t, postgres.Postgres() as pg:
         refused(t, w)
     keys(t, pg)
     away(t, pg)
+    held_back(t, pg)
