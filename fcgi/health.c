@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "admin.h"
+#include "askers.h"
 #include "base/clock.h"
 #include "buffer.h"
 #include "config.h"
@@ -74,27 +75,83 @@ database_word(const struct mr_conf *conf, const struct mr_writer_health *h)
 	return h->connected ? "connected" : "disconnected";
 }
 
-void
-mr_health_serve(struct mr_worker *worker, struct mr_request *request,
+/* Asks the database, unless another request does so at the moment. */
+static void
+check(struct mr_worker *worker, struct mr_writer_health *h)
+{
+	if (!mr_askers_enter(worker->health_askers)) {
+		mr_writer_look(worker->writer, h);
+		return;
+	}
+	mr_writer_check(worker->writer, h);
+	mr_askers_leave(worker->health_askers);
+}
+
+/* What an administrator may ask for besides. */
+static const struct extra {
+	const char *parameter;
+	void (*write)(const struct mr_worker *, struct mr_json_writer *);
+} extras[] = { { "books", write_books }, { "buffer", mr_buffer_write } };
+#define N_EXTRAS (sizeof extras / sizeof extras[0])
+
+static bool
+is_wanted(struct mr_request *request, const struct extra *extra)
+{
+	return mr_query_get(request->arena, request->query, extra->parameter).p != NULL;
+}
+
+static bool
+wants_extras(struct mr_request *request)
+{
+	bool wants = false;
+
+	for (size_t i = 0; i < N_EXTRAS; i++)
+		wants = wants || is_wanted(request, &extras[i]);
+	return wants;
+}
+
+static void
+write_extras(const struct mr_worker *worker, struct mr_request *request, struct mr_json_writer *w)
+{
+	for (size_t i = 0; i < N_EXTRAS; i++)
+		if (is_wanted(request, &extras[i]))
+			extras[i].write(worker, w);
+}
+
+static void
+answer(struct mr_worker *worker, struct mr_request *request, bool admin, bool extra,
     struct mr_response *response)
 {
 	static const char *const words[] = { [MR_HEALTHY] = "healthy",
 		[MR_DEGRADED] = "degraded", [MR_UNHEALTHY] = "unhealthy" };
-	bool admin = request->authorization.p != NULL && mr_admin_may(worker, request);
 	struct mr_json_writer *w;
 	struct mr_writer_health h;
 
-	mr_writer_check(worker->writer, &h);
+	check(worker, &h);
 	w = mr_response_begin(response, h.health == MR_UNHEALTHY ? 503 : 200);
 	mr_json_text(w, "status", mr_str(words[h.health]));
 	mr_json_text(w, "database", mr_str(database_word(worker->conf, &h)));
 	if (admin)
 		write_detail(worker, &h.why, w);
-	if (admin && mr_query_get(request->arena, request->query, "books").p != NULL)
-		write_books(worker, w);
-	if (admin && mr_query_get(request->arena, request->query, "buffer").p != NULL)
-		mr_buffer_write(worker, w);
+	if (extra)
+		write_extras(worker, request, w);
 	mr_response_end(response);
+}
+
+void
+mr_health_serve(struct mr_worker *worker, struct mr_request *request,
+    struct mr_response *response)
+{
+	bool admin = request->authorization.p != NULL && mr_admin_may(worker, request);
+	bool extra = admin && wants_extras(request);
+
+	if (extra && !mr_askers_enter(worker->askers)) {
+		mr_askers_refuse(response);
+	} else {
+		answer(worker, request, admin, extra, response);
+		if (extra)
+			mr_askers_leave(worker->askers);
+	}
 	mr_buf_add_cstr(&response->headers, "Cache-Control: no-store\r\n");
 	mr_cors_answer(worker->conf, request->origin, MR_STR_NULL, &response->headers);
 }

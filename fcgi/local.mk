@@ -5,6 +5,7 @@ fcgi_PROGRAMS = fcgi/millrace.fcgi
 fcgi_millrace_fcgi_CPPFLAGS = $(AM_CPPFLAGS) $(FCGI_CFLAGS)
 fcgi_millrace_fcgi_SOURCES = \
 	fcgi/admin.c fcgi/admin.h \
+	fcgi/askers.c fcgi/askers.h \
 	fcgi/buffer.c fcgi/buffer.h \
 	fcgi/channel.c fcgi/channel.h \
 	fcgi/client.c fcgi/client.h \

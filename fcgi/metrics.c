@@ -4,6 +4,7 @@
  */
 #include "metrics.h"
 
+#include "askers.h"
 #include "base/clock.h"
 #include "buffer.h"
 #include "config.h"
@@ -61,6 +62,8 @@ static const struct counter {
 	{ "admin_tokens_refused_total", "Admin tokens that were wrong, and that were not looked at because "
 	    "too many wrong ones had come from the address.", "{reason=\"wrong\"}", MR_STAT_TOKENS_WRONG },
 	{ "admin_tokens_refused_total", NULL, "{reason=\"too_many\"}", MR_STAT_TOKENS_UNHEARD },
+	{ "askers_refused_total", "Requests that were not answered by the database, as others were asking it "
+	    "already.", "", MR_STAT_ASKERS_REFUSED },
 	{ "database_connects_total", "Connections made to PostgreSQL.", "", MR_STAT_DB_CONNECTS },
 };
 
@@ -158,28 +161,44 @@ write_spool(const struct mr_worker *worker, struct mr_buf *b)
 	    (double)backlog.quarantined_bytes);
 }
 
+/* What the database tells; when it may not be asked, what is known of it. */
+static void
+write_database(const struct mr_worker *worker, bool may_ask, struct mr_buf *b)
+{
+	struct mr_writer_health health;
+	bool reachable;
+
+	if (may_ask)
+		mr_writer_check(worker->writer, &health);
+	else
+		mr_writer_look(worker->writer, &health);
+	mr_promtext_gauge(b, "database_up", "Whether PostgreSQL takes what the worker stores.",
+	    health.connected);
+	/* With ingest = spool no worker is connected, whether the database is there or not. */
+	reachable = may_ask && (health.connected || worker->conf->ingest == MR_INGEST_SPOOL);
+	mr_exportmetrics_put(worker, reachable, b);
+	mr_buffer_metrics(worker, reachable, b);
+}
+
 void
 mr_metrics_serve(struct mr_worker *worker, struct mr_request *request,
     struct mr_response *response)
 {
+	bool may_ask = mr_askers_enter(worker->askers);
 	struct mr_buf *b = &response->body;
-	struct mr_writer_health health;
-	bool reachable;
 
 	(void)request;
+	if (!may_ask)
+		mr_stat_add(MR_STAT_ASKERS_REFUSED, 1);
 	response->status = 200;
 	response->content_type = MR_PROMTEXT_TYPE;
 	write_counters(b);
 	for (size_t i = 0; i < sizeof histograms / sizeof histograms[0]; i++)
 		write_histogram(b, &histograms[i]);
-	mr_writer_check(worker->writer, &health);
-	mr_promtext_gauge(b, "database_up", "Whether PostgreSQL takes what the worker stores.",
-	    health.connected);
+	write_database(worker, may_ask, b);
+	if (may_ask)
+		mr_askers_leave(worker->askers);
 	write_spool(worker, b);
-	/* With ingest = spool no worker is connected, whether the database is there or not. */
-	reachable = health.connected || worker->conf->ingest == MR_INGEST_SPOOL;
-	mr_exportmetrics_put(worker, reachable, b);
-	mr_buffer_metrics(worker, reachable, b);
 	write_processes(worker, b);
 	write_build(b);
 	mr_buf_add_cstr(&response->headers, "Cache-Control: no-store\r\n");

@@ -2,6 +2,7 @@
 #include "routes.h"
 
 #include "admin.h"
+#include "askers.h"
 #include "channel.h"
 #include "client.h"
 #include "collect.h"
@@ -17,26 +18,33 @@
 /* HEAD is apart from GET: asking about a pixel must not count as a view of it. */
 enum { GET = 1, HEAD = 2, POST = 4 };
 
+/* Whether it waits for the database. */
+enum waiting {
+	NEVER,
+	SOMETIMES, /* sees for itself whether it may, since it has something to say without */
+	ALWAYS
+};
+
 static const struct route {
 	const char *path; /* the last segments of the request's path */
 	int methods;
 	bool admin;
-	bool sleeps; /* asks the database, and waits for what it says */
+	enum waiting waits;
 	void (*serve)(struct mr_worker *, struct mr_request *, struct mr_response *);
 } routes[] = {
-	{ "/collect", GET | POST, false, false, mr_collect_serve },
-	{ "/pixel.gif", GET | POST, false, false, mr_collect_pixel },
-	{ "/health", GET | HEAD, false, true, mr_health_serve },
-	{ "/metrics", GET | HEAD, true, true, mr_metrics_serve },
-	{ "/events/recent", GET | HEAD, true, true, mr_recent_serve },
-	{ "/export/run", POST, true, true, mr_export_run },
-	{ "/export/status", GET | HEAD, true, true, mr_export_status },
-	{ "/export/usage", GET | HEAD, true, true, mr_export_usage },
-	{ "/export/config", GET | HEAD, true, false, mr_export_config },
+	{ "/collect", GET | POST, false, NEVER, mr_collect_serve },
+	{ "/pixel.gif", GET | POST, false, NEVER, mr_collect_pixel },
+	{ "/health", GET | HEAD, false, SOMETIMES, mr_health_serve },
+	{ "/metrics", GET | HEAD, true, SOMETIMES, mr_metrics_serve },
+	{ "/events/recent", GET | HEAD, true, ALWAYS, mr_recent_serve },
+	{ "/export/run", POST, true, ALWAYS, mr_export_run },
+	{ "/export/status", GET | HEAD, true, ALWAYS, mr_export_status },
+	{ "/export/usage", GET | HEAD, true, ALWAYS, mr_export_usage },
+	{ "/export/config", GET | HEAD, true, NEVER, mr_export_config },
 };
 
 /* The paths that format/dialect knows. */
-static const struct route dialect = { NULL, POST, false, false, mr_collect_dialect };
+static const struct route dialect = { NULL, POST, false, NEVER, mr_collect_dialect };
 
 /* So that it works under any prefix: only the end of the path has to fit. */
 static bool
@@ -120,14 +128,29 @@ may_ask(const struct mr_worker *worker, const struct mr_request *request,
 }
 
 static void
+serve_asking(const struct route *route, struct mr_worker *worker, struct mr_request *request,
+    struct mr_response *response)
+{
+	if (mr_askers_enter(worker->askers)) {
+		route->serve(worker, request, response);
+		mr_askers_leave(worker->askers);
+	} else {
+		mr_askers_refuse(response);
+	}
+}
+
+static void
 serve_route(const struct route *route, struct mr_worker *worker, struct mr_request *request,
     struct mr_response *response)
 {
-	if (route->sleeps && !route->admin && !may_ask(worker, request, response))
+	if (route->waits != NEVER && !route->admin && !may_ask(worker, request, response))
 		return;
-	if (route->sleeps)
+	if (route->waits != NEVER)
 		mr_channel_step_aside();
-	route->serve(worker, request, response);
+	if (route->waits == ALWAYS)
+		serve_asking(route, worker, request, response);
+	else
+		route->serve(worker, request, response);
 }
 
 void

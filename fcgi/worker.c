@@ -16,6 +16,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "askers.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/process.h"
@@ -35,6 +36,10 @@
 
 /* At a stop, how long a request that is under way may still take to arrive. */
 #define STOP_GRACE_S 5
+
+/* So many ask the database at a time for an administrator, and for /health. */
+#define ASKERS 2
+#define HEALTH_ASKERS 1
 
 /* So many of a group's requests one thread answers before it lets others help. */
 #define ANSWERS_IN_A_ROW 8
@@ -272,9 +277,12 @@ open_counters(const struct mr_conf *conf)
 static enum mr_err
 start_parts(struct mr_worker *worker, struct mr_error *err)
 {
+	size_t threads = (size_t)worker->conf->threads;
 	enum mr_err e;
 
 	if ((e = mr_guesses_new(&worker->guesses, err)) != MR_OK ||
+	    (e = mr_askers_new(&worker->askers, ASKERS, true, threads, err)) != MR_OK ||
+	    (e = mr_askers_new(&worker->health_askers, HEALTH_ASKERS, false, threads, err)) != MR_OK ||
 	    (e = mr_limits_new(&worker->limits, worker->conf, err)) != MR_OK)
 		return e;
 	return mr_privacy_start(&worker->privacy, worker->conf, err);
@@ -285,6 +293,8 @@ stop_parts(struct mr_worker *worker)
 {
 	mr_privacy_stop(worker->privacy);
 	mr_limits_free(worker->limits);
+	mr_askers_free(worker->health_askers);
+	mr_askers_free(worker->askers);
 	mr_guesses_free(worker->guesses);
 }
 

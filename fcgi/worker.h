@@ -19,6 +19,8 @@ struct mr_worker {
 	struct mr_privacy *privacy; /* NULL: nothing to do */
 	struct mr_guesses *guesses;
 	struct mr_limits *limits; /* NULL: none */
+	struct mr_askers *askers; /* administrators, who ask the database */
+	struct mr_askers *health_askers; /* anybody, who asks how it is */
 	struct mr_completions *completions; /* worker.c's own: requests on their way through the writer */
 };
 

@@ -40,6 +40,7 @@ static const char *const names[MR_STAT_N] = {
 	[MR_STAT_BREAKER_OPENINGS] = "breaker_openings",
 	[MR_STAT_TOKENS_WRONG] = "tokens_wrong",
 	[MR_STAT_TOKENS_UNHEARD] = "tokens_unheard",
+	[MR_STAT_ASKERS_REFUSED] = "askers_refused",
 	[MR_STAT_EVENTS_UNBOOKED] = "events_unbooked",
 };
 

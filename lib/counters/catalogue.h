@@ -41,6 +41,7 @@ enum mr_stat {
 	MR_STAT_BREAKER_OPENINGS, /* the database was given up for a while */
 	MR_STAT_TOKENS_WRONG,     /* admin tokens that were wrong */
 	MR_STAT_TOKENS_UNHEARD,   /* and not looked at, from who had sent too many wrong ones */
+	MR_STAT_ASKERS_REFUSED,   /* requests that did not get to ask the database */
 	MR_STAT_EVENTS_UNBOOKED,    /* accepted by a lane without a slot, see counters/books.h */
 	MR_STAT_N
 };

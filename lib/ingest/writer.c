@@ -359,22 +359,20 @@ ask_database(struct mr_writer *w, struct mr_error *why)
 	return job.receipt.outcome == MR_STORED;
 }
 
-void
-mr_writer_check(struct mr_writer *w, struct mr_writer_health *health)
+/* How things are, by whether the database takes events or, if not, the spool does. */
+static void
+tell_health(const struct mr_writer *w, bool stores, struct mr_writer_health *health)
 {
 	const struct mr_conf *conf = w->options.conf;
 	const struct mr_spool_options spool = mr_spool_options(conf, NULL);
 	struct mr_breaker_view view;
 
-	*health = (struct mr_writer_health){ .why = MR_ERROR_INIT };
+	*health = (struct mr_writer_health){ .connected = stores, .why = MR_ERROR_INIT };
+	if (stores)
+		return;
 	if (conf->ingest == MR_INGEST_SPOOL) {
 		health->health = mr_spool_check(&spool, &health->why) == MR_OK ? MR_HEALTHY :
 		    MR_UNHEALTHY;
-		return;
-	}
-	mr_breaker_look(w->breaker, &view);
-	if (view.state != MR_OPEN && ask_database(w, &view.why)) {
-		*health = (struct mr_writer_health){ .connected = true, .why = MR_ERROR_INIT };
 		return;
 	}
 	mr_breaker_look(w->breaker, &view);
@@ -382,4 +380,27 @@ mr_writer_check(struct mr_writer *w, struct mr_writer_health *health)
 	health->why = view.why;
 	health->health = conf->spool_dir[0] != '\0' &&
 	    mr_spool_check(&spool, &health->why) == MR_OK ? MR_DEGRADED : MR_UNHEALTHY;
+}
+
+static bool
+may_store(const struct mr_writer *w, struct mr_breaker_view *view)
+{
+	mr_breaker_look(w->breaker, view);
+	return w->options.conf->ingest != MR_INGEST_SPOOL && view->state != MR_OPEN;
+}
+
+void
+mr_writer_check(struct mr_writer *w, struct mr_writer_health *health)
+{
+	struct mr_breaker_view view;
+
+	tell_health(w, may_store(w, &view) && ask_database(w, &view.why), health);
+}
+
+void
+mr_writer_look(struct mr_writer *w, struct mr_writer_health *health)
+{
+	struct mr_breaker_view view;
+
+	tell_health(w, may_store(w, &view) && view.connected, health);
 }

@@ -81,4 +81,7 @@ struct mr_writer_health {
  */
 void mr_writer_check(struct mr_writer *writer, struct mr_writer_health *health);
 
+/* The same as far as it is known, without asking the database. */
+void mr_writer_look(struct mr_writer *writer, struct mr_writer_health *health);
+
 #endif

@@ -4,7 +4,8 @@ attack_tests = \
 	tests/attack/test_access.py \
 	tests/attack/test_dedup.py \
 	tests/attack/test_flood.py \
-	tests/attack/test_large.py
+	tests/attack/test_large.py \
+	tests/attack/test_threads.py
 
 TESTS += $(attack_tests)
 
