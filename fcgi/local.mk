@@ -21,6 +21,7 @@ fcgi_millrace_fcgi_SOURCES = \
 	fcgi/limits.c fcgi/limits.h \
 	fcgi/main.c \
 	fcgi/metrics.c fcgi/metrics.h \
+	fcgi/newest.c fcgi/newest.h \
 	fcgi/promtext.c fcgi/promtext.h \
 	fcgi/recent.c fcgi/recent.h \
 	fcgi/request.c fcgi/request.h \

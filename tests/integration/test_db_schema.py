@@ -249,6 +249,83 @@ def recent(t, pg):
     t.ok(0 < read < pages / 4, f"{read} of {pages} pages are read")
 
 
+# Rows of one transaction, which the planner may know nothing of.
+MANY = """INSERT INTO events (created_at, received_at, event_time, site_id, event_type, payload)
+    SELECT {created}, now(), now(), 'site' || i % 50, {name}, jsonb_build_object('text',
+    repeat('x', 1100)) FROM generate_series(1, {n}) AS i"""
+YESTERDAY = "date_trunc('day', now()) - interval '12 hours'"
+PAGES = "SELECT pg_relation_size(to_regclass('events_' || to_char({}, 'YYYYMMDD'))) / 8192"
+
+
+def pages_read(log):
+    """Of the statements that read events: how many pages the one with the most has met, how
+    many all of them; and lines of plans with a scan that does not end where it is told to."""
+    plans = [text for text in re.split(r"^\S+ \S+ \S+ \[\d+\] LOG: ", log, flags=re.M)
+             if "plan:" in text and re.search(r"\bon events", text)]
+    # The first line of buffers is that of the whole plan.
+    pages = [sum(int(n) for n in re.findall(r"(?:hit|read)=(\d+)", lines[1]))
+             for text in plans if (lines := re.search(r"(?m)^\s+Buffers: (shared .*)$", text))]
+    return sum(pages), [line.strip() for text in plans for line in text.splitlines()
+                        if re.search(r"(Seq|Bitmap Heap) Scan on events", line)]
+
+
+def recent_is_bounded(t, pg):
+    """However much a partition has, /events/recent reads its end, also for a site that has
+    nothing, and as a role that may read events and not the partitions themselves."""
+    pg.create_database("bounded")
+    for key, value in {**postgres.EXPLAIN, "auto_explain.log_buffers": "on"}.items():
+        pg.execute(f"ALTER DATABASE bounded SET {key} = {value}", "bounded")
+    with worker(pg, "bounded") as w:
+        w.wait_healthy()
+    pg.execute("CREATE ROLE reader LOGIN", "bounded")
+    pg.execute("\\set role reader\n" + proc.read_text(os.path.join(
+        proc.SRCDIR, "schema", "grants.sql")), "bounded")
+    with worker(pg, "bounded", {"database": {"url": pg.dsn("bounded", "reader")}}) as w:
+        w.wait_healthy()
+        pg.execute("SELECT events_make_partition(d, d + interval '1 day') FROM (SELECT "
+                   "date_trunc('day', now()) - interval '1 day' AS d) AS d", "bounded")
+
+        def ask(query, most):
+            before = len(pg.log_text())
+            answer = w.request("GET", f"/events/recent?{query}", remote_addr="127.0.0.1").json()
+            pages, scans = pages_read(pg.log_text()[before:])
+            t.ok(0 < pages <= most, f"{query}: at most {most} pages are read", pages)
+            t.is_(scans, [], f"{query}: each scan has an end")
+            return [e["event_type"] for e in answer["events"]], answer
+        pg.execute(MANY.format(created=YESTERDAY, name="i", n=70000), "bounded")
+        old = pg.value(PAGES.format(YESTERDAY), "bounded")
+        t.ok(old > 9000, "a partition of many pages", old)
+        for name, query, want in (
+                ("of all", "limit=3", ["70000", "69999", "69998"]),
+                ("of a site", "limit=3&site=site7", ["69957", "69907", "69857"])):
+            found, answer = ask(query, 1000)
+            t.is_((found, set(answer)), (want, {"events", "count"}), f"the newest {name}")
+        found, answer = ask("limit=3&site=none", old - 500)
+        t.is_((found, set(answer)), ([], {"events", "count", "looked_back_to"}), "a site without any")
+        t.is_(answer["looked_back_to"], pg.value(
+            f"SELECT to_char({YESTERDAY}, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')", "bounded"),
+              "how far it looked")
+        pg.execute(MANY.format(created="now()", name="'new' || i", n=14000), "bounded")
+        pg.execute(MANY.format(created="date_trunc('day', now())", name="'late' || i", n=600),
+                   "bounded")
+        pg.execute("INSERT INTO events (received_at, event_time, site_id, event_type, payload) "
+                   "SELECT now(), now(), 'site1', 'gone', '{}' FROM generate_series(1, 9); "
+                   "DELETE FROM events WHERE event_type = 'gone'", "bounded")
+        found, _ = ask("limit=3", 1500)
+        t.is_(found, ["new14000", "new13999", "new13998"], "behind late rows and dead ones")
+        found, _ = ask("limit=500&site=site7", 10000)
+        t.is_((found[0], found[279:281], found[291:293], found[-1], len(found)),
+              ("new13957", ["new7", "late557"], ["late7", "69957"], "59607", 500),
+              "those of a long transaction, and of the partition before, in their order")
+        pg.execute("INSERT INTO events (created_at, received_at, event_time, site_id, event_type, "
+                   "payload) SELECT now() + i * interval '300 days', now(), now(), 'far', "
+                   "'far' || i, '{}' FROM generate_series(-2, 2) AS i WHERE i <> 0", "bounded")
+        found, _ = ask("limit=4&site=far", old + 3000)
+        t.is_(found, ["far2", "far1", "far-1", "far-2"], "and rows of days without a partition")
+        found, _ = ask("limit=3", 1500)
+        t.is_(found, ["far2", "far1", "new14000"], "with all others")
+
+
 class OldServer(socketserver.StreamRequestHandler):
     """As much of PostgreSQL 13 as tells its version (its documentation, "Message Formats")."""
 
@@ -298,6 +375,8 @@ with tap.Suite() as t, postgres.Postgres() as pg:
     privileges(t, pg)
     with t.case("a site's newest events"):
         recent(t, pg)
+    with t.case("what a site's newest events cost"):
+        recent_is_bounded(t, pg)
     jsonb(t, pg)
     later(t, pg)
     old(t, pg)
