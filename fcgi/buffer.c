@@ -83,6 +83,8 @@ put_state(struct mr_buf *b, const struct mr_conf *conf, const struct mr_buffer_s
 	    offsetof(struct mr_buffer_class, bytes));
 	put_classes(b, state, "buffer_events", "Events in those, estimated.",
 	    offsetof(struct mr_buffer_class, events));
+	mr_promtext_gauge(b, "buffer_max_bytes", "max_bytes of [retention]; 0: no such limit.",
+	    (double)conf->max_bytes);
 	if (conf->n_clients == 0)
 		return;
 	put_holders(b, conf, state, "buffer_held_bytes", "Bytes of partitions whose time is over that "

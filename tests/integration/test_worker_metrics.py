@@ -122,6 +122,10 @@ RULES = os.path.join(proc.SRCDIR, "etc", "prometheus", "millrace.rules.yml")
 PLACE = '{client="a",destination="bucket"}'
 # alert, series with their values a minute apart, whether it fires after two hours
 ALERTS = [
+    ("MillraceDown", {'up{job="millrace",instance="a"}': "1x100 0x20",
+                      'up{job="millrace",instance="b"}': "1x120"}, True),
+    ("MillraceDown", {'up{job="other"}': "1x120"}, True),
+    ("MillraceDown", {'up{job="millrace"}': "1x110 0x2 1x10", 'up{job="other"}': "0x120"}, False),
     ("MillraceInsertFailures", {"millrace_commits_total": "0+97x120",
                                 "millrace_groups_spooled_total": "0+2x120",
                                 "millrace_groups_failed_total": "0+1x120"}, True),
@@ -132,8 +136,11 @@ ALERTS = [
                               "millrace_request_events_count": "0+1200x120"}, True),
     ("MillraceSmallBatches", {"millrace_request_events_sum": "0+12000x120",
                               "millrace_request_events_count": "0+1200x120"}, False),
+    # A small host, and one with too few requests to judge.
     ("MillraceSmallBatches", {"millrace_request_events_sum": "0+1x120",
-                              "millrace_request_events_count": "0+1x120"}, False),
+                              "millrace_request_events_count": "0+1x120"}, True),
+    ("MillraceSmallBatches", {"millrace_request_events_sum": "0x80 19x40",
+                              "millrace_request_events_count": "0x80 19x40"}, False),
     ("MillraceConnectionsExhausted", {"millrace_database_up": "0x120"}, True),
     ("MillraceConnectionsExhausted", {
         'millrace_request_duration_seconds_bucket{le="1"}': "0+90x120",
@@ -150,6 +157,22 @@ ALERTS = [
                            'millrace_export_schedule_seconds{client="b"}': "300x120"}, False),
     ("MillraceExportFailing", {f"millrace_export_failing{PLACE}": "1x120"}, True),
     ("MillraceExportFailing", {f"millrace_export_failing{PLACE}": "0x120"}, False),
+    # Each fifth sample is missing, as when the database was too slow.
+    ("MillraceExportFailing", {f"millrace_export_failing{PLACE}": " ".join(["1x3 stale"] * 30)}, True),
+    ("MillraceExportFailing", {f"millrace_export_failing{PLACE}": "1x100 0x20"}, False),
+    ("MillraceMetricsMissing", {"millrace_export_known": "1x90 0x30",
+                                "millrace_buffer_known": "1x120"}, True),
+    ("MillraceMetricsMissing", {"millrace_buffer_known": "0x120"}, True),
+    ("MillraceMetricsMissing", {"millrace_export_known": " ".join(["0x2 1"] * 30)}, False),
+    ("MillraceBufferFull", {'millrace_buffer_bytes{age="open"}': "50x120",
+                            'millrace_buffer_bytes{age="older"}': "45x120",
+                            "millrace_buffer_max_bytes": " ".join(["100x3 stale"] * 30)}, True),
+    ("MillraceBufferFull", {'millrace_buffer_bytes{age="open"}': "50x120",
+                            "millrace_buffer_max_bytes": "100x120"}, False),
+    ("MillraceBufferFull", {'millrace_buffer_bytes{age="open"}': "50x120",
+                            "millrace_buffer_max_bytes": "0x120"}, False),
+    ("MillraceBufferHeld", {f"millrace_buffer_held_age_seconds{PLACE}": "86000+60x120"}, True),
+    ("MillraceBufferHeld", {f"millrace_buffer_held_age_seconds{PLACE}": "0+60x120"}, False),
     ("MillraceSpoolBacklog", {"millrace_spool_oldest_age_seconds": "0+60x120"}, True),
     ("MillraceQuarantine", {"millrace_spool_quarantine_files": "1x120"}, True),
     ("MillraceUnavailable", {'millrace_requests_total{outcome="unavailable"}': "0+1x120"}, True),
@@ -352,6 +375,7 @@ def buffer(t, pg, w):
               "partitions")
         t.is_(sums(values, "bytes"), pg.value("SELECT sum(pg_total_relation_size(relid)) FROM "
                                               "pg_partition_tree('events')"), "bytes")
+        t.is_(values["millrace_buffer_max_bytes"], 1 << 30, "how large they may be")
         t.is_(values['millrace_buffer_events{age="older"}'], 1000, "events that were counted")
         rows = pg.value("SELECT count(*) FROM events")
         t.ok(rows / 20 < sums(values, "events") < rows * 20, "and others, about", sums(values, "events"))
@@ -396,7 +420,7 @@ def database_away(t, pg, w):
 
 
 def sections():
-    return {**ADMIN, "collector": {"max_body": "4k"},
+    return {**ADMIN, "collector": {"max_body": "4k"}, "retention": {"max_bytes": "1G"},
             "client acme": {"bucket": f"file://{FOLDER}", "frequency": "hourly"},
             "backup": {"bucket": "file:///proc/none"}}
 
