@@ -15,7 +15,8 @@ nobase_dist_pkgdata_DATA = \
 	www/index.html \
 	www/js/tracking-vitals.js \
 	www/js/tracking.d.ts \
-	www/js/tracking.js
+	www/js/tracking.js \
+	www/openapi.json
 
 mr_minified = www/js/tracking.min.js www/js/tracking-vitals.min.js
 mr_maps = $(mr_minified:=.map)

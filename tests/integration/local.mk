@@ -31,6 +31,7 @@ TESTS += \
 	tests/integration/test_ingest_database.py \
 	tests/integration/test_ingest_restart.py \
 	tests/integration/test_maintain.py \
+	tests/integration/test_openapi.py \
 	tests/integration/test_options.py \
 	tests/integration/test_partitions.py \
 	tests/integration/test_privacy_visitors.py \
@@ -66,6 +67,7 @@ EXTRA_DIST += \
 	tests/integration/common.py \
 	tests/integration/exporting.py \
 	tests/integration/load.py \
+	tests/integration/openapi.mjs \
 	tests/integration/s3_cases.py \
 	tests/integration/s3_common.py \
 	tests/integration/s3_fault_cases.py \
@@ -96,6 +98,7 @@ EXTRA_DIST += \
 	tests/integration/test_ingest_restart.py \
 	tests/integration/test_install.py \
 	tests/integration/test_maintain.py \
+	tests/integration/test_openapi.py \
 	tests/integration/test_options.py \
 	tests/integration/test_partitions.py \
 	tests/integration/test_privacy_visitors.py \
