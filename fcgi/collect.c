@@ -309,12 +309,20 @@ count_rejects(const struct mr_batch *batch)
 	mr_stat_add(MR_STAT_REJECTED_INVALID, batch->n_rejects - by_database);
 }
 
+/* Rows that were kept now; those that were stored before are no part of it. */
+static size_t
+n_kept(const struct taking *t)
+{
+	return t->batch.n_rows - t->job.receipt.repeated;
+}
+
 static void
 count_kept(const struct taking *t, enum mr_stat events, enum mr_stat requests)
 {
 	const struct mr_batch *batch = &t->batch;
 
-	mr_stat_add(events, batch->n_rows);
+	mr_stat_add(events, n_kept(t));
+	mr_stat_add(MR_STAT_EVENTS_DUPLICATE, t->job.receipt.repeated);
 	mr_stat_add(batch->n_rejects > 0 ? MR_STAT_REQUESTS_PARTIAL : requests, 1);
 	if (batch->n_rejects > 0)
 		count_rejects(batch);
@@ -461,7 +469,7 @@ settle(struct taking *t)
 		t->status = 400;
 	} else if (outcome == MR_STORED || outcome == MR_SPOOLED) {
 		mr_log(batch->is_batch ? MR_LOG_INFO : MR_LOG_DEBUG, "%s %zu events from %.*s",
-		    outcome == MR_STORED ? "Bulk inserted" : "Queued", batch->n_rows,
+		    outcome == MR_STORED ? "Bulk inserted" : "Queued", n_kept(t),
 		    batch->site_id.n > LOGGED_SITE ? LOGGED_SITE : (int)batch->site_id.n,
 		    batch->site_id.p);
 	}
@@ -571,13 +579,15 @@ answer_unavailable(const struct mr_worker *worker, const struct taking *t,
 static struct mr_str
 message_of(const struct taking *t, char *text, size_t size)
 {
-	size_t rejected = t->batch.n_rejects;
+	size_t rejected = t->batch.n_rejects, repeated = t->job.receipt.repeated;
 	int n;
 
 	if (t->job.receipt.outcome == MR_DUPLICATE)
 		return MR_STR_LIT("batch was received before; nothing stored again");
-	n = snprintf(text, size, "%zu event(s) received and %s", t->batch.n_rows,
+	n = snprintf(text, size, "%zu event(s) received and %s", n_kept(t),
 	    t->job.receipt.outcome == MR_SPOOLED ? "queued" : "stored");
+	if (repeated > 0)
+		n += snprintf(text + n, size - (size_t)n, ", %zu stored before", repeated);
 	if (rejected > 0)
 		(void)snprintf(text + n, size - (size_t)n, ", %zu rejected", rejected);
 	return mr_str(text);
@@ -590,13 +600,15 @@ answer_kept(const struct taking *t, struct mr_response *response)
 	bool queued = t->job.receipt.outcome == MR_SPOOLED;
 	bool partial = !duplicate && t->batch.n_rejects > 0;
 	struct mr_json_writer *w = mr_response_begin(response, queued ? 202 : 200);
-	char text[96]; /* two numbers of 20 digits */
+	char text[128]; /* three numbers of 20 digits */
 
 	mr_json_text(w, "status", mr_str(queued ? "accepted" : partial ? "partial" : "success"));
 	mr_json_text(w, "message", message_of(t, text, sizeof text));
-	mr_json_uint(w, "events_processed", duplicate ? 0 : t->batch.n_rows);
+	mr_json_uint(w, "events_processed", duplicate ? 0 : n_kept(t));
 	if (duplicate)
 		mr_json_bool(w, "duplicate", true);
+	if (t->job.receipt.repeated > 0)
+		mr_json_uint(w, "duplicates", t->job.receipt.repeated);
 	if (partial)
 		write_rejects(w, &t->batch);
 	mr_response_end(response);
@@ -640,11 +652,11 @@ has_body(const struct mr_request *request)
 }
 
 static const char *
-kept_word(enum mr_outcome outcome)
+kept_word(const struct taking *t)
 {
-	if (outcome == MR_SPOOLED)
+	if (t->job.receipt.outcome == MR_SPOOLED)
 		return "queued";
-	return outcome == MR_DUPLICATE ? "duplicate" : "stored";
+	return t->job.receipt.outcome == MR_DUPLICATE || n_kept(t) == 0 ? "duplicate" : "stored";
 }
 
 static void
@@ -670,7 +682,7 @@ finish_pixel(struct mr_worker *worker, struct mr_request *request, struct mr_res
 		mr_buf_add_cstr(&response->headers, "X-Millrace: unavailable\r\n");
 	} else {
 		mr_buf_printf(&response->headers, "X-Millrace: %s\r\n",
-		    kept_word(t->job.receipt.outcome));
+		    kept_word(t));
 	}
 }
 

@@ -49,7 +49,7 @@ static const struct counter {
 	{ "events_rejected_total", NULL, "{reason=\"database\"}", MR_STAT_REJECTED_DATABASE },
 	{ "bad_timestamps_total", "Unreadable timestamps, replaced by the time of receipt.", "",
 	    MR_STAT_BAD_TIMESTAMPS },
-	{ "bad_ids_total", "Unusable sessionIds and visitorIds, left out.", "", MR_STAT_BAD_IDS },
+	{ "bad_ids_total", "Unusable sessionIds, visitorIds and messageIds, left out.", "", MR_STAT_BAD_IDS },
 	{ "commits_total", "Groups of requests stored with one commit each.", "", MR_STAT_COMMITS },
 	{ "groups_spooled_total", "Groups of requests that went to the spool.", "",
 	    MR_STAT_GROUPS_SPOOLED },

@@ -36,7 +36,7 @@ GRANT SELECT, INSERT, DELETE ON events_counted, events_counted_sites TO :"role";
 -- Collecting.
 GRANT SELECT ON schema_migrations, events_default, events_partitions TO :"role";
 GRANT SELECT, INSERT ON events TO :"role";
-GRANT SELECT, INSERT, DELETE ON dedup_keys TO :"role";
+GRANT SELECT, INSERT, DELETE ON dedup_keys, message_keys TO :"role";
 GRANT SELECT, INSERT, DELETE ON ingest_groups, visitor_salts TO :"role";
 GRANT SELECT, INSERT, UPDATE ON ingest_totals TO :"role";
 GRANT SELECT, INSERT, UPDATE, DELETE ON rejected_events TO :"role";

@@ -13,7 +13,8 @@ MIGRATIONS = \
 	schema/009-retention.sql \
 	schema/010-export-waiting.sql \
 	schema/011-export-formats.sql \
-	schema/012-usage.sql
+	schema/012-usage.sql \
+	schema/013-message-ids.sql
 schemadir = $(pkgdatadir)/schema
 dist_schema_DATA = $(MIGRATIONS) schema/grants.sql
 

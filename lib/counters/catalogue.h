@@ -30,7 +30,7 @@ enum mr_stat {
 	MR_STAT_REFUSED_SITE_LIMIT, /* 429: [limits] of a site */
 	MR_STAT_REFUSED_DATABASE,   /* 400: the database refuses all of it */
 	MR_STAT_BAD_TIMESTAMPS,     /* replaced by the time of receipt */
-	MR_STAT_BAD_IDS,            /* sessionIds and visitorIds that were left out */
+	MR_STAT_BAD_IDS,            /* sessionIds, visitorIds and messageIds that were left out */
 	MR_STAT_COMMITS,            /* groups stored at once */
 	MR_STAT_GROUPS_SPOOLED,     /* groups that went to the spool */
 	MR_STAT_GROUPS_FAILED,      /* groups that neither could take */

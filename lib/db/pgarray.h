@@ -17,7 +17,8 @@ enum mr_pg_type {
 	MR_PG_INT4 = 23,
 	MR_PG_TEXT = 25,
 	MR_PG_INET = 869,
-	MR_PG_TIMESTAMPTZ = 1184
+	MR_PG_TIMESTAMPTZ = 1184,
+	MR_PG_UUID = 2950
 };
 
 struct mr_pgarray {
@@ -40,7 +41,7 @@ void mr_pgarray_add_int8(struct mr_pgarray *a, int64_t v);
 /* timestamptz from microseconds since 1970. */
 void mr_pgarray_add_time(struct mr_pgarray *a, int64_t us);
 
-/* text or bytea; p == NULL: NULL. text must be UTF-8 without NUL. */
+/* text, bytea or uuid; p == NULL: NULL. text must be UTF-8 without NUL, a uuid 16 bytes. */
 void mr_pgarray_add_str(struct mr_pgarray *a, struct mr_str s);
 
 /* inet; family 0: NULL. */

@@ -42,7 +42,8 @@ void
 mr_batch_add(struct mr_batch *batch, const struct mr_event *row)
 {
 	batch->bytes += row->payload.n + row->site_id.n + row->event_type.n +
-	    row->session_id.n + row->visitor_id.n + row->user_agent.n + ROW_OVERHEAD;
+	    row->session_id.n + row->visitor_id.n + row->user_agent.n + row->message_id.n +
+	    ROW_OVERHEAD;
 	batch->rows[batch->n_rows++] = *row;
 }
 

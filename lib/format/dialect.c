@@ -45,6 +45,7 @@ struct mr_dialect {
 	struct kind kinds[MAX_KINDS];
 	struct place visitor[MAX_PLACES];     /* the first that has a value counts, as below */
 	struct place session[MAX_PLACES];
+	struct place message[MAX_PLACES];     /* by which one is stored once */
 	struct place time[MAX_PLACES];
 	struct place sent[MAX_PLACES];        /* by the client's clock; also of the batch */
 	const char *inherited[MAX_PLACES];    /* objects of a batch that its messages have, too */
@@ -62,6 +63,7 @@ static const struct mr_dialect segment = {
 		{ "group", "group", NULL }, { "alias", "alias", NULL } },
 	.visitor = { { "anonymousId", NULL }, { "userId", NULL } },
 	.session = { { "context", "sessionId" } },
+	.message = { { "messageId", NULL } },
 	.time = { { "timestamp", NULL }, { "originalTimestamp", NULL } },
 	.sent = { { "sentAt", NULL } },
 	.inherited = { "context", "integrations" },
@@ -399,6 +401,16 @@ decode_id(const struct decoder *d, int node)
 	return id.n > 0 ? id : MR_STR_NULL;
 }
 
+/* A string; any other value is none. */
+static struct mr_str
+decode_message_id(const struct decoder *d, int node)
+{
+	if (node < 0 || d->json.nodes[node].type == MR_JSON_STRING)
+		return decode_id(d, node);
+	d->batch->bad_ids++;
+	return MR_STR_NULL;
+}
+
 /* The client's time, made right by as much as its clock is wrong. */
 static void
 decode_time(const struct decoder *d, int message, struct mr_event *row)
@@ -453,6 +465,7 @@ decode_message(const struct decoder *d, int message, struct mr_event *row)
 	if (!d->ctx->drop_visitor)
 		row->visitor_id = decode_id(d, find_first(d, message, d->dialect->visitor));
 	row->session_id = decode_id(d, find_inherited(d, message, d->dialect->session));
+	row->message_id = decode_message_id(d, find_first(d, message, d->dialect->message));
 	decode_time(d, message, row);
 	row->payload = payload_of(d, message);
 	if (row->payload.p == NULL)

@@ -13,7 +13,7 @@
 #include "format/salvage.h"
 #include "format/times.h"
 
-enum field { TYPE, SITE, SESSION, VISITOR, TIME, EVENTS, BATCH_ID, N_FIELDS };
+enum field { TYPE, SITE, SESSION, VISITOR, TIME, EVENTS, BATCH_ID, MESSAGE_ID, N_FIELDS };
 
 static const struct {
 	const char *name;
@@ -27,6 +27,7 @@ static const struct {
 	[TIME] = KEY("timestamp"),
 	[EVENTS] = KEY("events"),
 	[BATCH_ID] = KEY("batchId"),
+	[MESSAGE_ID] = KEY("messageId"),
 #undef KEY
 };
 
@@ -115,6 +116,17 @@ decode_id(struct decoder *d, enum field f, int node, struct mr_str *out)
 	return MR_OK;
 }
 
+/* Nobody's members inherit it. */
+static enum mr_err
+decode_message_id(struct decoder *d, int node, struct mr_event *row)
+{
+	row->message_id = MR_STR_NULL;
+	if (is_absent(d, node) || d->json.nodes[node].type == MR_JSON_STRING)
+		return decode_id(d, MESSAGE_ID, node, &row->message_id);
+	d->batch->bad_ids++;
+	return MR_OK;
+}
+
 static enum mr_err
 decode_type(struct decoder *d, int node, struct mr_event *row)
 {
@@ -166,6 +178,7 @@ decode_fields(struct decoder *d, const int found[N_FIELDS], struct mr_event *row
 	if ((e = decode_type(d, found[TYPE], row)) != MR_OK ||
 	    (e = decode_text(d, SITE, found[SITE], &row->site_id)) != MR_OK ||
 	    (e = decode_id(d, SESSION, found[SESSION], &row->session_id)) != MR_OK ||
+	    (e = decode_message_id(d, found[MESSAGE_ID], row)) != MR_OK ||
 	    (!d->ctx->drop_visitor &&
 	    (e = decode_id(d, VISITOR, found[VISITOR], &row->visitor_id)) != MR_OK))
 		return e;
@@ -445,11 +458,18 @@ mr_event_decode_lines(struct mr_arena *arena, char *body, size_t len,
 	return decode_with(parse_lines, arena, body, len, ctx, batch, err);
 }
 
+/* Whether an event is taken without one that cannot be used. */
+static bool
+is_left_out(enum field f)
+{
+	return f == SESSION || f == VISITOR || f == MESSAGE_ID;
+}
+
 /* The last of a repeated parameter counts, also when it is empty, which is as absent. */
 static enum mr_err
 query_text(struct decoder *d, enum field f, struct mr_str value, struct mr_str *out)
 {
-	if (value.n > MR_EVENT_MAX_TEXT && (f == SESSION || f == VISITOR)) {
+	if (value.n > MR_EVENT_MAX_TEXT && is_left_out(f)) {
 		d->batch->bad_ids++;
 		value = MR_STR_NULL;
 	}
@@ -473,6 +493,7 @@ query_field(struct decoder *d, const struct mr_query_pair *pair, struct mr_event
 		[SESSION] = &row->session_id,
 		[VISITOR] = &row->visitor_id,
 		[BATCH_ID] = &d->batch->batch_id,
+		[MESSAGE_ID] = &row->message_id,
 	};
 
 	for (int f = 0; f < N_FIELDS; f++) {

@@ -22,7 +22,7 @@
 #define MR_EVENT_KEPT_REJECT_BYTES ((size_t)64 * 1024)
 #define MR_EVENT_MAX_USER_AGENT 1024 /* bytes; a longer one is cut */
 
-/* One row of the table `events`. A slice with p == NULL is SQL NULL. */
+/* One row of the table `events`, and its key. A slice with p == NULL is SQL NULL. */
 struct mr_event {
 	int64_t received_us;
 	int64_t event_us;  /* the client's timestamp, or received_us; see times.h */
@@ -32,6 +32,7 @@ struct mr_event {
 	struct mr_str visitor_id;
 	struct mr_str user_agent;
 	struct mr_str payload; /* JSON, the event as it was sent, but see payload.h */
+	struct mr_str message_id; /* the event is stored once for its site; no column; p == NULL: none */
 	struct mr_ip client_ip;
 };
 
@@ -59,7 +60,7 @@ struct mr_batch {
 	struct mr_str batch_id; /* p == NULL: none */
 	size_t bytes;         /* of all payloads and texts, for the writer's cap */
 	unsigned bad_times;   /* unreadable timestamps: the envelope's instead, or received_us */
-	unsigned bad_ids;     /* sessionIds and visitorIds that are too long or no scalars: left out */
+	unsigned bad_ids;     /* sessionIds, visitorIds and messageIds that cannot be used: left out */
 };
 
 /*

@@ -24,7 +24,9 @@ try_rows(struct search *s, size_t from, size_t to)
 	const struct mr_batch part = { .rows = s->batch->rows + from, .n_rows = to - from };
 	const struct mr_batch *const parts[] = { &part };
 	bool duplicate;
-	struct mr_group group = { .batches = parts, .n = 1, .duplicate = &duplicate };
+	size_t repeated;
+	struct mr_group group = { .batches = parts, .n = 1, .duplicate = &duplicate,
+		.repeated = &repeated, .trial = true };
 	enum mr_db_class class, end;
 
 	class = mr_db_ensure(s->db, s->err) == MR_OK ?

@@ -21,6 +21,7 @@ enum mr_outcome {
 
 struct mr_receipt {
 	enum mr_outcome outcome;
+	size_t repeated; /* with MR_STORED: rows not stored again, as their messageIds were before */
 	struct mr_error why; /* for the last two */
 };
 

@@ -42,6 +42,7 @@ struct mr_lane {
 	struct mr_zstd *zstd;            /* NULL: not needed yet */
 	const struct mr_batch **batches; /* max_group entries each */
 	bool *duplicate;
+	size_t *repeated;
 	struct mr_error logged; /* the last failure in the log */
 	int64_t log_again_ms;
 	size_t unlogged;        /* requests that failed in the same way since */
@@ -86,7 +87,9 @@ mr_lane_new(const struct mr_lane_options *options)
 	mr_book_open(&l->book);
 	l->batches = calloc(options->max_group, sizeof *l->batches);
 	l->duplicate = calloc(options->max_group, sizeof *l->duplicate);
+	l->repeated = calloc(options->max_group, sizeof *l->repeated);
 	if (l->db == NULL || l->store == NULL || l->batches == NULL || l->duplicate == NULL ||
+	    l->repeated == NULL ||
 	    (spooling && (l->spool == NULL || !mr_breaker_add_spool(l->breaker, l->spool)))) {
 		mr_lane_free(l);
 		return NULL;
@@ -108,6 +111,7 @@ mr_lane_free(struct mr_lane *l)
 	mr_zstd_free(l->zstd);
 	free(l->batches);
 	free(l->duplicate);
+	free(l->repeated);
 	free(l);
 }
 
@@ -152,6 +156,7 @@ fill_group(struct mr_lane *l, struct mr_group *group, struct mr_job **jobs, size
 	group->batches = l->batches;
 	group->n = n;
 	group->duplicate = l->duplicate;
+	group->repeated = l->repeated;
 }
 
 /* --- to the spool --------------------------------------------------------------- */
@@ -379,6 +384,16 @@ give_up(struct mr_lane *l, struct mr_group *group, struct mr_job **jobs, size_t 
 	spool_group(l, group, jobs, n, why);
 }
 
+/* Each as the group's storing has told. */
+static void
+settle_stored(struct mr_lane *l, struct mr_job **jobs, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		settle(jobs[i], l->duplicate[i] ? MR_DUPLICATE : MR_STORED, NULL);
+		jobs[i]->receipt.repeated = l->repeated[i];
+	}
+}
+
 /*
  * A group whose values are refused is halved until the culprit stands alone,
  * and then its rows are. A half is a group of its own.
@@ -400,8 +415,7 @@ store_direct(struct mr_lane *l, struct mr_job **jobs, size_t n)
 		mr_book_end(&l->book, (uint32_t)events_of(jobs, n));
 		mr_stat_add(MR_STAT_COMMITS, 1);
 		mr_hist_add(MR_HIST_COMMIT_ROWS, events_of(jobs, n));
-		for (size_t i = 0; i < n; i++)
-			settle(jobs[i], l->duplicate[i] ? MR_DUPLICATE : MR_STORED, NULL);
+		settle_stored(l, jobs, n);
 	} else if (class == MR_DB_DATA && n > 1) {
 		mr_book_end(&l->book, 0);
 		store_direct(l, jobs, n / 2);

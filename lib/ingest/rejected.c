@@ -273,7 +273,9 @@ move(struct mr_retry *r, struct mr_db *db, int64_t id, const struct mr_batch *ba
 {
 	const struct mr_batch *batches[] = { batch };
 	bool duplicate[1];
-	struct mr_group group = { .batches = batches, .n = 1, .duplicate = duplicate };
+	size_t repeated[1];
+	struct mr_group group = { .batches = batches, .n = 1, .duplicate = duplicate,
+		.repeated = repeated };
 	enum mr_db_class class = mr_db_script(db, "BEGIN", SCRIPT_TIMEOUT_MS, err);
 
 	if (class != MR_DB_OK)
@@ -283,8 +285,9 @@ move(struct mr_retry *r, struct mr_db *db, int64_t id, const struct mr_batch *ba
 	if (class == MR_DB_OK && !*gone)
 		class = mr_store_group(r->store, db, &group, err);
 	/* It would be in neither then. */
-	if (class == MR_DB_OK && !*gone && duplicate[0]) {
-		(void)mr_fail(err, MR_EINVAL, "its batchId was stored before");
+	if (class == MR_DB_OK && !*gone && (duplicate[0] || repeated[0] == batch->n_rows)) {
+		(void)mr_fail(err, MR_EINVAL, "its %s was stored before",
+		    duplicate[0] ? "batchId" : "messageId");
 		class = MR_DB_DATA;
 	}
 	if (class == MR_DB_OK && !*gone)

@@ -64,8 +64,9 @@ struct replay {
 	struct source sources[MAX_OPEN];
 	size_t n;
 	struct mr_arena arena;
-	bool *duplicate;
-	size_t n_duplicate;
+	bool *duplicate;  /* of each batch of the group, as are the next */
+	size_t *repeated;
+	size_t n_flags;
 	struct mr_group group;
 	struct pick picks[MAX_PICKS];
 	size_t n_picks;
@@ -274,15 +275,18 @@ least(struct replay *r)
 static bool
 reserve_flags(struct replay *r, size_t n)
 {
-	bool *flags;
+	bool *duplicate;
+	size_t *repeated;
 
-	if (n <= r->n_duplicate)
+	if (n <= r->n_flags)
 		return true;
-	flags = realloc(r->duplicate, n * sizeof *flags);
-	if (flags == NULL)
+	if ((duplicate = realloc(r->duplicate, n * sizeof *duplicate)) != NULL)
+		r->duplicate = duplicate;
+	if ((repeated = realloc(r->repeated, n * sizeof *repeated)) != NULL)
+		r->repeated = repeated;
+	if (duplicate == NULL || repeated == NULL)
 		return false;
-	r->duplicate = flags;
-	r->n_duplicate = n;
+	r->n_flags = n;
 	return true;
 }
 
@@ -334,6 +338,7 @@ count(struct replay *r)
 			report->duplicate += batch->n_rows + batch->n_rejects;
 		else
 			report->rejected += batch->n_rejects;
+		report->duplicate += r->group.repeated[i];
 	}
 	report->records++;
 	report->known += r->group.known;
@@ -373,7 +378,8 @@ read_record(struct replay *r, const struct pick *pick, struct mr_batch **batches
 		    item->bytes.n);
 	for (size_t i = 0; i < n; i++)
 		pointers[i] = &(*batches)[i];
-	r->group = (struct mr_group){ .batches = pointers, .n = n, .duplicate = r->duplicate };
+	r->group = (struct mr_group){ .batches = pointers, .n = n, .duplicate = r->duplicate,
+		.repeated = r->repeated };
 	memcpy(r->group.id, item->group, MR_UUID_BYTES);
 	set_instance(r, pick->source);
 	return MR_OK;
@@ -567,6 +573,7 @@ mr_replay_run(const struct mr_replay_options *options, struct mr_replay_report *
 		e = replay_all(r, &why);
 		mr_arena_free(&r->arena);
 		free(r->duplicate);
+		free(r->repeated);
 		close(lock);
 	} else {
 		e = why.code;

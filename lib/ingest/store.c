@@ -7,30 +7,31 @@
 #include "base/clock.h"
 #include "db/pgarray.h"
 #include "db/query.h"
+#include "secret/secret.h"
 
 /* What is kept of a column's memory between groups. */
 #define KEEP_BYTES ((size_t)1024 * 1024)
 
-/* Columns of events, then of dedup_keys, then of rejected_events. */
+/* Columns of events, then of dedup_keys and message_keys, then of rejected_events. */
 enum column {
 	RECEIVED, EVENT_TIME, SITE, TYPE, SESSION, VISITOR, IP, AGENT, PAYLOAD,
 	N_PLAIN,
 	KEY_SITE = N_PLAIN, KEY_BATCH,
 	N_KEYED,
-	KEY_ROWS = N_KEYED, KEY_REFUSALS, KEY_NO,
+	KEY_REFUSALS = N_KEYED, KEY_NO, MESSAGE,
 	R_RECEIVED, R_SITE, R_IP, R_INDEX, R_SQLSTATE, R_REASON, R_PAYLOAD, R_KEY_NO,
 	N_COLUMNS
 };
 /* Behind the columns: the ledger's. */
-enum { GROUP_ID, INSTANCE, FREE_ROWS, FREE_REFUSALS, N_LEDGER };
+enum { GROUP_ID, INSTANCE, EVENTS, FREE_REFUSALS, N_LEDGER };
 enum { N_SHORT_LEDGER = FREE_REFUSALS };
 
 static const enum mr_pg_type types[N_COLUMNS] = {
 	[RECEIVED] = MR_PG_TIMESTAMPTZ, [EVENT_TIME] = MR_PG_TIMESTAMPTZ, [SITE] = MR_PG_TEXT,
 	[TYPE] = MR_PG_TEXT, [SESSION] = MR_PG_TEXT, [VISITOR] = MR_PG_TEXT, [IP] = MR_PG_INET,
 	[AGENT] = MR_PG_TEXT, [PAYLOAD] = MR_PG_TEXT, [KEY_SITE] = MR_PG_TEXT,
-	[KEY_BATCH] = MR_PG_TEXT, [KEY_ROWS] = MR_PG_INT4, [KEY_REFUSALS] = MR_PG_INT4,
-	[KEY_NO] = MR_PG_INT4, [R_RECEIVED] = MR_PG_TIMESTAMPTZ, [R_SITE] = MR_PG_TEXT,
+	[KEY_BATCH] = MR_PG_TEXT, [KEY_REFUSALS] = MR_PG_INT4, [KEY_NO] = MR_PG_INT4,
+	[MESSAGE] = MR_PG_UUID, [R_RECEIVED] = MR_PG_TIMESTAMPTZ, [R_SITE] = MR_PG_TEXT,
 	[R_IP] = MR_PG_INET, [R_INDEX] = MR_PG_INT8, [R_SQLSTATE] = MR_PG_TEXT,
 	[R_REASON] = MR_PG_TEXT, [R_PAYLOAD] = MR_PG_BYTEA, [R_KEY_NO] = MR_PG_INT4,
 };
@@ -70,7 +71,8 @@ const char mr_store_without_ledger[] = PLAIN_INSERT;
  * The rows of the ledger are the gate: whoever inserts the group stores it.
  * Another one that tries at the same time waits for the outcome of the first.
  *
- * key_no counts the keys of the group from 1; it is NULL for rows without.
+ * key_no counts the keys of the group from 1; it is NULL for rows without. row_no
+ * counts its rows from 1.
  */
 const char *const mr_store_statements[] = {
 	/* PLAIN */
@@ -93,39 +95,50 @@ const char *const mr_store_statements[] = {
 	"FROM made HAVING count(*) > 0 ON CONFLICT DO NOTHING RETURNING 1) "
 	PLAIN_INSERT " WHERE EXISTS (SELECT FROM gate)",
 	/*
-	 * FULL: the keys in one order everywhere, so that two workers cannot deadlock.
-	 * They come before the gate, which counts by them: those of a group that is
-	 * known exist all.
+	 * FULL: the keys in one order everywhere, those of messages last, so that two
+	 * workers cannot deadlock. They come before the gate, which counts by them: those
+	 * of a group that is known exist all. Of the rows with a messageId, the first in
+	 * a batch that is no duplicate is stored; what is left out of those is repeated.
+	 * NOT IN is a look-up in a hash, whatever the planner believes.
 	 */
 	"WITH given AS MATERIALIZED ("
-	"SELECT * FROM unnest($10::text[], $11::text[], $12::integer[], $13::integer[]) "
-	"WITH ORDINALITY AS u (site_id, batch_id, n_rows, n_refusals, key_no)), "
+	"SELECT * FROM unnest($10::text[], $11::text[], $12::integer[]) "
+	"WITH ORDINALITY AS u (site_id, batch_id, n_refusals, key_no)), "
 	"made AS (INSERT INTO dedup_keys (site_id, batch_id) "
 	"SELECT site_id, batch_id FROM given " KEY_ORDER
 	" ON CONFLICT DO NOTHING RETURNING site_id, batch_id), "
-	"fresh AS MATERIALIZED (SELECT key_no::integer AS key_no, n_rows, n_refusals "
+	"fresh AS MATERIALIZED (SELECT key_no::integer AS key_no, n_refusals "
 	"FROM given JOIN made USING (site_id, batch_id)), "
+	"new AS MATERIALIZED (SELECT row_no, message_key "
+	"FROM unnest($13::integer[], $14::uuid[]) WITH ORDINALITY AS u (key_no, message_key, row_no) "
+	"WHERE key_no IS NULL OR key_no IN (SELECT key_no FROM fresh)), "
+	"first AS MATERIALIZED (SELECT DISTINCT ON (message_key) row_no, message_key FROM new "
+	"WHERE message_key IS NOT NULL AND (SELECT count(*) FROM fresh) >= 0 "
+	"ORDER BY message_key, row_no), "
+	"noted AS (INSERT INTO message_keys (message_key) SELECT message_key FROM first "
+	"ORDER BY message_key ON CONFLICT DO NOTHING RETURNING message_key), "
+	"repeated AS MATERIALIZED (SELECT row_no FROM new WHERE message_key IS NOT NULL AND "
+	"(message_key NOT IN (SELECT message_key FROM noted) OR "
+	"row_no NOT IN (SELECT row_no FROM first))), "
 	"gate AS (" LEDGER_INSERT
-	"SELECT $23::uuid, $24::uuid, $25::integer + new.n_rows, "
-	"given.n_rows + given.n_refusals - new.n_rows - new.n_refusals, "
-	"$26::integer + new.n_refusals "
-	"FROM (SELECT coalesce(sum(n_rows), 0)::integer AS n_rows, "
-	"coalesce(sum(n_refusals), 0)::integer AS n_refusals FROM fresh) AS new, "
-	"(SELECT coalesce(sum(n_rows), 0)::integer AS n_rows, "
-	"coalesce(sum(n_refusals), 0)::integer AS n_refusals FROM given) AS given "
-	"ON CONFLICT DO NOTHING RETURNING 1), "
+	"SELECT $23::uuid, $24::uuid, n_rows, $25::integer - n_rows - n_refusals, n_refusals "
+	"FROM (SELECT ((SELECT count(*) FROM new) - (SELECT count(*) FROM repeated))::integer "
+	"AS n_rows, (SELECT $26::integer + coalesce(sum(n_refusals), 0)::integer FROM fresh) "
+	"AS n_refusals) AS kept ON CONFLICT DO NOTHING RETURNING 1), "
 	"stored AS (INSERT INTO events (" EVENT_COLUMNS ", ingest_xid) "
 	"SELECT " EVENT_COLUMNS ", " XID " "
-	"FROM (SELECT " EVENT_VALUES ", unnest($14::integer[]) AS key_no) AS u "
+	"FROM (SELECT " EVENT_VALUES ", unnest($13::integer[]) AS key_no, "
+	"generate_series(1::bigint, cardinality($13::integer[])) AS row_no) AS u "
 	"WHERE (key_no IS NULL OR key_no IN (SELECT key_no FROM fresh)) "
-	"AND EXISTS (SELECT FROM gate)), "
+	"AND row_no NOT IN (SELECT row_no FROM repeated) AND EXISTS (SELECT FROM gate)), "
 	"refused AS (INSERT INTO rejected_events "
 	"(" REJECT_COLUMNS ") SELECT " REJECT_COLUMNS " "
 	"FROM unnest($15::timestamptz[], $16::text[], $17::inet[], $18::bigint[], $19::text[], "
 	"$20::text[], $21::bytea[], $22::integer[]) AS u (" REJECT_COLUMNS ", key_no) "
 	"WHERE (key_no IS NULL OR key_no IN (SELECT key_no FROM fresh)) "
 	"AND EXISTS (SELECT FROM gate)) "
-	"SELECT 0 FROM gate UNION ALL SELECT key_no FROM fresh",
+	"SELECT 0 AS n FROM gate UNION ALL SELECT key_no FROM fresh "
+	"UNION ALL SELECT -row_no::integer FROM repeated ORDER BY n DESC",
 };
 enum { PLAIN, KEYED, FULL };
 const int mr_store_n_statements = sizeof mr_store_statements / sizeof mr_store_statements[0];
@@ -151,7 +164,8 @@ const int mr_store_n_statements = sizeof mr_store_statements / sizeof mr_store_s
 struct mr_store {
 	struct mr_pgarray columns[N_COLUMNS];
 	uint8_t instance[MR_UUID_BYTES];
-	uint8_t free_rows[4], free_refusals[4]; /* of batches without a key, big-endian */
+	/* Big-endian: of all rows and refusals, and of refusals in batches without a key. */
+	uint8_t events[4], free_refusals[4];
 	struct mr_db_param params[N_COLUMNS + N_LEDGER];
 };
 
@@ -236,20 +250,48 @@ add_key(struct mr_store *store, const struct mr_batch *batch)
 	mr_pgarray_add_str(&store->columns[KEY_BATCH], batch->batch_id);
 }
 
+/* Where a text ends is said, so that no two pairs have the same bytes. */
+static void
+message_key(const struct mr_event *e, uint8_t key[MR_SHA256_BYTES])
+{
+	struct mr_sha256 hash;
+
+	mr_sha256_init(&hash);
+	mr_sha256_add(&hash, e->site_id.p, e->site_id.n);
+	mr_sha256_add(&hash, "", 1);
+	mr_sha256_add(&hash, e->message_id.p, e->message_id.n);
+	mr_sha256_final(&hash, key);
+}
+
+static void
+add_message_key(struct mr_store *store, const struct mr_event *e, bool trial)
+{
+	uint8_t key[MR_SHA256_BYTES];
+
+	if (e->message_id.p == NULL || trial) {
+		mr_pgarray_add_null(&store->columns[MESSAGE]);
+		return;
+	}
+	message_key(e, key);
+	mr_pgarray_add_str(&store->columns[MESSAGE],
+	    (struct mr_str){ (const char *)key, MR_UUID_BYTES });
+}
+
 /* What FULL has beside the key. */
 static void
-add_extras(struct mr_store *store, const struct mr_batch *batch, int32_t *n_keys)
+add_extras(struct mr_store *store, const struct mr_batch *batch, bool trial, int32_t *n_keys)
 {
 	size_t kept = mr_event_kept_rejects(batch);
 	int32_t key_no = 0;
 
 	if (batch->batch_id.p != NULL) {
 		key_no = ++*n_keys;
-		mr_pgarray_add_int4(&store->columns[KEY_ROWS], (int32_t)batch->n_rows);
 		mr_pgarray_add_int4(&store->columns[KEY_REFUSALS], (int32_t)batch->n_rejects);
 	}
-	for (size_t i = 0; i < batch->n_rows; i++)
+	for (size_t i = 0; i < batch->n_rows; i++) {
 		add_key_no(&store->columns[KEY_NO], key_no);
+		add_message_key(store, &batch->rows[i], trial);
+	}
 	for (size_t i = 0; i < kept; i++)
 		add_reject(store, batch, &batch->rejects[i], key_no);
 }
@@ -261,24 +303,24 @@ put_be32(uint8_t to[4], size_t v)
 		to[i] = (uint8_t)(v >> (24 - 8 * i));
 }
 
-/* The ledger's parameters, from params[at] on. apart: what has a key is not counted. */
+/* The ledger's parameters, from params[at] on. */
 static void
-fill_ledger(struct mr_store *store, const struct mr_group *group, int at, bool apart)
+fill_ledger(struct mr_store *store, const struct mr_group *group, int at)
 {
 	struct mr_db_param *p = store->params + at;
-	size_t rows = 0, refusals = 0;
+	size_t events = 0, refusals = 0;
 
 	for (size_t b = 0; b < group->n; b++) {
-		if (apart && group->batches[b]->batch_id.p != NULL)
-			continue;
-		rows += group->batches[b]->n_rows;
-		refusals += group->batches[b]->n_rejects;
+		const struct mr_batch *batch = group->batches[b];
+
+		events += batch->n_rows + batch->n_rejects;
+		refusals += batch->batch_id.p == NULL ? batch->n_rejects : 0;
 	}
-	put_be32(store->free_rows, rows);
+	put_be32(store->events, events);
 	put_be32(store->free_refusals, refusals);
 	p[GROUP_ID] = (struct mr_db_param){ group->id, MR_UUID_BYTES };
 	p[INSTANCE] = (struct mr_db_param){ store->instance, MR_UUID_BYTES };
-	p[FREE_ROWS] = (struct mr_db_param){ store->free_rows, 4 };
+	p[EVENTS] = (struct mr_db_param){ store->events, 4 };
 	p[FREE_REFUSALS] = (struct mr_db_param){ store->free_refusals, 4 };
 }
 
@@ -296,7 +338,7 @@ fill(struct mr_store *store, const struct mr_group *group, int n_columns)
 		if (n_columns >= N_KEYED)
 			add_key(store, group->batches[b]);
 		if (n_columns == N_COLUMNS)
-			add_extras(store, group->batches[b], &n_keys);
+			add_extras(store, group->batches[b], group->trial, &n_keys);
 	}
 	for (int c = 0; c < n_columns; c++) {
 		struct mr_str bytes = mr_pgarray_end(&store->columns[c]);
@@ -305,8 +347,17 @@ fill(struct mr_store *store, const struct mr_group *group, int n_columns)
 			return false;
 		store->params[c] = (struct mr_db_param){ bytes.p, (int)bytes.n };
 	}
-	fill_ledger(store, group, n_columns, n_columns == N_COLUMNS);
+	fill_ledger(store, group, n_columns);
 	return true;
+}
+
+static bool
+has_message_ids(const struct mr_batch *batch)
+{
+	for (size_t i = 0; i < batch->n_rows; i++)
+		if (batch->rows[i].message_id.p != NULL)
+			return true;
+	return false;
 }
 
 /* The shortest statement that has all that the group brings. */
@@ -316,7 +367,8 @@ statement_of(const struct mr_group *group)
 	int statement = PLAIN;
 
 	for (size_t b = 0; b < group->n; b++) {
-		if (group->batches[b]->n_rejects > 0)
+		if (group->batches[b]->n_rejects > 0 ||
+		    (!group->trial && has_message_ids(group->batches[b])))
 			return FULL;
 		if (group->batches[b]->batch_id.p != NULL)
 			statement = KEYED;
@@ -324,26 +376,47 @@ statement_of(const struct mr_group *group)
 	return statement;
 }
 
-/* Whether the first column of a row is the number. */
+/* Whether the number, which is not negative, is among those, which descend. */
 static bool
 has_number(const struct mr_db_rows *rows, long number)
 {
-	for (int r = 0; r < mr_db_n_rows(rows); r++)
+	for (int r = 0; r < mr_db_n_rows(rows) && mr_db_int(rows, r, 0) >= number; r++)
 		if (mr_db_int(rows, r, 0) == number)
 			return true;
 	return false;
 }
 
-/* The rows are 0, when the group is new, and the keys that are. */
+/* Counts the negative numbers, which are those of rows, for the batches that have them. */
+static void
+count_repeated(const struct mr_db_rows *rows, struct mr_group *group)
+{
+	int64_t last = 0; /* row of the batch */
+	size_t b = 0;
+
+	for (int r = 0; r < mr_db_n_rows(rows); r++) {
+		int64_t row_no = -mr_db_int(rows, r, 0);
+
+		if (row_no <= 0)
+			continue;
+		while (row_no > last + (int64_t)group->batches[b]->n_rows)
+			last += (int64_t)group->batches[b++]->n_rows;
+		group->repeated[b]++;
+	}
+}
+
+/* The numbers are the keys that are new, 0 when the group is, and rows that are repeated. */
 static void
 read_result(const struct mr_db_rows *rows, struct mr_group *group)
 {
 	long key_no = 0;
 
 	group->known = !has_number(rows, 0);
-	for (size_t b = 0; b < group->n && !group->known; b++)
+	if (group->known)
+		return;
+	for (size_t b = 0; b < group->n; b++)
 		if (group->batches[b]->batch_id.p != NULL)
 			group->duplicate[b] = !has_number(rows, ++key_no);
+	count_repeated(rows, group);
 }
 
 static enum mr_db_class
@@ -370,8 +443,10 @@ mr_store_group(struct mr_store *store, struct mr_db *db, struct mr_group *group,
 	enum mr_db_class class;
 
 	group->known = false;
-	for (size_t b = 0; b < group->n; b++)
+	for (size_t b = 0; b < group->n; b++) {
 		group->duplicate[b] = false;
+		group->repeated[b] = 0;
+	}
 	class = execute(store, db, group, statement, &rows, err);
 	/* Another one may have stored a key meanwhile, which is an error in KEYED. */
 	if (statement == KEYED && class != MR_DB_UNAVAILABLE && class != MR_DB_UNKNOWN &&

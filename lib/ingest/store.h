@@ -4,8 +4,8 @@
  * The statement is an INSERT … SELECT unnest(…), … over binary arrays, one
  * array a column. Groups that bring batchIds use a form that stores those too,
  * all or nothing; one with a repetition or with refused events the longest
- * form, which leaves out what is a repetition. All write the group into the
- * ledger (the table ingest_groups) and store nothing when it is there already.
+ * form, which leaves out what is a repetition; so do groups that bring messageIds.
+ * All write the group into the ledger (the table ingest_groups) and store nothing when it is there already.
  */
 #ifndef MR_INGEST_STORE_H
 #define MR_INGEST_STORE_H
@@ -45,6 +45,10 @@ struct mr_group {
 	bool known;      /* it was stored before; nothing is stored again */
 	bool *duplicate; /* of each batch: its (site, batchId) was stored before, by
 	                    another group; nothing of it is stored again */
+	size_t *repeated; /* of each batch that is no duplicate: rows whose (site, messageId)
+	                     was stored before, or stands before it in this group; they are
+	                     not stored again */
+	bool trial;       /* messageIds do not matter, as nothing of it will stay */
 };
 
 /*

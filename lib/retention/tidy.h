@@ -13,7 +13,7 @@
 #include "db/connection.h"
 
 struct mr_tidied {
-	int64_t keys;     /* of dedup_keys */
+	int64_t keys;     /* of dedup_keys and message_keys */
 	int64_t rejected; /* of rejected_events; the totals of the books have them noted */
 	int64_t history;  /* of the export's tables, without what goes along with them */
 };

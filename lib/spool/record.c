@@ -10,6 +10,8 @@
 /* Offsets within a compressed one. */
 enum { C_EVENTS = 4, C_FRAME = 8 };
 enum kind { EVENT, BATCH, BATCH_WITHOUT_ENVELOPE, BARE_BATCH };
+/* Added to the kind. */
+#define WITH_MESSAGE_IDS 4
 /* The least that a batch, a row and a refusal take up: what a count may promise. */
 #define MIN_BATCH 13
 #define MIN_ROW 41
@@ -55,6 +57,25 @@ kind_of(const struct mr_batch *batch)
 	return mr_str_eq(batch->site_id, batch->rows[0].site_id) ? BATCH : BATCH_WITHOUT_ENVELOPE;
 }
 
+static bool
+has_message_ids(const struct mr_batch *batch)
+{
+	for (size_t i = 0; i < batch->n_rows; i++)
+		if (batch->rows[i].message_id.p != NULL)
+			return true;
+	return false;
+}
+
+static void
+put_rows(struct mr_buf *out, const struct mr_batch *batch, bool with_message_ids)
+{
+	for (size_t i = 0; i < batch->n_rows; i++) {
+		put_row(out, &batch->rows[i]);
+		if (with_message_ids)
+			put_text(out, batch->rows[i].message_id);
+	}
+}
+
 /* One that is not kept is counted alone. */
 static void
 put_reject(struct mr_buf *out, const struct mr_reject *r, bool kept)
@@ -71,15 +92,15 @@ mr_record_encode(const struct mr_batch *const *batches, size_t n, struct mr_buf 
 	mr_buf_add_be32(out, (uint32_t)n);
 	for (size_t b = 0; b < n; b++) {
 		enum kind kind = kind_of(batches[b]);
+		bool with_message_ids = has_message_ids(batches[b]);
 
-		mr_buf_add_char(out, (char)kind);
+		mr_buf_add_char(out, (char)(kind + (with_message_ids ? WITH_MESSAGE_IDS : 0)));
 		put_text(out, batches[b]->batch_id);
 		if (kind >= BATCH_WITHOUT_ENVELOPE)
 			put_text(out, batches[b]->site_id);
 		mr_buf_add_be32(out, (uint32_t)batches[b]->n_rows);
 		mr_buf_add_be32(out, (uint32_t)batches[b]->n_rejects);
-		for (size_t i = 0; i < batches[b]->n_rows; i++)
-			put_row(out, &batches[b]->rows[i]);
+		put_rows(out, batches[b], with_message_ids);
 		for (size_t i = 0, kept = mr_event_kept_rejects(batches[b]);
 		    i < batches[b]->n_rejects; i++)
 			put_reject(out, &batches[b]->rejects[i], i < kept);
@@ -163,7 +184,7 @@ take_ip(struct cursor *c, struct mr_ip *ip)
 }
 
 static void
-take_row(struct cursor *c, struct mr_event *e)
+take_row(struct cursor *c, bool with_message_id, struct mr_event *e)
 {
 	*e = (struct mr_event){ .received_us = (int64_t)take_number(c, 8) };
 	e->event_us = (int64_t)take_number(c, 8);
@@ -174,6 +195,8 @@ take_row(struct cursor *c, struct mr_event *e)
 	e->visitor_id = take_text(c);
 	e->user_agent = take_text(c);
 	e->payload = take_text(c);
+	if (with_message_id)
+		e->message_id = take_text(c);
 	if (e->site_id.p == NULL || e->event_type.p == NULL || e->payload.p == NULL)
 		c->bad = true;
 }
@@ -205,7 +228,9 @@ static enum mr_err
 take_batch(struct mr_arena *arena, struct cursor *c, struct mr_batch *batch)
 {
 	uint64_t kind = take_number(c, 1);
+	bool with_message_ids = kind <= BARE_BATCH + WITH_MESSAGE_IDS && kind >= WITH_MESSAGE_IDS;
 
+	kind -= with_message_ids ? WITH_MESSAGE_IDS : 0;
 	*batch = (struct mr_batch){ .is_batch = kind != EVENT, .bare = kind == BARE_BATCH };
 	batch->batch_id = take_text(c);
 	if (kind >= BATCH_WITHOUT_ENVELOPE && (batch->site_id = take_text(c)).p == NULL)
@@ -219,7 +244,7 @@ take_batch(struct mr_arena *arena, struct cursor *c, struct mr_batch *batch)
 	if (batch->rows == NULL || batch->rejects == NULL)
 		return MR_ENOMEM;
 	for (size_t i = 0; i < batch->n_rows && !c->bad; i++)
-		take_row(c, &batch->rows[i]);
+		take_row(c, with_message_ids, &batch->rows[i]);
 	for (size_t i = 0; i < batch->n_rejects && !c->bad; i++)
 		take_reject(c, &batch->rejects[i]);
 	if (!c->bad)

@@ -5,10 +5,11 @@
  * Layout, all numbers big-endian:
  *   u32 batches; for each:
  *     u8 kind: 0 an event, 1 a batch, 2 a batch without its envelope, which was
- *     refused, 3 one that never had one; text batch_id; for kinds 2 and 3 text
- *     site_id; u32 rows; u32 refusals;
+ *     refused, 3 one that never had one; 4 more when rows have a message_id; text
+ *     batch_id; for kinds 2 and 3 text site_id; u32 rows; u32 refusals;
  *     each row:     i64 received_us, i64 event_us, ip, text site_id, event_type,
- *                   session_id, visitor_id, user_agent, payload
+ *                   session_id, visitor_id, user_agent, payload; message_id where
+ *                   the kind says so
  *     each refusal: i64 index, text payload, reason, sqlstate
  *     of refusals that are not kept (event.h), the texts but for sqlstate are empty
  *   text is u32 length and the bytes; length 0xffffffff is "no value".

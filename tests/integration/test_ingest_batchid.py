@@ -1,9 +1,15 @@
-"""A batch that is sent again with the same batchId is stored once."""
+"""A batch that is sent again with the same batchId is stored once, an event with the same messageId."""
 
+import glob
+import hashlib
+import json
+import os
+import shutil
+import signal
 import threading
 
-from common import success, without_time, worker
-from harness import postgres, proc, tap
+from common import config, queued, success, without_time, worker
+from harness import fcgi, libpq, postgres, proc, spool, tap
 
 DUPLICATE = {"status": "success", "duplicate": True, "events_processed": 0}
 
@@ -137,6 +143,159 @@ def crossed(t, pg, w):
               [success(4)] * 20 * len(answers), "are new")
 
 
+def message(message_id, site="msg.test", **more):
+    return {"eventType": "x", "siteId": site, "messageId": message_id, **more}
+
+
+def messages(*ids, **more):
+    """A batch of them; its envelope has no id."""
+    return {"eventType": "batch", "siteId": "msg.test", "events": [message(i) for i in ids], **more}
+
+
+def partly(n, repeated):
+    return {"status": "success", "message": f"{n} event(s) received and stored, "
+            f"{repeated} stored before", "events_processed": n, "duplicates": repeated}
+
+
+def ids(pg, site="msg.test", database=None):
+    """The messageIds of what is stored, each as often as it is."""
+    return [row["id"] for row in pg.query(
+        "SELECT payload->>'messageId' AS id FROM events WHERE payload::jsonb ? 'messageId' AND "
+        f"site_id = '{site}' ORDER BY id", database)]
+
+
+def message_ids(t, pg, w):
+    with t.case("messageIds"):
+        t.is_(without_time(post(w, messages("a", "b"))), success(3), "two that are new")
+        t.is_(without_time(post(w, messages("b", "c", "a"))), partly(2, 2), "two of them again")
+        t.is_(without_time(post(w, message("c"))), partly(0, 1), "one alone")
+        t.is_(without_time(post(w, messages("d", "d", "d"))), partly(2, 2), "twice in one batch")
+        t.is_(ids(pg), ["a", "b", "c", "d"], "each is stored once")
+        t.is_(without_time(post(w, message("a", "b.test"))), success(1), "of another site")
+        answer = w.request("GET", "/pixel.gif?eventType=x&siteId=msg.test&messageId=d")
+        t.is_(answer.headers.get("x-millrace"), "duplicate", "a pixel")
+        t.is_(w.request("GET", "/collect?eventType=x&siteId=msg.test&messageId=e").json()
+              ["events_processed"], 1, "in a query")
+        for _ in range(2):
+            answer = w.request("POST", "/v1/batch", {"writeKey": "segment.test", "batch": [
+                {"type": "page", "messageId": "a"}, {"type": "page", "messageId": "a"},
+                {"type": "page", "messageId": "b"}]})
+            t.is_(answer.json(), {"success": True}, "Segment's")
+        t.is_(ids(pg, "segment.test"), ["a", "b"], "are stored once")
+
+    with t.case("messageIds that cannot be used"):
+        for odd in (7, True, {}, "x" * 256):
+            answers = [without_time(post(w, message(odd, "odd.test"))) for _ in range(2)]
+            t.is_(answers, [success(1)] * 2, f"{str(odd)[:9]}: both are stored")
+        for odd in ("", None):
+            answers = [without_time(post(w, message(odd, "odd.test"))) for _ in range(2)]
+            t.is_(answers, [success(1)] * 2, f"{odd!r}: there is none")
+        for odd in ("x" * 255, "\0", "größe'\"\\"):
+            answers = [without_time(post(w, message(odd, "odd.test"))) for _ in range(2)]
+            t.is_(answers, [success(1), partly(0, 1)], f"{odd[:9]!r} is one")
+
+    with t.case("messageIds in a batch with a batchId"):
+        both = messages("f", "g", batchId="with messages")
+        t.is_(without_time(post(w, both)), success(3), "both are new")
+        is_duplicate(t, post(w, messages("h", batchId="with messages")), "the batchId again")
+        t.is_(without_time(post(w, messages("f", "h", batchId="others"))), partly(2, 1),
+              "what was not stored with its batch is not remembered")
+        is_duplicate(t, post(w, both), "both again")
+
+    with t.case("messageIds beside refused members"):
+        body = messages("i", "a")
+        body["events"].insert(1, 42)
+        t.includes(without_time(post(w, body)), {"status": "partial", "events_processed": 2,
+                   "duplicates": 1, "events_rejected": 1}, "all are told")
+        t.is_(pg.query("SELECT stored, duplicate, rejected FROM ingest_groups ORDER BY group_id "
+                       "DESC LIMIT 1"), [{"stored": 2, "duplicate": 1, "rejected": 1}], "and counted")
+
+
+def refused_by_database(t, pg):
+    with t.case("messageIds beside what the database refuses"):
+        pg.create_database("refusing")
+        with worker(pg, "refusing") as w:
+            w.wait_healthy()
+            t.is_(post(w, message("old")).status, 200, "one that is stored before")
+            pg.execute("ALTER TABLE events ADD CONSTRAINT c CHECK (event_type <> 'bad')", "refusing")
+            body = messages("old", "new", "refused", batchId="k")
+            body["events"][2]["eventType"] = "bad"
+            t.includes(without_time(post(w, body)), {"status": "partial", "events_processed": 2,
+                       "duplicates": 1, "events_rejected": 1}, "the others are what they are")
+            pg.execute("ALTER TABLE events DROP CONSTRAINT c", "refusing")
+            t.is_(without_time(post(w, messages("new", "refused"))), partly(2, 1),
+                  "what was refused is not remembered")
+            t.is_(pg.query("SELECT sum(stored) AS s, sum(duplicate) AS d, sum(rejected) AS r FROM "
+                           "ingest_groups", "refusing"), [{"s": 5, "d": 2, "r": 1}], "the ledger")
+
+
+def messages_at_once(t, pg, one, other):
+    """The same messages in other batches, in other orders, over two workers."""
+    names = [f"race {i}" for i in range(30)]
+    requests = [(one if i % 2 else other, messages(*(names[i:] + names[:i]), siteId="raced.test"))
+                for i in range(20)]
+    for _, body in requests:
+        for event in body["events"]:
+            event["siteId"] = "raced.test"
+    answers = [without_time(answer) for answer in at_once(requests)]
+    with t.case("messages at once over two workers"):
+        t.is_(ids(pg, "raced.test"), sorted(names), "each is stored once")
+        t.is_([sum(a.get(key, 0) for a in answers) for key in ("events_processed", "duplicates")],
+              [20 + 30, 19 * 30], "which is what was told")
+
+
+def key_of(site, message_id):
+    return hashlib.sha256(f"{site}\0{message_id}".encode()).hexdigest()[:32]
+
+
+def killed(t, pg, w):
+    """Frozen while PostgreSQL commits, and killed before it knows."""
+    pool, dsn = libpq.Pool(), pg.dsn(None, postgres.SUPERUSER)
+    with t.case("killed between commit and answer"):
+        pool.run(dsn, "BEGIN")
+        pool.run(dsn, f"INSERT INTO message_keys VALUES ('{key_of('msg.test', 'k1')}')")
+        with fcgi.Connection(w.address) as c:
+            body = json.dumps(messages("k1", "k2")).encode()
+            c.begin()
+            c.params(fcgi.make_params("POST", "/collect", body))
+            c.stdin(body)
+            c.end_stdin()
+            proc.wait_for(lambda: pg.value("SELECT count(*) FROM pg_locks WHERE NOT granted") == 1,
+                          "the worker waits for the other one's key")
+            w.process.kill(signal.SIGSTOP)
+            pool.run(dsn, "ROLLBACK")
+            proc.wait_for(lambda: "k2" in ids(pg), "the commit")
+            w.process.kill(signal.SIGKILL)
+            w.process.wait()
+        w.start()
+        w.wait_healthy()
+        t.is_(without_time(post(w, messages("k2", "k1", "k3"))), partly(2, 2), "sent again")
+
+
+def spooled(t, pg):
+    with t.case("messageIds in the spool"):
+        pg.create_database("spooled")
+        with worker(pg, "spooled") as w:
+            w.wait_healthy()
+            t.is_(without_time(post(w, message("a"))), success(1), "one is stored")
+        with worker(pg, "spooled", {"collector": {"ingest": "spool"}}) as w:
+            w.wait_healthy()
+            t.is_([without_time(post(w, messages(*batch))) for batch in ("abc", "cdd", "ad")],
+                  [queued(4), queued(4), queued(3)], "some are queued, and some again")
+            t.is_(w.stop(), 0, "exit status")
+            for path in glob.glob(os.path.join(w.dir, "spool", "*.seg")):
+                shutil.copy(path, path + ".copy")
+            r = spool.Replay(w.dir, config(pg, "spooled"))
+            t.like(r.run().stdout, r"\Astored 11 event\(s\) .*, 5 event\(s\) duplicate", "replay")
+            t.is_(ids(pg, database="spooled"), ["a", "b", "c", "d"], "each is stored once")
+            for path in glob.glob(os.path.join(w.dir, "spool", "*.copy")):
+                os.rename(path, path.removesuffix(".copy"))
+            t.is_((r.run().returncode, r.segments()), (0, []), "the records again")
+            t.is_(ids(pg, database="spooled"), ["a", "b", "c", "d"], "store nothing")
+            t.is_(pg.query("SELECT sum(stored) AS s, sum(duplicate) AS d FROM ingest_groups",
+                           "spooled"), [{"s": 7, "d": 5}], "the ledger")
+
+
 postgres.need()
 with tap.Suite() as t, postgres.Postgres() as pg:
     with worker(pg) as one, worker(pg) as other:
@@ -145,9 +304,14 @@ with tap.Suite() as t, postgres.Postgres() as pg:
         sequential(t, pg, one)
         concurrent(t, pg, one, other)
         crossed(t, pg, one)
+        message_ids(t, pg, one)
+        messages_at_once(t, pg, one, other)
+        killed(t, pg, one)
         with t.case("after a restart of the worker"):
             t.is_(one.stop(), 0, "exit status")
             one.start()
             one.wait_healthy()
             is_duplicate(t, post(one, batch("one")), "again")
+    refused_by_database(t, pg)
+    spooled(t, pg)
     growing(t, pg)

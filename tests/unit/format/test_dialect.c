@@ -139,6 +139,7 @@ test_messages(void)
 		/* what cannot be used as an id is left out, not the event */
 		{ __LINE__, "/v1/page", "{\"anonymousId\":{},\"context\":{\"sessionId\":[]}}",
 		    "pageview|default|-|-|=|{\"anonymousId\":{},\"context\":{\"sessionId\":[]}}\n", 2 },
+		{ __LINE__, "/v1/page", "{\"messageId\":7}", "pageview|default|-|-|=|{\"messageId\":7}\n", 1 },
 		{ __LINE__, "/v1/page", "{\"context\":7}", "pageview|default|-|-|=|{\"context\":7}\n", 0 },
 
 		/* the client's clock: ten minutes slow, two hours fast, right, unknown */
@@ -176,6 +177,10 @@ test_messages(void)
 		ok(!batch.is_batch, "no batch");
 	}
 	row(0);
+	ok(decode_as("/v1/page", NULL, mr_str("{\"messageId\":\"m-1\"}")) == MR_OK, "with a messageId");
+	is_str(batch.rows[0].message_id, "m-1", "it is there");
+	ok(decode_as("/v1/page", NULL, mr_str("{}")) == MR_OK, "without");
+	ok(batch.rows[0].message_id.p == NULL, "there is none");
 }
 
 static void

@@ -741,6 +741,8 @@ test_fields(void)
 		    "{\"eventType\":\"a\",\"visitorId\":{}}]}"),
 		    "batch|default|-|v|=|{\"eventType\":\"batch\",\"visitorId\":\"v\"}\n"
 		    "a|default|-|-|=|{\"eventType\":\"a\",\"visitorId\":{}}\n", 1 },
+		{ __LINE__, BYTES("{\"eventType\":\"x\",\"messageId\":7}"),
+		    "x|default|-|-|=|{\"eventType\":\"x\",\"messageId\":7}\n", 1 },
 		{ __LINE__, BYTES("{\"eventType\":\"batch\",\"events\":null}"),
 		    "batch|default|-|-|=|{\"eventType\":\"batch\",\"events\":null}\n", 0 },
 
@@ -767,6 +769,47 @@ test_fields(void)
 		check_sound();
 	}
 	row(0);
+}
+
+/* By what each row is stored once. */
+static void
+test_message_ids(void)
+{
+	static const struct {
+		int line;
+		const char *body;
+		const char *ids[3];
+		unsigned bad_ids;
+	} rows[] = {
+		{ __LINE__, "{\"eventType\":\"x\",\"messageId\":\"m\\u00e4\"}", { "m\xc3\xa4" }, 0 },
+		{ __LINE__, "{\"eventType\":\"x\"}", { NULL }, 0 },
+		{ __LINE__, "{\"eventType\":\"x\",\"messageId\":null}", { NULL }, 0 },
+		{ __LINE__, "{\"eventType\":\"x\",\"messageId\":\"\"}", { NULL }, 0 },
+		{ __LINE__, "{\"eventType\":\"x\",\"messageId\":true}", { NULL }, 1 },
+		/* members have their own */
+		{ __LINE__, "{\"eventType\":\"batch\",\"messageId\":\"e\",\"events\":["
+		    "{\"eventType\":\"a\"},{\"eventType\":\"b\",\"messageId\":\"m\"}]}", { "e", NULL, "m" }, 0 },
+	};
+	char long_id[600];
+
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		row(rows[i].line);
+		is_int(decode(rows[i].body), MR_OK, "taken");
+		for (size_t r = 0; r < batch.n_rows; r++)
+			is_str(batch.rows[r].message_id, rows[i].ids[r], "the row's");
+		is_int(batch.bad_ids, rows[i].bad_ids, "ids that were left out");
+	}
+	row(0);
+	for (int n = 255; n <= 256; n++) {
+		snprintf(long_id, sizeof long_id, "{\"eventType\":\"x\",\"messageId\":\"%0*d\"}", n, 1);
+		is_int(decode(long_id), MR_OK, "taken");
+		is_int(batch.rows[0].message_id.n, n == 255 ? 255 : 0, "its bytes");
+		is_int(batch.bad_ids, n > 255, "left out");
+		snprintf(long_id, sizeof long_id, "eventType=x&messageId=%0*d", n, 1);
+		is_int(decode_query(long_id), MR_OK, "taken from a query");
+		is_int(batch.rows[0].message_id.n, n == 255 ? 255 : 0, "its bytes");
+		is_int(batch.bad_ids, n > 255, "left out");
+	}
 }
 
 /* A bad envelope takes its members with it. */
@@ -1077,6 +1120,7 @@ main(void)
 	test_members_spoiled();
 	test_batch_spoiled();
 	test_fields();
+	test_message_ids();
 	test_kept_refusals();
 	test_envelope_refused();
 	test_drop_visitor();

@@ -27,7 +27,16 @@ static const struct mr_batch third = { .rows = rows + 1, .n_rows = 1, .rejects =
 /* It never had one. */
 static const struct mr_batch fourth = { .rows = rows + 1, .n_rows = 2, .rejects = rejects,
 	.n_rejects = 1, .site_id = MR_STR_LIT("x"), .is_batch = true, .bare = true };
-static const struct mr_batch *const group[] = { &first, &second, &third, &fourth };
+/* With messageIds, of which one is missing. */
+static struct mr_event told[] = {
+	{ .site_id = MR_STR_LIT("y"), .event_type = MR_STR_LIT("z"), .payload = MR_STR_LIT("{}"),
+	  .message_id = MR_STR_LIT("m-1") },
+	{ .site_id = MR_STR_LIT("y"), .event_type = MR_STR_LIT("z"), .payload = MR_STR_LIT("{}") },
+};
+static const struct mr_batch fifth = { .rows = told, .n_rows = 1, .site_id = MR_STR_LIT("y") };
+static const struct mr_batch sixth = { .rows = told, .n_rows = 2, .site_id = MR_STR_LIT("y"),
+	.is_batch = true, .bare = true, .batch_id = MR_STR_LIT("b-2") };
+static const struct mr_batch *const group[] = { &first, &second, &third, &fourth, &fifth, &sixth };
 
 static bool
 same_text(struct mr_str a, struct mr_str b)
@@ -42,6 +51,7 @@ same_row(const struct mr_event *a, const struct mr_event *b)
 	    same_text(a->site_id, b->site_id) && same_text(a->event_type, b->event_type) &&
 	    same_text(a->session_id, b->session_id) && same_text(a->visitor_id, b->visitor_id) &&
 	    same_text(a->user_agent, b->user_agent) && same_text(a->payload, b->payload) &&
+	    same_text(a->message_id, b->message_id) &&
 	    a->client_ip.family == b->client_ip.family &&
 	    memcmp(a->client_ip.bytes, b->client_ip.bytes, 16) == 0;
 }
