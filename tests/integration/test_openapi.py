@@ -75,7 +75,7 @@ def good(ask, w):
     ask(w, "GET", "/collect?siteId=shop")
     for path in ("/collect", *SEGMENT):
         ask(w, "POST", path, b"{")
-        ask(w, "POST", path, b"{}", content_length=None)
+        ask(w, "POST", path, b"", content_length=None)
         ask(w, "POST", path, b"x" * (2 << 20))
         ask(w, "POST", path, b"{}", headers={"Content-Encoding": "br"})
     ask(w, "POST", "/v1/batch", {"batch": [{"type": "page"}]})
