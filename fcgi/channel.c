@@ -17,18 +17,21 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/ip.h"
 #include "base/log.h"
 
 #define LISTEN_FD 0
 /* So long a thread waits at most before it looks whether it is to stop. */
 #define WAIT_MS 1000
-/* Against a web server that stalls. */
-#define STREAM_TIMEOUT_S 30
+/* Against a web server that takes no answer. */
+#define SEND_TIMEOUT_S 30
 #define ACCEPT_PAUSE_MS 50
 
 struct mr_channel {
 	int fd;                   /* -1: a spare one */
+	int64_t late_us;          /* when reading ends in any case, monotonic; guarded by lock */
+	bool late;                /* it did; guarded by lock */
 	bool reading;             /* a thread may be waiting for more of it; guarded by lock */
 	bool fresh;               /* parked before its first request came; guarded by lock */
 	struct mr_channel *spare; /* next in the list; guarded by lock */
@@ -46,6 +49,7 @@ static bool cut;       /* guarded by lock */
 static size_t n_places = 1; /* that are free; guarded by lock */
 static pthread_cond_t place_free = PTHREAD_COND_INITIALIZER;
 static _Thread_local bool has_place;
+static int64_t request_timeout_us; /* set once */
 /* Where connections over TCP may come from; set once. */
 static bool from_anywhere;
 static struct mr_ip_block *web_servers;
@@ -93,7 +97,7 @@ set_web_servers(const char *list, struct mr_error *err)
 }
 
 enum mr_err
-mr_channel_init(const char *allowed, struct mr_error *err)
+mr_channel_init(const char *allowed, int64_t timeout_s, struct mr_error *err)
 {
 	int flags = fcntl(LISTEN_FD, F_GETFL);
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
@@ -101,6 +105,7 @@ mr_channel_init(const char *allowed, struct mr_error *err)
 
 	if (e != MR_OK)
 		return e;
+	request_timeout_us = timeout_s * MR_US_PER_S;
 	n_places = processors > 1 ? (size_t)processors : 1;
 	if (flags < 0 || fcntl(LISTEN_FD, F_SETFL, flags | O_NONBLOCK) != 0)
 		return mr_fail(err, MR_EIO, "listening socket: %s", strerror(errno));
@@ -183,8 +188,9 @@ mr_channel_begin_reading(struct mr_channel *channel)
 {
 	pthread_mutex_lock(&lock);
 	n_fresh -= channel->fresh;
-	channel->fresh = false;
+	channel->fresh = channel->late = false;
 	channel->reading = true;
+	channel->late_us = mr_clock_mono_us() + request_timeout_us;
 	if (cut)
 		(void)shutdown(channel->fd, SHUT_RD);
 	pthread_mutex_unlock(&lock);
@@ -195,6 +201,33 @@ mr_channel_end_reading(struct mr_channel *channel)
 {
 	pthread_mutex_lock(&lock);
 	channel->reading = false;
+	pthread_mutex_unlock(&lock);
+}
+
+bool
+mr_channel_is_late(struct mr_channel *channel)
+{
+	bool late;
+
+	pthread_mutex_lock(&lock);
+	late = channel->late;
+	pthread_mutex_unlock(&lock);
+	return late;
+}
+
+/* The thread that reads it sees the end of what came until now; it can still answer. */
+void
+mr_channel_expire(void)
+{
+	int64_t now_us = mr_clock_mono_us();
+
+	pthread_mutex_lock(&lock);
+	for (struct mr_channel *c = all_channels; c != NULL; c = c->older) {
+		if (!c->reading || c->late || c->late_us > now_us)
+			continue;
+		c->late = true;
+		(void)shutdown(c->fd, SHUT_RD);
+	}
 	pthread_mutex_unlock(&lock);
 }
 
@@ -277,12 +310,12 @@ failed_to_accept(int error)
 }
 
 static void
-set_timeout(int fd, int option)
+set_send_timeout(int fd)
 {
-	struct timeval tv = { .tv_sec = STREAM_TIMEOUT_S };
+	struct timeval tv = { .tv_sec = SEND_TIMEOUT_S };
 
 	/* Without it the thread merely waits longer. */
-	(void)setsockopt(fd, SOL_SOCKET, option, &tv, sizeof tv);
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv);
 }
 
 /* Whether the peer may talk to us. */
@@ -327,8 +360,7 @@ accept_channel(struct mr_channel **accepted)
 	}
 	if (peer.ss_family != AF_UNIX)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	set_timeout(fd, SO_RCVTIMEO);
-	set_timeout(fd, SO_SNDTIMEO);
+	set_send_timeout(fd);
 	return MR_OK;
 }
 

@@ -14,6 +14,7 @@
 #define MR_FCGI_CHANNEL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/error.h"
 
@@ -26,9 +27,10 @@ struct mr_channel;
 /*
  * Once, before any thread: the listening socket is file descriptor 0. web_servers lists the
  * addresses and blocks that connections over TCP may come from, as FCGI_WEB_SERVER_ADDRS
- * does (FastCGI specification, section 3.2); NULL: any. MR_EIO, MR_ENOMEM.
+ * does (FastCGI specification, section 3.2); NULL: any. A request has timeout_s to arrive.
+ * MR_EIO, MR_ENOMEM.
  */
-enum mr_err mr_channel_init(const char *web_servers, struct mr_error *err);
+enum mr_err mr_channel_init(const char *web_servers, int64_t timeout_s, struct mr_error *err);
 
 /* Closes what is open; when no thread uses it any more. */
 void mr_channel_end(void);
@@ -48,9 +50,15 @@ void mr_channel_step_aside(void);
 
 int mr_channel_fd(const struct mr_channel *channel);
 
-/* Around reading a request from it: mr_channel_cut() may end the reading in between. */
+/*
+ * Around reading a request from it: mr_channel_cut() and mr_channel_expire() may end the
+ * reading in between.
+ */
 void mr_channel_begin_reading(struct mr_channel *channel);
 void mr_channel_end_reading(struct mr_channel *channel);
+
+/* Whether its request did not arrive in time, so that reading it was ended. */
+bool mr_channel_is_late(struct mr_channel *channel);
 
 /*
  * Ends the use of a channel whose connection stays open: it waits for its next
@@ -72,6 +80,9 @@ void mr_channel_stop(void);
 
 /* Whether a connection was accepted whose first request has not come yet. */
 bool mr_channel_pending(void);
+
+/* Ends the reading of requests that did not arrive in time. To be called about once a second. */
+void mr_channel_expire(void);
 
 /* Waits no longer for anything: what is still being read ends here. After stop. */
 void mr_channel_cut(void);

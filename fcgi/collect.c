@@ -172,12 +172,14 @@ context_of(const struct mr_worker *worker, const struct mr_request *request,
 	return ctx;
 }
 
-/* The HTTP status for an error of decoding. */
+/* The HTTP status for an error of reading or decoding. */
 static int
 status_of(enum mr_err e)
 {
 	if (e == MR_ELIMIT)
 		return 413;
+	if (e == MR_EAGAIN)
+		return 408;
 	return e == MR_EINVAL ? 400 : 503;
 }
 
@@ -334,8 +336,8 @@ count_refused(int status)
 	static const struct {
 		int status;
 		enum mr_stat why;
-	} reasons[] = { { 400, MR_STAT_REFUSED_MALFORMED }, { 411, MR_STAT_REFUSED_NO_LENGTH },
-		{ 413, MR_STAT_REFUSED_TOO_LARGE }, { 415, MR_STAT_REFUSED_ENCODING } };
+	} reasons[] = { { 400, MR_STAT_REFUSED_MALFORMED }, { 408, MR_STAT_REFUSED_TIMEOUT },
+		{ 411, MR_STAT_REFUSED_NO_LENGTH }, { 413, MR_STAT_REFUSED_TOO_LARGE }, { 415, MR_STAT_REFUSED_ENCODING } };
 
 	mr_stat_add(MR_STAT_REQUESTS_REFUSED, 1);
 	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)

@@ -34,6 +34,7 @@ static const struct counter {
 	{ "requests_rejected_total", "Requests of which nothing was taken (4xx), by the reason.",
 	    "{reason=\"malformed\"}", MR_STAT_REFUSED_MALFORMED },
 	{ "requests_rejected_total", NULL, "{reason=\"no_length\"}", MR_STAT_REFUSED_NO_LENGTH },
+	{ "requests_rejected_total", NULL, "{reason=\"timeout\"}", MR_STAT_REFUSED_TIMEOUT },
 	{ "requests_rejected_total", NULL, "{reason=\"too_large\"}", MR_STAT_REFUSED_TOO_LARGE },
 	{ "requests_rejected_total", NULL, "{reason=\"encoding\"}", MR_STAT_REFUSED_ENCODING },
 	{ "requests_rejected_total", NULL, "{reason=\"address_limit\"}", MR_STAT_REFUSED_ADDRESS_LIMIT },

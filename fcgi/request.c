@@ -66,13 +66,13 @@ set_client_ip_variable(const char *header)
 
 enum mr_err
 mr_request_init(size_t arena_bytes, const char *client_ip_header, const char *web_servers,
-    struct mr_error *err)
+    int64_t timeout_s, struct mr_error *err)
 {
 	arena_max = arena_bytes;
 	set_client_ip_variable(client_ip_header);
 	if (FCGX_Init() != 0)
 		return mr_fail(err, MR_EIO, "libfcgi: %s", strerror(errno));
-	return FCGX_IsCGI() ? MR_OK : mr_channel_init(web_servers, err);
+	return FCGX_IsCGI() ? MR_OK : mr_channel_init(web_servers, timeout_s, err);
 }
 
 bool
@@ -222,6 +222,15 @@ at_end(struct mr_exchange *x)
 	return beyond < 0;
 }
 
+/* The request need not be read any further when it ends here; its time to arrive is over. */
+static void
+look_for_end(struct mr_exchange *x)
+{
+	x->body_done = at_end(x);
+	if (x->body_done)
+		mr_channel_end_reading(x->channel);
+}
+
 /* Ends the use of the channel; its connection waits for its next request, or is closed. */
 static void
 leave_channel(struct mr_exchange *x)
@@ -275,8 +284,8 @@ finish(struct mr_exchange *x)
 	if (!x->body_done) {
 		mr_channel_step_aside();
 		drain(x);
+		mr_channel_end_reading(x->channel);
 	}
-	mr_channel_end_reading(x->channel);
 	/*
 	 * When the whole body was read, closing can reset nothing that is still
 	 * under way: libfcgi need not wait for the web server to close first.
@@ -335,7 +344,8 @@ mr_exchange_accept(struct mr_exchange **accepted)
 	mr_channel_begin_reading(channel);
 	if (!all_there(x->fcgi.ipcFd))
 		mr_channel_step_aside();
-	if (FCGX_Accept_r(&x->fcgi) != 0) {
+	/* libfcgi takes parameters that end too early for all of them. */
+	if (FCGX_Accept_r(&x->fcgi) != 0 || FCGX_GetError(x->fcgi.in) != 0) {
 		mr_channel_end_reading(channel);
 		FCGX_Free(&x->fcgi, 1);
 		leave_channel(x);
@@ -347,7 +357,7 @@ mr_exchange_accept(struct mr_exchange **accepted)
 		return e;
 	}
 	if (x->request.content_length.n == 0)
-		x->body_done = at_end(x);
+		look_for_end(x);
 	*accepted = x;
 	return MR_OK;
 }
@@ -398,6 +408,26 @@ mr_request_is_open_ended(const struct mr_request *request)
 	    request->transfer_encoding.n > 0;
 }
 
+/* Of a body whose end did not come. */
+static enum mr_err
+fail_cut(const struct mr_exchange *x, size_t got, struct mr_error *err)
+{
+	if (mr_channel_is_late(x->channel))
+		return mr_fail(err, MR_EAGAIN, "the request did not arrive in time: %zu bytes of its "
+		    "body did", got);
+	return mr_fail_at(err, MR_EINVAL, (int64_t)got, "the body is cut off after %zu bytes", got);
+}
+
+/* Of a body that ends too early. */
+static enum mr_err
+fail_short(const struct mr_exchange *x, size_t got, size_t n, struct mr_error *err)
+{
+	if (x->channel != NULL && mr_channel_is_late(x->channel))
+		return mr_fail(err, MR_EAGAIN, "the request did not arrive in time: %zu of %zu bytes of "
+		    "its body did", got, n);
+	return mr_fail_at(err, MR_EINVAL, (int64_t)got, "the body ends after %zu of %zu bytes", got, n);
+}
+
 enum mr_err
 mr_request_body(struct mr_request *request, size_t n, struct mr_buf *body, struct mr_error *err)
 {
@@ -413,10 +443,9 @@ mr_request_body(struct mr_request *request, size_t n, struct mr_buf *body, struc
 	}
 	body->len += n - left;
 	if (left > 0)
-		return mr_fail_at(err, MR_EINVAL, (int64_t)body->len,
-		    "the body ends after %zu of %zu bytes", body->len, n);
+		return fail_short(x, body->len, n, err);
 	if (x->channel != NULL)
-		x->body_done = at_end(x);
+		look_for_end(x);
 	return MR_OK;
 }
 
@@ -437,9 +466,11 @@ mr_request_body_to_end(struct mr_request *request, size_t n, struct mr_buf *body
 	body->len += n - left;
 	if (left == 0 && read_some(x, &beyond, 1) > 0)
 		return mr_fail(err, MR_ELIMIT, "the body has more than %zu bytes", n);
-	if (x->channel != NULL)
-		x->body_done = at_end(x);
-	return MR_OK;
+	if (x->channel == NULL)
+		return MR_OK;
+	look_for_end(x);
+	/* Also when nothing more came before the end was announced. */
+	return FCGX_GetError(x->fcgi.in) == 0 ? MR_OK : fail_cut(x, body->len, err);
 }
 
 static void

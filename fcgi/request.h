@@ -61,10 +61,11 @@ struct mr_response {
 
 /*
  * Once, before any thread: readies libfcgi and, unless it is CGI, the channels to these web
- * servers (see mr_channel_init()); or MR_EIO, MR_ENOMEM. client_ip_header is a header's name.
+ * servers, for requests that arrive within timeout_s (see mr_channel_init()); or MR_EIO,
+ * MR_ENOMEM. client_ip_header is a header's name.
  */
 enum mr_err mr_request_init(size_t arena_bytes, const char *client_ip_header,
-    const char *web_servers, struct mr_error *err);
+    const char *web_servers, int64_t timeout_s, struct mr_error *err);
 
 /* The end of what init made; when no thread uses it any more. */
 void mr_request_end(void);
@@ -98,7 +99,7 @@ void mr_exchange_answer(struct mr_exchange *exchange);
 
 /*
  * Appends the body to `body`, which is content_length bytes. Errors: MR_EINVAL
- * when it ends before that. n is at most body->max.
+ * when it ends before that, MR_EAGAIN when it did not arrive in time. n is at most body->max.
  */
 enum mr_err mr_request_body(struct mr_request *request, size_t n, struct mr_buf *body,
     struct mr_error *err);

@@ -226,12 +226,23 @@ join_all(pthread_t *threads, size_t n)
 		pthread_join(threads[i], NULL);
 }
 
+/* Until then it looks every second after requests that do not arrive. */
+static int
+wait_for_stop(const sigset_t *stop_signals)
+{
+	const struct timespec second = { .tv_sec = 1 };
+	int which;
+
+	while ((which = sigtimedwait(stop_signals, NULL, &second)) < 0)
+		mr_channel_expire();
+	return which;
+}
+
 static enum mr_err
 serve_fastcgi(struct mr_worker *worker, const sigset_t *stop_signals, struct mr_error *err)
 {
 	size_t n = (size_t)worker->conf->threads, started;
 	pthread_t *threads = calloc(n, sizeof *threads);
-	int which;
 
 	if (threads == NULL)
 		return mr_fail(err, MR_ENOMEM, "no memory for %zu threads", n);
@@ -241,8 +252,7 @@ serve_fastcgi(struct mr_worker *worker, const sigset_t *stop_signals, struct mr_
 		return mr_fail(err, MR_EIO, "no request thread could be started");
 	}
 	mr_log_info("ready, %zu threads", started);
-	sigwait(stop_signals, &which);
-	mr_log_info("stopping: signal %d", which);
+	mr_log_info("stopping: signal %d", wait_for_stop(stop_signals));
 	atomic_store(&stopping, true);
 	mr_channel_stop();
 	join_all(threads, started);
@@ -250,7 +260,7 @@ serve_fastcgi(struct mr_worker *worker, const sigset_t *stop_signals, struct mr_
 	return MR_OK;
 }
 
-/* Blocked in all threads, so that they arrive at sigwait() alone. */
+/* Blocked in all threads, so that they arrive at wait_for_stop() alone. */
 static void
 block_signals(sigset_t *stop_signals)
 {
@@ -315,7 +325,7 @@ mr_worker_run(const struct mr_conf *conf, const char *web_servers, struct mr_err
 	mr_process_be_patient();
 	block_signals(&stop_signals);
 	if ((e = mr_request_init((size_t)conf->max_body_bytes * ARENA_BYTES_PER_BODY_BYTE,
-	    conf->client_ip_header, web_servers, err)) != MR_OK)
+	    conf->client_ip_header, web_servers, conf->request_timeout_s, err)) != MR_OK)
 		return e;
 	options.alone = mr_request_is_cgi();
 	open_counters(conf);

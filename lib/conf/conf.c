@@ -61,6 +61,7 @@ static const struct mr_conf_key table[] = {
 	{ "database", "ledger_days", MR_T_INT, AT(ledger_days), "7", 1, 3650, NULL, NULL },
 	{ "collector", "ingest", MR_T_CHOICE, AT(ingest), "direct", 0, 0, ingests, NULL },
 	{ "collector", "threads", MR_T_INT, AT(threads), "32", 1, 1024, NULL, NULL },
+	{ "collector", "request_timeout_s", MR_T_INT, AT(request_timeout_s), "30", 1, 3600, NULL, NULL },
 	{ "collector", "max_body", MR_T_SIZE, AT(max_body_bytes), "1M", 1024, 64 * MiB, NULL, NULL },
 	{ "collector", "max_batch_events", MR_T_INT, AT(max_batch_events), "1000", 1, 20000, NULL,
 	    NULL },

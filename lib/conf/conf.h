@@ -133,6 +133,7 @@ struct mr_conf {
 	/* [collector] */
 	int64_t ingest; /* enum mr_ingest */
 	int64_t threads;
+	int64_t request_timeout_s;
 	int64_t max_body_bytes;
 	int64_t max_batch_events;
 	int64_t max_batch_bytes;    /* of a batch in another API */

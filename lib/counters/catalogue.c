@@ -23,6 +23,7 @@ static const char *const names[MR_STAT_N] = {
 	[MR_STAT_REJECTED_DATABASE] = "rejected_database",
 	[MR_STAT_REFUSED_MALFORMED] = "refused_malformed",
 	[MR_STAT_REFUSED_NO_LENGTH] = "refused_no_length",
+	[MR_STAT_REFUSED_TIMEOUT] = "refused_timeout",
 	[MR_STAT_REFUSED_TOO_LARGE] = "refused_too_large",
 	[MR_STAT_REFUSED_ENCODING] = "refused_encoding",
 	[MR_STAT_REFUSED_ADDRESS_LIMIT] = "refused_address_limit",

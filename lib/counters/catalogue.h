@@ -24,6 +24,7 @@ enum mr_stat {
 	MR_STAT_REJECTED_DATABASE,  /* of those: by the database */
 	MR_STAT_REFUSED_MALFORMED,  /* requests refused: 400 */
 	MR_STAT_REFUSED_NO_LENGTH,  /* 411 */
+	MR_STAT_REFUSED_TIMEOUT,    /* 408 */
 	MR_STAT_REFUSED_TOO_LARGE,  /* 413 */
 	MR_STAT_REFUSED_ENCODING,   /* 415 */
 	MR_STAT_REFUSED_ADDRESS_LIMIT, /* 429: [limits] of the client's address */

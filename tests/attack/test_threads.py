@@ -102,8 +102,49 @@ def anybody(t, pg, w):
         t.is_({c.response().status for c in asked}, {200}, "all of them with what is known")
 
 
+def bodiless(stack, w, n):
+    """Connections on which a request was sent whose body is yet to come."""
+    connections = [stack.enter_context(fcgi.Connection(w.address)) for _ in range(n)]
+    for c in connections:
+        c.begin()
+        c.params(fcgi.make_params("POST", "/collect", content_length=1_000_000))
+    return connections
+
+
+def trickle(connections, piece):
+    """One more piece of each that still waits for more; those that do not are answered or ended."""
+    ended = readable(connections)
+    for c in connections:
+        if c not in ended:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                c.send(piece)
+    return len(ended) == len(connections)
+
+
+def never_arriving(t, w):
+    with contextlib.ExitStack() as stack:
+        slow = bodiless(stack, w, THREADS)
+        piece = fcgi.record(fcgi.STDIN, b"x")
+        proc.wait_for(lambda: trickle(slow, piece), "all bodies that trickle in are given up")
+        answers = [c.response() for c in slow]
+        t.is_({a.status for a in answers}, {408}, "are answered")
+        t.like(answers[0].json()["message"], "the request did not arrive in time: ", "with the reason")
+        heads = [stack.enter_context(fcgi.Connection(w.address)) for _ in range(THREADS)]
+        for c in heads:
+            c.begin()
+        piece = fcgi.record(fcgi.PARAMS, fcgi.pairs({"HTTP_X": "y"}))
+        proc.wait_for(lambda: trickle(heads, piece), "all heads that trickle in are given up")
+        t.is_({c.response().status for c in heads}, {0}, "the connections are ended")
+        metrics = ask(stack, w, METRICS).response().text
+        t.like(metrics, rf'requests_rejected_total{{reason="timeout"}} {THREADS}\n', "bodies are counted")
+        t.is_(w.request("POST", "/collect", BODY).status, 200, "others are served")
+
+
 postgres.need()
 with tap.Suite() as t, postgres.Postgres() as pg:
+    with t.case("requests that never arrive"), worker(pg, request_timeout_s=2) as w:
+        w.wait_healthy()
+        never_arriving(t, w)
     with worker(pg) as w:
         w.wait_healthy()
         with t.case("requests that ask the database"):

@@ -216,6 +216,13 @@ def lengths(t, w):
             check_error(t, post(w, GOOD + b" " * 2_000_000, content_length=value), 413,
                         r"more than \d+ bytes")
             check_error(t, post(w, b"", content_length=value), 411, "neither Content-Length nor")
+    with t.case("a body without a length that is cut off"):
+        with fcgi.Connection(w.address) as c:
+            c.begin()
+            c.params(fcgi.make_params("POST", "/collect", content_length=None))
+            c.stdin(b'{"eventType":"good","siteId":"cut"}')
+            c.cut()
+            check_error(t, c.response(), 400, "cut off after 35 bytes")
     with t.case("body shorter than Content-Length"):
         check_error(t, post(w, GOOD, content_length=len(GOOD) + 5), 400,
                     rf"\b{len(GOOD)}\b.*\b{len(GOOD) + 5}\b|\b{len(GOOD) + 5}\b.*\b{len(GOOD)}\b")
@@ -363,6 +370,15 @@ def broken_connections(t, w, pid):
             cut_in_body(c)
             c.cut()
             c.response()
+        lives(t, w, pid)
+
+    with t.case("parameters cut between two, the answer still read"):
+        with fcgi.Connection(w.address) as c:
+            c.begin()
+            c.send(fcgi.record(fcgi.PARAMS, fcgi.pairs(fcgi.make_params(
+                "GET", "/collect?eventType=cut"))))
+            c.cut()
+            t.is_(c.response().status, 0, "is no request")
         lives(t, w, pid)
 
     with t.case("more silent connections than threads"):

@@ -94,6 +94,7 @@ check_defaults(const struct mr_conf *conf)
 	is_int(conf->spool_reserve_bytes, 256 << 20, "[spool] reserve_bytes");
 	is_int(conf->spool_share, 50, "[spool] share");
 	is_int(conf->threads, 32, "[collector] threads");
+	is_int(conf->request_timeout_s, 30, "[collector] request_timeout_s");
 	is_int(conf->max_body_bytes, 1 << 20, "[collector] max_body");
 	is_int(conf->max_batch_events, 1000, "[collector] max_batch_events");
 	is_int(conf->group_max_rows, 4000, "[collector] group_max_rows");

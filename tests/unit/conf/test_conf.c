@@ -47,7 +47,7 @@ test_values(void)
 	    "partitions_ahead = 14\nledger_days = 30\n"
 	    "[spool]\ndir = /var/spool/millrace\nsegment_bytes = 8M\nmax_bytes = 100G\n"
 	    "reserve_bytes = 1G\nshare = 30\n"
-	    "[collector]\ningest = spool\nthreads = 8\nmax_body = 512k\nmax_batch_events = 250\n"
+	    "[collector]\ningest = spool\nthreads = 8\nrequest_timeout_s = 7\nmax_body = 512k\nmax_batch_events = 250\n"
 	    "group_max_rows = 2000\ngroup_max_bytes = 2M\nretry_after_s = 9\n"
 	    "default_site = example.com\ntrusted_proxies = 127.0.0.1, 10.0.0.0/8 ::1\n"
 	    "max_batch_bytes = 1M\nmax_message = 64k\nwrite_keys = listed\n"
@@ -85,6 +85,7 @@ test_values(void)
 	is_int(conf.spool_max_bytes, INT64_C(100) << 30, "max_bytes");
 	is_int(conf.spool_reserve_bytes, 1 << 30, "reserve_bytes");
 	is_int(conf.threads, 8, "threads");
+	is_int(conf.request_timeout_s, 7, "request_timeout_s");
 	is_int(conf.max_body_bytes, 512 * 1024, "max_body");
 	is_int(conf.max_batch_events, 250, "max_batch_events");
 	is_int(conf.group_max_rows, 2000, "group_max_rows");
@@ -414,6 +415,7 @@ test_errors(void)
 		{ __LINE__, "[database]\nconnections = 0\n", 2, "connections" },
 		{ __LINE__, "[database]\nconnect_timeout_ms = 0\n", 2, "connect_timeout_ms" },
 		{ __LINE__, "[database]\nquery_timeout_ms = -5\n", 2, "query_timeout_ms" },
+		{ __LINE__, "[collector]\nrequest_timeout_s = 0\n", 2, "request_timeout_s" },
 		{ __LINE__, "[collector]\nmax_batch_events = 0\n", 2, "max_batch_events" },
 		{ __LINE__, "[collector]\ngroup_max_rows = 0\n", 2, "group_max_rows" },
 		{ __LINE__, "[collector]\nretry_after_s = 0\n", 2, "retry_after_s" },
