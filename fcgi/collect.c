@@ -264,15 +264,6 @@ unpack_all(unpacker *unpack, struct mr_str packed, struct mr_buf *body, struct m
 	return e;
 }
 
-/* Reads what was sent. */
-static enum mr_err
-fetch(struct mr_request *request, size_t length, struct mr_buf *to, struct mr_error *err)
-{
-	return mr_request_is_open_ended(request) ?
-	    mr_request_body_to_end(request, length, to, err) :
-	    mr_request_body(request, length, to, err);
-}
-
 /* Reads the body, its compression undone, into *body. 0, or the status of the refusal. */
 static int
 read_body(const struct mr_worker *worker, struct mr_request *request, struct mr_buf *body,
@@ -288,11 +279,11 @@ read_body(const struct mr_worker *worker, struct mr_request *request, struct mr_
 	    (status = read_encoding(request->content_encoding, &unpack, err)) != 0)
 		return status;
 	if (unpack == NULL) {
-		e = fetch(request, length, body, err);
+		e = mr_request_body(request, length, body, err);
 		return e != MR_OK ? status_of(e) : 0;
 	}
 	mr_buf_init(&packed, length);
-	e = fetch(request, length, &packed, err);
+	e = mr_request_body(request, length, &packed, err);
 	if (e == MR_OK)
 		e = unpack_all(unpack, mr_buf_str(&packed), body, err);
 	mr_buf_free(&packed);
@@ -337,7 +328,8 @@ count_refused(int status)
 		int status;
 		enum mr_stat why;
 	} reasons[] = { { 400, MR_STAT_REFUSED_MALFORMED }, { 408, MR_STAT_REFUSED_TIMEOUT },
-		{ 411, MR_STAT_REFUSED_NO_LENGTH }, { 413, MR_STAT_REFUSED_TOO_LARGE }, { 415, MR_STAT_REFUSED_ENCODING } };
+		{ 411, MR_STAT_REFUSED_NO_LENGTH }, { 413, MR_STAT_REFUSED_TOO_LARGE },
+		{ 415, MR_STAT_REFUSED_ENCODING } };
 
 	mr_stat_add(MR_STAT_REQUESTS_REFUSED, 1);
 	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
@@ -683,8 +675,7 @@ finish_pixel(struct mr_worker *worker, struct mr_request *request, struct mr_res
 	} else if (t->status != 0 || t->job.receipt.outcome == MR_UNAVAILABLE) {
 		mr_buf_add_cstr(&response->headers, "X-Millrace: unavailable\r\n");
 	} else {
-		mr_buf_printf(&response->headers, "X-Millrace: %s\r\n",
-		    kept_word(t));
+		mr_buf_printf(&response->headers, "X-Millrace: %s\r\n", kept_word(t));
 	}
 }
 

@@ -428,49 +428,52 @@ fail_short(const struct mr_exchange *x, size_t got, size_t n, struct mr_error *e
 	return mr_fail_at(err, MR_EINVAL, (int64_t)got, "the body ends after %zu of %zu bytes", got, n);
 }
 
-enum mr_err
-mr_request_body(struct mr_request *request, size_t n, struct mr_buf *body, struct mr_error *err)
+/* Up to n bytes of the body; fewer when it ends. */
+static size_t
+read_up_to(struct mr_exchange *x, char *to, size_t n)
 {
-	struct mr_exchange *x = request->exchange;
 	size_t left = n, got;
-	char *to = mr_buf_reserve(body, n);
 
-	if (to == NULL)
-		return mr_fail(err, MR_ENOMEM, "no memory for a body of %zu bytes", n);
 	while (left > 0 && (got = read_some(x, to, left)) > 0) {
 		to += got;
 		left -= got;
 	}
-	body->len += n - left;
-	if (left > 0)
-		return fail_short(x, body->len, n, err);
-	if (x->channel != NULL)
-		look_for_end(x);
-	return MR_OK;
+	return n - left;
 }
 
-enum mr_err
-mr_request_body_to_end(struct mr_request *request, size_t n, struct mr_buf *body,
-    struct mr_error *err)
+/* Of a body that its end tells: it is there, and was announced. */
+static enum mr_err
+check_end(struct mr_exchange *x, size_t got, size_t n, struct mr_error *err)
 {
-	struct mr_exchange *x = request->exchange;
-	size_t left = n, got;
-	char *to = mr_buf_reserve(body, n), beyond;
+	char beyond;
 
-	if (to == NULL)
-		return mr_fail(err, MR_ENOMEM, "no memory for a body of %zu bytes", n);
-	while (left > 0 && (got = read_some(x, to, left)) > 0) {
-		to += got;
-		left -= got;
-	}
-	body->len += n - left;
-	if (left == 0 && read_some(x, &beyond, 1) > 0)
+	if (got == n && read_some(x, &beyond, 1) > 0)
 		return mr_fail(err, MR_ELIMIT, "the body has more than %zu bytes", n);
 	if (x->channel == NULL)
 		return MR_OK;
 	look_for_end(x);
-	/* Also when nothing more came before the end was announced. */
-	return FCGX_GetError(x->fcgi.in) == 0 ? MR_OK : fail_cut(x, body->len, err);
+	return FCGX_GetError(x->fcgi.in) == 0 ? MR_OK : fail_cut(x, got, err);
+}
+
+enum mr_err
+mr_request_body(struct mr_request *request, size_t n, struct mr_buf *body, struct mr_error *err)
+{
+	struct mr_exchange *x = request->exchange;
+	bool open_ended = mr_request_is_open_ended(request);
+	char *to = mr_buf_reserve(body, n);
+	size_t got;
+
+	if (to == NULL)
+		return mr_fail(err, MR_ENOMEM, "no memory for a body of %zu bytes", n);
+	got = read_up_to(x, to, n);
+	body->len += got;
+	if (open_ended)
+		return check_end(x, got, n, err);
+	if (got < n)
+		return fail_short(x, got, n, err);
+	if (x->channel != NULL)
+		look_for_end(x);
+	return MR_OK;
 }
 
 static void

@@ -98,20 +98,17 @@ struct mr_response *mr_exchange_response(struct mr_exchange *exchange);
 void mr_exchange_answer(struct mr_exchange *exchange);
 
 /*
- * Appends the body to `body`, which is content_length bytes. Errors: MR_EINVAL
- * when it ends before that, MR_EAGAIN when it did not arrive in time. n is at most body->max.
- */
-enum mr_err mr_request_body(struct mr_request *request, size_t n, struct mr_buf *body,
-    struct mr_error *err);
-
-/*
  * Whether there is a body that came without its length, as in chunks, and that its end tells.
  * The web server hands it over like that when it does not gather it first.
  */
 bool mr_request_is_open_ended(const struct mr_request *request);
 
-/* Appends such a body. Errors: MR_ELIMIT when it has more than n bytes, which are at most body->max. */
-enum mr_err mr_request_body_to_end(struct mr_request *request, size_t n, struct mr_buf *body,
+/*
+ * Appends the body to `body`: content_length bytes, which is n, or, of one that is open-ended,
+ * n at most. Errors: MR_EINVAL when it ends before that, or before its end was announced,
+ * MR_EAGAIN when it did not arrive in time, MR_ELIMIT when there is more. n is at most body->max.
+ */
+enum mr_err mr_request_body(struct mr_request *request, size_t n, struct mr_buf *body,
     struct mr_error *err);
 
 #endif
