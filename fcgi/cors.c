@@ -3,6 +3,8 @@
 
 #include <strings.h>
 
+#include "base/take.h"
+
 /* Bytes of what a preflight asks for. */
 #define MAX_WANTED 1024
 
@@ -84,17 +86,11 @@ mr_cors_answer(const struct mr_conf *conf, struct mr_str origin, struct mr_str s
 static bool
 are_names(struct mr_str s)
 {
-	static const char others[] = "!#$%&'*+-.^_`|~, \t";
-
 	if (s.n == 0 || s.n > MAX_WANTED)
 		return false;
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		    memchr(others, c, sizeof others - 1) != NULL))
+	for (size_t i = 0; i < s.n; i++)
+		if (!mr_is_token(s.p[i]) && memchr(", \t", s.p[i], 3) == NULL)
 			return false;
-	}
 	return true;
 }
 

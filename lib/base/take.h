@@ -11,6 +11,14 @@
 
 #include "base/str.h"
 
+/* Whether it may be in a token: a name in a header (RFC 9110, section 5.6.2). */
+static inline bool
+mr_is_token(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	    (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+}
+
 /* Passes n bytes, which there are. */
 static inline void
 mr_take(struct mr_str *s, size_t n)

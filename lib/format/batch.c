@@ -59,6 +59,15 @@ mr_batch_reject(struct mr_batch *batch, int64_t index, struct mr_str payload,
 	return MR_OK;
 }
 
+bool
+mr_batch_has_message_ids(const struct mr_batch *batch)
+{
+	for (size_t i = 0; i < batch->n_rows; i++)
+		if (batch->rows[i].message_id.p != NULL)
+			return true;
+	return false;
+}
+
 enum mr_err
 mr_batch_check_numbers(const struct mr_json *json, int from, int to, int except,
     struct mr_error *err)

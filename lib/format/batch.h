@@ -21,6 +21,9 @@ void mr_batch_add(struct mr_batch *batch, const struct mr_event *row);
 enum mr_err mr_batch_reject(struct mr_batch *batch, int64_t index, struct mr_str payload,
     struct mr_str reason, struct mr_error *err);
 
+/* Whether a row is to be stored once by its messageId. */
+bool mr_batch_has_message_ids(const struct mr_batch *batch);
+
 /*
  * MR_EINVAL for a number that is too large among the nodes from..to, the subtree `except`
  * (-1: none) apart.

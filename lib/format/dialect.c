@@ -487,15 +487,14 @@ refuse_message(const struct decoder *d, int message, int64_t index)
 static enum mr_err
 take_message(struct decoder *d, int message, int64_t index)
 {
-	size_t start = (size_t)d->json.nodes[message].start;
+	const struct mr_spoiled *spoiled = mr_salvage_at(&d->spoiled,
+	    (size_t)d->json.nodes[message].start);
 	struct mr_event row;
 	enum mr_err e;
 
-	while (d->spoiled != NULL && d->spoiled->start < start)
-		d->spoiled = d->spoiled->next;
-	if (d->spoiled != NULL && d->spoiled->start == start)
-		return mr_batch_reject(d->batch, index, d->ctx->drop_visitor ? MR_STR_LIT("") :
-		    d->spoiled->raw, d->spoiled->reason, d->err);
+	if (spoiled != NULL)
+		return mr_batch_reject(d->batch, index,
+		    d->ctx->drop_visitor ? MR_STR_LIT("") : spoiled->raw, spoiled->reason, d->err);
 	e = decode_message(d, message, &row);
 	if (e == MR_OK)
 		mr_batch_add(d->batch, &row);

@@ -241,26 +241,15 @@ reject_member(struct decoder *d, int node, int64_t index)
 	    mr_arena_dup(d->arena, mr_str(d->err->text)), d->err);
 }
 
-/* Whether a member is one that was put aside; *m is what it was. */
-static bool
-is_spoiled(struct decoder *d, int node, const struct mr_spoiled **m)
-{
-	size_t start = (size_t)d->json.nodes[node].start;
-
-	while (d->spoiled != NULL && d->spoiled->start < start)
-		d->spoiled = d->spoiled->next;
-	*m = d->spoiled;
-	return *m != NULL && (*m)->start == start;
-}
-
 static enum mr_err
 take_member(struct decoder *d, int node, int64_t index, const struct mr_event *envelope)
 {
-	const struct mr_spoiled *spoiled;
+	const struct mr_spoiled *spoiled = mr_salvage_at(&d->spoiled,
+	    (size_t)d->json.nodes[node].start);
 	struct mr_event row;
 	enum mr_err e;
 
-	if (is_spoiled(d, node, &spoiled))
+	if (spoiled != NULL)
 		return mr_batch_reject(d->batch, index,
 		    d->ctx->drop_visitor ? MR_STR_LIT("") : spoiled->raw, spoiled->reason, d->err);
 	e = decode_member(d, node, envelope, &row);

@@ -17,19 +17,11 @@ skip_blanks(struct mr_str *s)
 		;
 }
 
-/* RFC 9110, section 5.6.2. */
-static bool
-is_token(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	    (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
-}
-
 /* A value that some write without the quotes that its brackets and colons need. */
 static bool
 is_value(char c)
 {
-	return is_token(c) || c == ':' || c == '[' || c == ']';
+	return mr_is_token(c) || c == ':' || c == '[' || c == ']';
 }
 
 static struct mr_str
@@ -70,7 +62,7 @@ take_quoted(struct mr_str *s, struct list *to)
 static bool
 take_pair(struct mr_str *s, struct list *to)
 {
-	struct mr_str name = take_while(s, is_token), value;
+	struct mr_str name = take_while(s, mr_is_token), value;
 	bool wanted = name.n == 3 && mr_take_word(&name, "for");
 
 	if (!mr_take_char(s, "="))

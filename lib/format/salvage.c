@@ -316,3 +316,11 @@ mr_salvage_lines(struct mr_arena *arena, char *text, size_t len, size_t most,
 	out->len += 2;
 	return true;
 }
+
+const struct mr_spoiled *
+mr_salvage_at(struct mr_spoiled **next, size_t start)
+{
+	while (*next != NULL && (*next)->start < start)
+		*next = (*next)->next;
+	return *next != NULL && (*next)->start == start ? *next : NULL;
+}

@@ -44,4 +44,10 @@ bool mr_salvage(struct mr_arena *arena, char *text, size_t len, struct mr_str me
 bool mr_salvage_lines(struct mr_arena *arena, char *text, size_t len, size_t most,
     struct mr_salvage *out);
 
+/*
+ * The member that stood at `start`, NULL: none did. *next is the first of those that are left;
+ * to be asked for in their order.
+ */
+const struct mr_spoiled *mr_salvage_at(struct mr_spoiled **next, size_t start);
+
 #endif

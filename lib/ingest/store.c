@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "db/pgarray.h"
 #include "db/query.h"
+#include "format/batch.h"
 #include "secret/secret.h"
 
 /* What is kept of a column's memory between groups. */
@@ -351,15 +352,6 @@ fill(struct mr_store *store, const struct mr_group *group, int n_columns)
 	return true;
 }
 
-static bool
-has_message_ids(const struct mr_batch *batch)
-{
-	for (size_t i = 0; i < batch->n_rows; i++)
-		if (batch->rows[i].message_id.p != NULL)
-			return true;
-	return false;
-}
-
 /* The shortest statement that has all that the group brings. */
 static int
 statement_of(const struct mr_group *group)
@@ -368,7 +360,7 @@ statement_of(const struct mr_group *group)
 
 	for (size_t b = 0; b < group->n; b++) {
 		if (group->batches[b]->n_rejects > 0 ||
-		    (!group->trial && has_message_ids(group->batches[b])))
+		    (!group->trial && mr_batch_has_message_ids(group->batches[b])))
 			return FULL;
 		if (group->batches[b]->batch_id.p != NULL)
 			statement = KEYED;

@@ -5,7 +5,8 @@
  * array a column. Groups that bring batchIds use a form that stores those too,
  * all or nothing; one with a repetition or with refused events the longest
  * form, which leaves out what is a repetition; so do groups that bring messageIds.
- * All write the group into the ledger (the table ingest_groups) and store nothing when it is there already.
+ * All write the group into the ledger (the table ingest_groups) and store nothing when it is
+ * there already.
  */
 #ifndef MR_INGEST_STORE_H
 #define MR_INGEST_STORE_H

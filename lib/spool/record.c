@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "format/batch.h"
 #include "spool/segment.h"
 
 #define NO_VALUE UINT32_MAX
@@ -57,15 +58,6 @@ kind_of(const struct mr_batch *batch)
 	return mr_str_eq(batch->site_id, batch->rows[0].site_id) ? BATCH : BATCH_WITHOUT_ENVELOPE;
 }
 
-static bool
-has_message_ids(const struct mr_batch *batch)
-{
-	for (size_t i = 0; i < batch->n_rows; i++)
-		if (batch->rows[i].message_id.p != NULL)
-			return true;
-	return false;
-}
-
 static void
 put_rows(struct mr_buf *out, const struct mr_batch *batch, bool with_message_ids)
 {
@@ -92,7 +84,7 @@ mr_record_encode(const struct mr_batch *const *batches, size_t n, struct mr_buf 
 	mr_buf_add_be32(out, (uint32_t)n);
 	for (size_t b = 0; b < n; b++) {
 		enum kind kind = kind_of(batches[b]);
-		bool with_message_ids = has_message_ids(batches[b]);
+		bool with_message_ids = mr_batch_has_message_ids(batches[b]);
 
 		mr_buf_add_char(out, (char)(kind + (with_message_ids ? WITH_MESSAGE_IDS : 0)));
 		put_text(out, batches[b]->batch_id);
