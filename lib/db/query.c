@@ -97,6 +97,12 @@ mr_db_arg_int(struct mr_db_args *args, int64_t number)
 	mr_db_arg_text(args, room);
 }
 
+void
+mr_db_arg_bool(struct mr_db_args *args, bool value)
+{
+	mr_db_arg_text(args, value ? "true" : "false");
+}
+
 enum mr_err
 mr_db_ask(struct mr_db *db, const char *sql, const struct mr_db_args *args,
     struct mr_db_rows **rows, struct mr_error *err)

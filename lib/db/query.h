@@ -53,6 +53,7 @@ struct mr_db_args {
 /* text (NULL: SQL NULL) is not copied. */
 void mr_db_arg_text(struct mr_db_args *args, const char *text);
 void mr_db_arg_int(struct mr_db_args *args, int64_t number);
+void mr_db_arg_bool(struct mr_db_args *args, bool value);
 
 /*
  * One statement, with args (NULL: none) that are not to be moved meanwhile. MR_EINVAL: the

@@ -67,8 +67,8 @@ insert_batch(struct planner *p, const struct stretch *s, int64_t *id)
 	    "partition_columns) OVERRIDING SYSTEM VALUE "
 	    "SELECT n.id, to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD\"T\"HH24MISS\"Z\"') || '-' || "
 	    "lpad(n.id::text, greatest(8, length(n.id::text)), '0'), $1, $2, $3, $4::uuid, $5, '', "
-	    MR_SQL_TIME("$6") ", " MR_SQL_TIME("$7") ", $8::text[], $9::text[], $10, $11, $12::integer, $13::boolean, $14::integer, "
-	    "$15::boolean, $16, NOT $17::boolean FROM n RETURNING id";
+	    MR_SQL_TIME("$6") ", " MR_SQL_TIME("$7") ", $8::text[], $9::text[], $10, $11, "
+	    "$12::integer, $13::boolean, $14::integer, $15::boolean, $16, NOT $17::boolean FROM n RETURNING id";
 	const struct mr_plan_request *q = p->request;
 	struct mr_db_args args = MR_DB_ARGS_INIT;
 	struct mr_db_rows *rows = NULL;
@@ -90,11 +90,11 @@ insert_batch(struct planner *p, const struct stretch *s, int64_t *id)
 	mr_db_arg_text(&args, q->format);
 	mr_db_arg_text(&args, q->compression);
 	mr_db_arg_int(&args, q->level);
-	mr_db_arg_text(&args, q->parquet_json ? "true" : "false");
+	mr_db_arg_bool(&args, q->parquet_json);
 	mr_db_arg_int(&args, q->encoder_version);
-	mr_db_arg_text(&args, q->csv_guard ? "true" : "false");
+	mr_db_arg_bool(&args, q->csv_guard);
 	mr_db_arg_text(&args, q->parquet_codec);
-	mr_db_arg_text(&args, q->drops_keys ? "true" : "false");
+	mr_db_arg_bool(&args, q->drops_keys);
 	e = from.failed ? no_memory(p) : mr_db_ask(p->db, sql, &args, &rows, p->err);
 	if (e == MR_OK)
 		*id = mr_db_int(rows, 0, 0);
@@ -355,7 +355,7 @@ plan_new_destinations(struct planner *p, const struct chain *c)
 		mr_db_arg_text(&args, p->request->client);
 		mr_db_arg_text(&args, p->request->destinations[i]);
 		mr_db_arg_text(&args, p->request->urls[i]);
-		mr_db_arg_text(&args, c->exists ? "true" : "false");
+		mr_db_arg_bool(&args, c->exists);
 		if ((e = mr_db_ask(p->db, sql, &args, &rows, p->err)) != MR_OK)
 			return e;
 		s.destination = p->request->destinations[i];
@@ -416,7 +416,7 @@ save_chain(struct planner *p, const struct chain *c, const struct mr_snapshot *r
 	mr_db_arg_text(&args, p->cluster.p);
 	mr_db_arg_text(&args, text_of(&text));
 	put_sites(&args, p);
-	mr_db_arg_text(&args, planned ? "true" : "false");
+	mr_db_arg_bool(&args, planned);
 	mr_db_arg_text(&args, !planned && idle->xip != NULL ? text_of(&idle_text) : NULL);
 	e = text.failed || idle_text.failed ? no_memory(p) : mr_db_tell(p->db, sql, &args, p->err);
 	mr_buf_free(&text);

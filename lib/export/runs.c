@@ -3,12 +3,6 @@
 
 #include "export/sql.h"
 
-static void
-arg_bool(struct mr_db_args *args, bool value)
-{
-	mr_db_arg_text(args, value ? "true" : "false");
-}
-
 /* $1 to $7 of the statements below. */
 static void
 put_wanted(struct mr_db_args *args, const struct mr_export_options *o, const char *asked_by)
@@ -18,8 +12,8 @@ put_wanted(struct mr_db_args *args, const struct mr_export_options *o, const cha
 	mr_db_arg_text(args, o->format);
 	mr_sql_arg_time(args, o->since_us);
 	mr_sql_arg_time(args, o->until_us);
-	arg_bool(args, o->dry_run);
-	arg_bool(args, o->verify);
+	mr_db_arg_bool(args, o->dry_run);
+	mr_db_arg_bool(args, o->verify);
 }
 
 /* The run that a statement returned: its id and who asked. */
@@ -91,7 +85,7 @@ mr_runs_begin(struct mr_db *db, const struct mr_export_options *options, const c
 	struct mr_db_args args = MR_DB_ARGS_INIT;
 
 	put_wanted(&args, options, asked_by);
-	arg_bool(&args, options->force);
+	mr_db_arg_bool(&args, options->force);
 	return ask_run(db, "INSERT INTO export_runs (origin, asked_by, client, format, since, until, "
 	    "dry_run, verify, forced, state, started_at) VALUES ('command', $1, $2, $3, "
 	    MR_SQL_TIME("$4") ", " MR_SQL_TIME("$5") ", $6::boolean, $7::boolean, $8::boolean, 'running', now()) RETURNING run_id, asked_by", &args,
