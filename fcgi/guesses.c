@@ -52,7 +52,7 @@ mr_guesses_wait(struct mr_guesses *g, const struct mr_ip *client)
 	if (wait == 0)
 		return 0;
 	mr_stat_add(MR_STAT_TOKENS_UNHEARD, 1);
-	return (wait + MR_US_PER_S - 1) / MR_US_PER_S;
+	return mr_rates_seconds(wait);
 }
 
 void

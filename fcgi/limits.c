@@ -88,12 +88,6 @@ take(struct mr_limits *l, enum kind kind, uint64_t who, size_t amount)
 	return wait;
 }
 
-static int64_t
-whole_seconds(int64_t us)
-{
-	return (us + MR_US_PER_S - 1) / MR_US_PER_S;
-}
-
 int64_t
 mr_limits_address(struct mr_limits *l, const struct mr_ip *client, size_t bytes)
 {
@@ -106,7 +100,7 @@ mr_limits_address(struct mr_limits *l, const struct mr_ip *client, size_t bytes)
 	wait = take(l, ADDRESS_REQUESTS, who, 1);
 	if (wait == 0)
 		wait = take(l, ADDRESS_BYTES, who, bytes);
-	return whole_seconds(wait);
+	return mr_rates_seconds(wait);
 }
 
 static int64_t
@@ -133,5 +127,5 @@ mr_limits_sites(struct mr_limits *l, const struct mr_batch *batch)
 			bytes += batch->rows[end].payload.n;
 		wait = take_site(l, batch->rows[i].site_id, bytes);
 	}
-	return whole_seconds(wait);
+	return mr_rates_seconds(wait);
 }

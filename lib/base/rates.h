@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
+
 struct mr_rates;
 
 /* For about so many keys at a time, 16 bytes each. NULL: no memory. */
@@ -33,5 +35,12 @@ int64_t mr_rates_take(struct mr_rates *rates, uint64_t key, int64_t cost_us, int
 /* What mr_rates_take() would return, without taking. */
 int64_t mr_rates_ask(struct mr_rates *rates, uint64_t key, int64_t cost_us, int64_t burst_us,
     int64_t now_us);
+
+/* Whole seconds, as Retry-After has them, after which such a time is over. */
+static inline int64_t
+mr_rates_seconds(int64_t wait_us)
+{
+	return (wait_us + MR_US_PER_S - 1) / MR_US_PER_S;
+}
 
 #endif
