@@ -89,5 +89,5 @@ tests_unit_ingest_test_rejected_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--
 
 EXTRA_DIST += tests/unit/test_docs.py tests/unit/test_format.py tests/unit/test_structure.py \
 	tests/unit/tap.h tests/unit/child.h tests/unit/memsink.h \
-	tests/unit/conf/conffile.h tests/unit/format/repeat.h \
+	tests/unit/conf/conffile.h tests/unit/format/rendered.h tests/unit/format/repeat.h \
 	tests/data/json tests/data/sigv4/make.py tests/data/sigv4/vectors.txt

@@ -1,13 +1,12 @@
 /*
- * Other collectors' APIs: format/dialect.h. What was decoded is written as text, one line a row:
- *   type|site|session|visitor|time|payload     "-": NULL, "=": received time
- *   refused INDEX|payload
+ * Other collectors' APIs: format/dialect.h. What was decoded is written as text (rendered.h).
  */
 #include "format/dialect.h"
 
 #include "../tap.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "rendered.h"
 
 /* 2026-01-02T03:04:05.000Z */
 #define RECEIVED (INT64_C(1767323045) * MR_US_PER_S)
@@ -40,45 +39,6 @@ decode_as(const char *path, const char *authorization, struct mr_str body)
 	if (request.path == NULL)
 		bail("no such path");
 	return mr_dialect_decode(&arena, &request, copy, body.n, &ctx, &batch, &err);
-}
-
-static void
-put_column(struct mr_buf *b, struct mr_str s)
-{
-	if (s.p == NULL)
-		mr_buf_add_char(b, '-');
-	else
-		mr_buf_add_str(b, s);
-	mr_buf_add_char(b, '|');
-}
-
-static const char *
-rendered(void)
-{
-	static struct mr_buf b;
-
-	mr_buf_free(&b);
-	mr_buf_init(&b, 1u << 20);
-	for (size_t i = 0; i < batch.n_rows; i++) {
-		const struct mr_event *e = &batch.rows[i];
-		char when[MR_CLOCK_TEXT];
-
-		mr_clock_format(e->event_us, when);
-		put_column(&b, e->event_type);
-		put_column(&b, e->site_id);
-		put_column(&b, e->session_id);
-		put_column(&b, e->visitor_id);
-		put_column(&b, mr_str(e->event_us == RECEIVED ? "=" : when));
-		mr_buf_add_str(&b, e->payload);
-		mr_buf_add_char(&b, '\n');
-	}
-	for (size_t i = 0; i < batch.n_rejects; i++) {
-		mr_buf_printf(&b, "refused %lld|", (long long)batch.rejects[i].index);
-		mr_buf_add_str(&b, batch.rejects[i].payload);
-		mr_buf_add_char(&b, '\n');
-	}
-	mr_buf_add_char(&b, '\0');
-	return b.p;
 }
 
 static void
@@ -172,7 +132,7 @@ test_messages(void)
 		row(rows[i].line);
 		if (!ok(decode_as(rows[i].path, NULL, mr_str(rows[i].body)) == MR_OK, "taken: %s", err.text))
 			continue;
-		is_str(mr_str(rendered()), rows[i].rows, "the row");
+		is_str(mr_str(rendered(&batch, RECEIVED)), rows[i].rows, "the row");
 		is_int(batch.bad_ids + batch.bad_times, rows[i].bad, "what was left out");
 		ok(!batch.is_batch, "no batch");
 	}
@@ -228,7 +188,7 @@ test_batches(void)
 		row(rows[i].line);
 		if (!ok(decode_as("/v1/batch", NULL, mr_str(rows[i].body)) == MR_OK, "taken: %s", err.text))
 			continue;
-		is_str(mr_str(rendered()), rows[i].rows, "the rows");
+		is_str(mr_str(rendered(&batch, RECEIVED)), rows[i].rows, "the rows");
 		ok(batch.is_batch && batch.bare, "a batch without an envelope");
 	}
 	row(0);
@@ -346,7 +306,7 @@ test_drop_visitor(void)
 	    "{\"type\":\"page\",\"anonymousId\":\"a\",\"userId\":\"u\",\"previousId\":\"p\",\"n\":1},"
 	    "{\"type\":\"no\",\"userId\":\"u\"},{\"userId\":\"u\",}],\"context\":{\"userId\":\"u\",\"a\":1}}")),
 	    MR_OK, "without visitors");
-	is_str(mr_str(rendered()), "pageview|default|-|-|=|{\"type\":\"page\",\"n\":1,\"context\":{\"a\":1}}\n"
+	is_str(mr_str(rendered(&batch, RECEIVED)), "pageview|default|-|-|=|{\"type\":\"page\",\"n\":1,\"context\":{\"a\":1}}\n"
 	    "refused 1|{\"type\":\"no\"}\nrefused 2|\n", "nothing says who it was");
 	ctx.drop_visitor = false;
 }

@@ -1,15 +1,14 @@
 /*
  * Decoding events: format/event.h.
  *
- * Most tests write what was decoded as text, one line a row, and compare that:
- *   type|site|session|visitor|time|payload      "-": NULL, "=": received time
- *   refused INDEX|payload
+ * Most tests write what was decoded as text (rendered.h), and compare that.
  */
 #include "format/event.h"
 
 #include "../tap.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "rendered.h"
 #include "format/json.h"
 
 #define ARENA_MAX ((size_t)32 << 20)
@@ -77,47 +76,6 @@ decode_query(const char *query)
 	if (body_copy == NULL)
 		bail("no memory");
 	return mr_event_decode_query(&arena, mr_str(body_copy), &ctx, &batch, &err);
-}
-
-/* --- the decoded batch as text ------------------------------------------ */
-
-static void
-put_column(struct mr_buf *b, struct mr_str s)
-{
-	if (s.p == NULL)
-		mr_buf_add_char(b, '-');
-	else
-		mr_buf_add_str(b, s);
-	mr_buf_add_char(b, '|');
-}
-
-static const char *
-rendered(void)
-{
-	static struct mr_buf b;
-
-	mr_buf_free(&b);
-	mr_buf_init(&b, 1u << 20);
-	for (size_t i = 0; i < batch.n_rows; i++) {
-		const struct mr_event *e = &batch.rows[i];
-		char when[MR_CLOCK_TEXT];
-
-		mr_clock_format(e->event_us, when);
-		put_column(&b, e->event_type);
-		put_column(&b, e->site_id);
-		put_column(&b, e->session_id);
-		put_column(&b, e->visitor_id);
-		put_column(&b, e->event_us == RECEIVED ? mr_str("=") : mr_str(when));
-		mr_buf_add_str(&b, e->payload);
-		mr_buf_add_char(&b, '\n');
-	}
-	for (size_t i = 0; i < batch.n_rejects; i++) {
-		mr_buf_printf(&b, "refused %lld|", (long long)batch.rejects[i].index);
-		mr_buf_add_str(&b, batch.rejects[i].payload);
-		mr_buf_add_char(&b, '\n');
-	}
-	mr_buf_add_char(&b, '\0');
-	return b.p;
 }
 
 /* What holds for every batch that was taken. */
@@ -253,7 +211,7 @@ test_single(void)
 			diag("%s", err.text);
 			continue;
 		}
-		is_str(mr_str(rendered()), rows[i].rows, "the row");
+		is_str(mr_str(rendered(&batch, RECEIVED)), rows[i].rows, "the row");
 		ok(!batch.is_batch, "not a batch");
 		is_int(batch.n_rejects, 0, "no refusals");
 		is_int(batch.bad_times, rows[i].bad_times, "unreadable timestamps");
@@ -536,7 +494,7 @@ test_batch(void)
 			diag("%s", err.text);
 			continue;
 		}
-		is_str(mr_str(rendered()), rows[i].rows, "the rows");
+		is_str(mr_str(rendered(&batch, RECEIVED)), rows[i].rows, "the rows");
 		ok(batch.is_batch, "a batch");
 		is_int(batch.n_members, rows[i].members, "its members");
 		is_int(batch.n_rejects, 0, "no refusals");
@@ -588,7 +546,7 @@ test_members_refused(void)
 		if (ok(decode(body) == MR_OK, "the others are taken")) {
 			char reason[600] = "";
 
-			is_str(mr_str(rendered()), want, "rows and refusal");
+			is_str(mr_str(rendered(&batch, RECEIVED)), want, "rows and refusal");
 			is_int(batch.n_members, 3, "members");
 			if (batch.n_rejects == 1)
 				snprintf(reason, sizeof reason, "%.*s", (int)batch.rejects[0].reason.n,
@@ -612,7 +570,7 @@ test_many_refused(void)
 {
 	is_int(decode("{\"eventType\":\"batch\",\"events\":[1,{\"eventType\":\"a\"},2,{\"eventType\":\"b\"},3]}"),
 	    MR_OK, "three of five are bad");
-	is_str(mr_str(rendered()), "batch|default|-|-|=|{\"eventType\":\"batch\"}\n"
+	is_str(mr_str(rendered(&batch, RECEIVED)), "batch|default|-|-|=|{\"eventType\":\"batch\"}\n"
 	    "a|default|-|-|=|{\"eventType\":\"a\"}\nb|default|-|-|=|{\"eventType\":\"b\"}\n"
 	    "refused 0|1\nrefused 2|2\nrefused 4|3\n", "their indexes are the client's");
 
@@ -764,7 +722,7 @@ test_fields(void)
 
 		row(rows[i].line);
 		is_int(decode_with(rows[i].body, &ctx), MR_OK, "taken");
-		is_str(mr_str(rendered()), rows[i].rows, "the rows");
+		is_str(mr_str(rendered(&batch, RECEIVED)), rows[i].rows, "the rows");
 		is_int(batch.bad_ids, rows[i].bad_ids, "ids that were left out");
 		check_sound();
 	}
@@ -1006,7 +964,7 @@ test_query(void)
 			diag("%s", err.text);
 			continue;
 		}
-		is_str(mr_str(rendered()), rows[i].row, "the row");
+		is_str(mr_str(rendered(&batch, RECEIVED)), rows[i].row, "the row");
 		is_int(batch.n_rejects, 0, "no refusals");
 		is_int(batch.bad_times, rows[i].bad_times, "unreadable timestamps");
 		check_sound();
@@ -1023,7 +981,7 @@ test_query_repeated(void)
 	is_int(batch.n_rows, 1, "as one event");
 	is_str(batch.rows[0].event_type, "b", "the last counts, as in PostgreSQL");
 	is_str(batch.rows[0].site_id, "s2", "the last site");
-	is_part(rendered(), "\"x\":\"2\"", "the last value is in the payload");
+	is_part(rendered(&batch, RECEIVED), "\"x\":\"2\"", "the last value is in the payload");
 	check_sound();
 	is_int(decode_query("eventType=a&siteId=s&siteId=&sessionId=1&sessionId=&batchId=1&batchId="),
 	    MR_OK, "an empty one that repeats a parameter is taken");
